@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Folder of the checkout: the nearest folder above this file with a package.json. */
+export const packageRoot = (() => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return folder;
+})();
+
+/** The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. */
+export function workspace(): string {
+  return resolve(process.env.LEGALONE_HOME ?? join(packageRoot, ".legalone"));
+}
+
+/** Data that set-up fetched from package registries. `LEGALONE_DATA`, or `.legalone/data` in the checkout. */
+export function dataFolder(): string {
+  return resolve(process.env.LEGALONE_DATA ?? join(packageRoot, ".legalone", "data"));
+}
+
+/** Short folder for unix sockets (their paths end at 107 bytes), one a workspace. */
+export function socketFolder(home = workspace()): string {
+  const base = process.env.XDG_RUNTIME_DIR ?? "/tmp";
+  return join(base, `legalone-${createHash("sha256").update(home).digest("hex").slice(0, 8)}`);
+}
