@@ -1,0 +1,52 @@
+/** A command of the first level: its file is src/cli/commands/<name>.ts, loaded only when it is called. */
+export interface CommandEntry {
+  name: string;
+  /** One line for `legalone --help`. */
+  summary: string;
+  /** Heading in `legalone --help`. */
+  group: "Plan" | "Run" | "Look" | "Machines";
+}
+
+/** In the order of `legalone --help`. A test keeps it equal to the files of src/cli/commands/. */
+export const commandList: readonly CommandEntry[] = [
+  {
+    name: "validate",
+    group: "Plan",
+    summary: "Check the form of a pipeline file; every error with its line and column",
+  },
+  {
+    name: "plan",
+    group: "Plan",
+    summary: "Show what a run would do: stages, order, what is skipped or blocked, and the cost",
+  },
+  {
+    name: "pas",
+    group: "Plan",
+    summary: "Plasticity-Adjusted Sampling: preview, explain or write the order of the data",
+  },
+  { name: "train", group: "Run", summary: "Run a pipeline file from mid-training to the delivered model" },
+  { name: "resume", group: "Run", summary: "Go on with a run from its last checkpoints" },
+  { name: "cancel", group: "Run", summary: "Stop a run; its workers save a checkpoint and leave" },
+  { name: "export", group: "Run", summary: "Copy a delivered model out of a run" },
+  { name: "status", group: "Look", summary: "List the runs, or show one" },
+  { name: "logs", group: "Look", summary: "Print or follow the output of a stage" },
+  { name: "metrics", group: "Look", summary: "Print or plot the measured values of a run" },
+  {
+    name: "report",
+    group: "Look",
+    summary: "Write the report of a run: numbers before and after, gates, lineage",
+  },
+  {
+    name: "up",
+    group: "Machines",
+    summary: "Start PostgreSQL, Valkey, the control plane and one agent on this machine",
+  },
+  { name: "down", group: "Machines", summary: "Stop what `up` started; workers save and leave" },
+  { name: "serve", group: "Machines", summary: "Run the control plane" },
+  { name: "agent", group: "Machines", summary: "Run the agent of this node" },
+  {
+    name: "doctor",
+    group: "Machines",
+    summary: "Check this machine and say what is missing and how to get it",
+  },
+];

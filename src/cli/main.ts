@@ -1,0 +1,69 @@
+import { CommanderError } from "commander";
+import { ExitCode, LegaloneError } from "../core/errors.ts";
+import { buildProgram, version } from "./program.ts";
+
+/** Runs one command line; the exit code is left in `process.exitCode`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const json = argv.includes("--json");
+  process.stdout.on("error", endOnClosedPipe);
+  process.on("SIGINT", leaveOnInterrupt);
+  try {
+    const program = await buildProgram(argv);
+    if (json) silenceUsage(program);
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    await report(error, json);
+  } finally {
+    process.removeListener("SIGINT", leaveOnInterrupt);
+  }
+}
+
+/** Commander prints usage errors itself; with --json the error object is all that is printed. */
+function silenceUsage(program: import("commander").Command): void {
+  for (const command of [program, ...program.commands]) command.configureOutput({ outputError: () => {} });
+}
+
+async function report(error: unknown, json: boolean): Promise<void> {
+  if (error instanceof CommanderError) {
+    const asked = error.exitCode === 0;
+    process.exitCode = asked ? ExitCode.ok : ExitCode.usage;
+    if (json && !asked) printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
+    return;
+  }
+  const known = error instanceof LegaloneError ? error : await bug(error);
+  process.exitCode = known.exitCode;
+  if (json) printError(known.toJSON());
+  else process.stderr.write(await renderError(known));
+}
+
+function printError(error: Record<string, unknown>): void {
+  process.stdout.write(`${JSON.stringify({ error })}\n`);
+}
+
+async function bug(error: unknown): Promise<LegaloneError> {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new LegaloneError("E_BUG", stack, {
+    cause: error,
+    hint: `legalone ${version()}, Node ${process.version}, ${process.platform} ${process.arch}: please report this with the lines above`,
+  });
+}
+
+/** `error CODE message`, then the hint on its own line. */
+async function renderError(error: LegaloneError): Promise<string> {
+  const { default: colors } = await import("picocolors");
+  const hint = error.hint ? `${colors.dim("hint:")} ${error.hint}\n` : "";
+  return `${colors.red(`error ${error.code}`)} ${error.message}\n${hint}`;
+}
+
+/** A reader that left (`| head`) is no error. */
+function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+  throw error;
+}
+
+/** Only where the command set no handler of its own, as `train` does to detach. */
+function leaveOnInterrupt(): void {
+  if (process.listenerCount("SIGINT") > 1) return;
+  process.stderr.write("\nInterrupted.\n");
+  process.exit(130);
+}

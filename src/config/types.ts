@@ -1,0 +1,85 @@
+/** A JSON value, as it goes into job files, records and hashes. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** A pipeline file after defaults, references, durations and bindings: what every later decision uses. Plain JSON. */
+export interface ResolvedPipeline {
+  version: 1;
+  name: string;
+  /** Absolute path of the pipeline file. */
+  file: string;
+  seed: number;
+  /** configs/models/<name>.yaml with its name, or null where the pipeline names none. */
+  model: ModelConfig | null;
+  cluster: ClusterConfig;
+  /** In stable topological order: the order of the file wherever `needs` leaves it open. */
+  stages: ResolvedStage[];
+}
+
+export interface ResolvedStage {
+  name: string;
+  /** Name of the stage kind; its folder is the same with `-` as `_`. */
+  kind: string;
+  /** Version of the stage kind. */
+  version: number;
+  /** Place in `ResolvedPipeline.stages`. */
+  position: number;
+  /** Names of stages, as written. */
+  needs: string[];
+  inputs: ResolvedInput[];
+  /** Kinds of artifact this stage commits. */
+  outputs: string[];
+  /** Names of result metrics that gates may use. */
+  metrics: string[];
+  /** A worker that runs before run.py in the same attempt, on the agent's host. */
+  prepare: { runner: "node"; entry: string } | null;
+  /** Options: validated, defaults filled in, references to configs/ inlined (with their `name`). */
+  with: JsonObject;
+  resources: { nodes: number; npus: number };
+  shards: number;
+  /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */
+  checkpoint: { every?: number; keep?: number } | null;
+  retry: RetryBudgets;
+  timeoutSeconds: number | null;
+  gates: ResolvedGate[];
+}
+
+/** One bound input. `stage` is null for a folder from outside the run, whose `uri` is then given. */
+export type ResolvedInput = { kind: string; stage: string } | { kind: string; stage: null; uri: string };
+
+/** Attempts beyond the first, by class of cause. */
+export interface RetryBudgets {
+  infra: number;
+  user: number;
+  numeric: number;
+}
+
+export const gateComparisons = ["below", "above", "at_least", "at_most"] as const;
+export type GateComparison = (typeof gateComparisons)[number];
+
+/** `metric` of the stage compared with a number or with a metric of this or an earlier stage. */
+export interface ResolvedGate {
+  metric: string;
+  comparison: GateComparison;
+  against: number | { stage: string; metric: string };
+}
+
+/** configs/models/<name>.yaml: the architecture in Hugging Face's words. */
+export interface ModelConfig extends JsonObject {
+  name: string;
+}
+
+/** configs/clusters/<name>.yaml. */
+export interface ClusterConfig {
+  name: string;
+  /** Engine that starts attempts. */
+  engine: "process" | "container" | "slurm" | "kubernetes";
+  nodes: number;
+  npusPerNode: number;
+  /** Dense BF16 peak of one NPU in TFLOPS, for the cost estimate; null without NPUs. */
+  peakTflops: number | null;
+  /** Share of the peak that training reaches, for the cost estimate. */
+  mfu: number | null;
+  image: string | null;
+  env: Record<string, string>;
+}
