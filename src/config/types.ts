@@ -35,6 +35,11 @@ export interface ResolvedStage {
   prepare: { runner: "node"; entry: string } | null;
   /** Options: validated, defaults filled in, references to configs/ inlined (with their `name`). */
   with: JsonObject;
+  /**
+   * What decides the output besides code, inputs and seed: options without those marked `x-cache: false`
+   * (addresses, ports, concurrency), the number of shards, and the model where the kind reads it. Goes into the cache key.
+   */
+  identity: JsonObject;
   resources: { nodes: number; npus: number };
   shards: number;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */
