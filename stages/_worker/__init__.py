@@ -1,0 +1,1 @@
+"""The library of the workers: protocol, data, model, training, inference."""

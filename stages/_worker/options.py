@@ -1,0 +1,56 @@
+"""The `with` of a stage: its JSON Schema stands in stage.yaml, with a default for every property."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from stages._worker.failures import UserError
+from stages._worker.locations import CHECKOUT, stage_folder
+
+
+@functools.cache
+def stage_definition(kind: str) -> dict[str, Any]:
+    """The parsed stage.yaml of a kind."""
+    path = stage_folder(kind) / "stage.yaml"
+    if not path.is_file():
+        raise UserError(f"no stage kind '{kind}': {path} does not exist")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def resolve_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """`given` with defaults filled in and names of configs resolved, checked; all errors at once."""
+    schema = stage_definition(kind)["with"]
+    options = _complete(schema, copy.deepcopy(given))
+    errors = sorted(Draft202012Validator(schema).iter_errors(options), key=lambda e: list(e.absolute_path))
+    if errors:
+        lines = [f"{'.'.join(['with', *map(str, e.absolute_path)])}: {e.message}" for e in errors]
+        raise UserError(f"stage kind '{kind}' refuses its options: " + "; ".join(lines))
+    return options
+
+
+def _complete(schema: dict[str, Any], value: Any) -> Any:
+    if "x-config" in schema and isinstance(value, str):
+        value = _load_config(schema["x-config"], value)
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [_complete(schema["items"], item) for item in value]
+    properties = schema.get("properties")
+    if not properties or not isinstance(value, dict):
+        return value
+    for name, inner in properties.items():
+        if name not in value and "default" in inner:
+            value[name] = copy.deepcopy(inner["default"])
+        if name in value:
+            value[name] = _complete(inner, value[name])
+    return value
+
+
+def _load_config(folder: str, name: str) -> dict[str, Any]:
+    path = CHECKOUT / "configs" / folder / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"no configs/{folder}/{name}.yaml")
+    return {"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))}
