@@ -1,0 +1,64 @@
+import type { PrismaClient } from "../generated/client.ts";
+
+/** One curve of one shard. Each point stands for a bucket of steps: its last step, mean, smallest and largest value. */
+export interface Series {
+  name: string;
+  shard: number;
+  points: { step: number; value: number; low: number; high: number }[];
+}
+
+interface PointRow {
+  shard: number;
+  name: string;
+  step: number;
+  value: number;
+  low: number;
+  high: number;
+}
+
+/**
+ * Every metric of a stage as curves of at most `points` points. Where attempts overlap (steps trained again after a
+ * resume) the newest attempt's value counts, so that a curve is what the final weights went through.
+ */
+export async function metricSeries(
+  db: PrismaClient,
+  stageId: string,
+  { names, points = 400 }: { names?: string[] | undefined; points?: number } = {},
+): Promise<Series[]> {
+  const rows = await db.$queryRaw<PointRow[]>`
+    with latest as (
+      select distinct on (s.index, m.name, m.step) s.index as shard, m.name, m.step, m.value
+      from "Metric" m join "Attempt" a on a.id = m."attemptId" join "Shard" s on s.id = a."shardId"
+      where m."stageId" = ${stageId} and (${names === undefined} or m.name = any(${names ?? []}::text[]))
+      order by s.index, m.name, m.step, a.epoch desc
+    ), span as (
+      select shard, name, min(step) as low, greatest(1, ceil((max(step) - min(step) + 1)::float8 / ${points}::int)) as width
+      from latest group by shard, name
+    )
+    select l.shard, l.name, max(l.step) as step, avg(l.value) as value, min(l.value) as low, max(l.value) as high
+    from latest l join span on span.shard = l.shard and span.name = l.name
+    group by l.shard, l.name, floor((l.step - span.low) / span.width)
+    order by l.name, l.shard, step`;
+  const series: Series[] = [];
+  for (const { shard, name, ...point } of rows) {
+    const last = series.at(-1);
+    if (last?.name === name && last.shard === shard) last.points.push(point);
+    else series.push({ name, shard, points: [point] });
+  }
+  return series;
+}
+
+/** The last value of each metric of an attempt, with its step and time, by attempt id. */
+export async function latestMetrics(
+  db: PrismaClient,
+  attemptIds: string[],
+): Promise<Map<string, Map<string, number>>> {
+  const rows = await db.metric.findMany({
+    where: { attemptId: { in: attemptIds } },
+    orderBy: [{ attemptId: "asc" }, { name: "asc" }, { step: "desc" }],
+    distinct: ["attemptId", "name"],
+  });
+  const byAttempt = new Map<string, Map<string, number>>(attemptIds.map((id) => [id, new Map()]));
+  for (const row of rows) byAttempt.get(row.attemptId)?.set(row.name, row.value);
+  return byAttempt;
+}

@@ -1,0 +1,81 @@
+import { LegaloneError } from "../../core/errors.ts";
+import type { PrismaClient, Run } from "../generated/client.ts";
+import { currentStages, type StageRow } from "./stages.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
+
+/** A run, its stages of the current generation in order, and what they add up to. */
+export interface RunDetail {
+  run: Run;
+  stages: StageRow[];
+  verdict: Verdict;
+}
+
+/** The newest runs first, each with its stages of the current generation. */
+export async function listRuns(db: PrismaClient, limit = 20): Promise<RunDetail[]> {
+  const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: limit });
+  const stages = await currentStages(
+    db,
+    runs.map((run) => run.id),
+  );
+  return runs.map((run) => detail(run, stages.get(run.id) ?? []));
+}
+
+/** @throws E_NOT_FOUND when the run has been removed since its id was resolved. */
+export async function readRun(db: PrismaClient, id: string): Promise<RunDetail> {
+  const run = await db.run.findUnique({ where: { id } });
+  if (run === null) throw new LegaloneError("E_NOT_FOUND", `No run ${id}.`, { hint: "legalone status" });
+  const stages = await currentStages(db, [id]);
+  return detail(run, stages.get(id) ?? []);
+}
+
+function detail(run: Run, stages: StageRow[]): RunDetail {
+  return { run, stages, verdict: verdictOf(run, stages) };
+}
+
+/**
+ * The id of the run that `name` means: a whole id, a unique beginning of one, or the latest run when it is absent.
+ * @throws E_NOT_FOUND with the nearest ids when nothing, or more than one run, begins with `name`.
+ */
+export async function resolveRunId(db: PrismaClient, name: string | undefined): Promise<string> {
+  if (name === undefined) {
+    const latest = await db.run.findFirst({ orderBy: { createdAt: "desc" }, select: { id: true } });
+    if (latest !== null) return latest.id;
+    throw new LegaloneError("E_NOT_FOUND", "There is no run yet.", {
+      hint: "legalone train pipelines/demo.yaml",
+    });
+  }
+  const matches = await db.run.findMany({
+    where: { id: { startsWith: name } },
+    orderBy: { createdAt: "desc" },
+    take: 6,
+    select: { id: true },
+  });
+  const exact = matches.find((run) => run.id === name);
+  if (exact !== undefined) return exact.id;
+  if (matches.length === 1) return matches[0]!.id;
+  if (matches.length > 1) {
+    const ids = matches.map((run) => run.id);
+    throw new LegaloneError("E_NOT_FOUND", `More than one run begins with ${name}: ${ids.join(", ")}.`, {
+      hint: "Give more characters of the id.",
+      fields: { near: ids },
+    });
+  }
+  const near = await nearRunIds(db, name);
+  throw new LegaloneError("E_NOT_FOUND", `No run ${name}.`, {
+    hint:
+      near.length > 0
+        ? `Did you mean ${near.join(" or ")}? legalone status lists the runs.`
+        : "legalone status",
+    fields: { near },
+  });
+}
+
+async function nearRunIds(db: PrismaClient, name: string): Promise<string[]> {
+  const { distance } = await import("fastest-levenshtein");
+  const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: 200, select: { id: true } });
+  return runs
+    .map((run) => ({ id: run.id, far: distance(name, run.id.slice(0, Math.max(name.length, 4))) }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map((run) => run.id);
+}

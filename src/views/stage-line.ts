@@ -1,0 +1,164 @@
+import type { StageRow } from "../records/reads/stages.ts";
+import { words } from "./format.ts";
+import { keyNumbers, metricsOf, showNumber } from "./key-numbers.ts";
+import type { Colors } from "./look.ts";
+import { type Pace, type Position, paceOf } from "./pace.ts";
+
+/** What is known of live attempts beside their rows: recent positions and last metrics, by attempt id. */
+export interface Live {
+  positions(attemptId: string): Position[];
+  metrics(attemptId: string): ReadonlyMap<string, number>;
+}
+
+export const nothingLive: Live = { positions: () => [], metrics: () => new Map() };
+
+/** One stage as every view tells it: the words, before any layout. */
+export interface StageLine {
+  name: string;
+  kind: string;
+  state: StageRow["state"];
+  /** What a person calls it now: `training`, `done`, `cached`, `waiting`, … */
+  word: string;
+  reason: string | null;
+  message: string | null;
+  /** Wall time from its first start to its end, or to now. Null while nothing has started. */
+  elapsedMs: number | null;
+  /** Progress summed over shards; null where none was reported. */
+  progress: { step: number; of: number; unit: string } | null;
+  pace: Pace | null;
+  /** Last values of live metrics. */
+  live: ReadonlyMap<string, number>;
+  /** Key numbers of the result, most telling first, as text. */
+  numbers: string[];
+  /** Run a SKIPPED stage's outputs came from. */
+  cachedRun: string | null;
+  shards: { done: number; of: number };
+  /** Attempts beyond the first, over all shards. */
+  retries: number;
+  /** Newest committed checkpoint, as a step. */
+  checkpoint: number | null;
+}
+
+export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
+  const attempts = stage.shards.flatMap((shard) => (shard.attempt === null ? [] : [shard.attempt]));
+  const running = attempts.filter((attempt) => attempt.endedAt === null);
+  const lead = running.find((attempt) => attempt.step !== null) ?? running[0];
+  const progress = progressOf(stage);
+  return {
+    name: stage.name,
+    kind: stage.kind,
+    state: stage.state,
+    word: wordOf(stage),
+    reason: stage.reason,
+    message: stage.message,
+    elapsedMs: elapsed(stage, now),
+    progress: stage.state === "RUNNING" ? progress : null,
+    pace: lead?.of == null ? null : paceOf(live.positions(lead.id), lead.of),
+    live: lead === undefined ? new Map() : live.metrics(lead.id),
+    numbers: keyNumbers(metricsOf(stage.result)).map(showNumber),
+    cachedRun: stage.cachedRun,
+    shards: {
+      done: stage.shards.filter((shard) => shard.state === "SUCCEEDED").length,
+      of: stage.shards.length,
+    },
+    retries: stage.shards.reduce((sum, shard) => sum + Math.max(0, shard.epoch - 1), 0),
+    checkpoint: stage.checkpoint?.step ?? null,
+  };
+}
+
+function elapsed(stage: StageRow, now: Date): number | null {
+  if (stage.startedAt === null || stage.state === "SKIPPED") return null;
+  return (stage.endedAt ?? now).getTime() - stage.startedAt.getTime();
+}
+
+function progressOf(stage: StageRow): StageLine["progress"] {
+  const told = stage.shards.flatMap(({ attempt }) =>
+    attempt?.step == null || attempt.of == null
+      ? []
+      : [{ step: attempt.step, of: attempt.of, unit: attempt.unit }],
+  );
+  if (told.length === 0) return null;
+  const sum = (pick: (entry: { step: number; of: number }) => number) =>
+    told.reduce((total, entry) => total + pick(entry), 0);
+  return {
+    step: sum((entry) => entry.step),
+    of: sum((entry) => entry.of),
+    unit: plural(told[0]!.unit ?? "step"),
+  };
+}
+
+function plural(unit: string): string {
+  return unit.endsWith("s") ? unit : `${unit}s`;
+}
+
+function wordOf(stage: StageRow): string {
+  switch (stage.state) {
+    case "PENDING":
+      return "waiting";
+    case "READY":
+      return "ready";
+    case "RUNNING":
+      return runningWord(stage);
+    case "SUCCEEDED":
+      return "done";
+    case "SKIPPED":
+      return "cached";
+    case "FAILED":
+      return stage.reason === "gate_failed" ? "gate failed" : "failed";
+    case "CANCELLED":
+      return "cancelled";
+  }
+}
+
+function runningWord(stage: StageRow): string {
+  const live = stage.shards.flatMap(({ attempt }) =>
+    attempt === null || attempt.endedAt !== null ? [] : [attempt],
+  );
+  if (stage.desired === "STOP" || live.some((attempt) => attempt.state === "STOPPING")) return "stopping";
+  if (live.some((attempt) => attempt.state === "UNREACHABLE")) return "unreachable";
+  if (live.length === 0)
+    return stage.shards.some((shard) => shard.notBefore !== null) ? "retrying" : "starting";
+  const phase = live.find((attempt) => attempt.phase !== null)?.phase ?? null;
+  if (phase !== null) return phase;
+  return live.some((attempt) => attempt.state === "RUNNING") ? "running" : "starting";
+}
+
+const marks: Record<StageLine["state"], string> = {
+  PENDING: "○",
+  READY: "○",
+  RUNNING: "●",
+  SUCCEEDED: "✓",
+  SKIPPED: "↺",
+  FAILED: "✗",
+  CANCELLED: "⊘",
+};
+
+/** The mark before a stage's name, in the colour of its state. */
+export function mark(line: Pick<StageLine, "state">, colors: Colors): string {
+  return paint(line.state, colors)(marks[line.state]);
+}
+
+export function paint(state: StageLine["state"], colors: Colors): (text: string) => string {
+  switch (state) {
+    case "SUCCEEDED":
+      return colors.green;
+    case "SKIPPED":
+      return colors.cyan;
+    case "RUNNING":
+      return colors.yellow;
+    case "FAILED":
+      return colors.red;
+    case "CANCELLED":
+      return colors.magenta;
+    case "PENDING":
+    case "READY":
+      return colors.dim;
+  }
+}
+
+/** `reason` as people read it. */
+export function reasonText(line: Pick<StageLine, "reason" | "message">): string {
+  return [line.reason === null ? "" : words(line.reason), line.message ?? ""]
+    .filter((part) => part !== "")
+    .join(": ");
+}

@@ -1,0 +1,101 @@
+import type { RunDetail } from "../records/reads/runs.ts";
+import { metricsOf } from "./key-numbers.ts";
+import { type Live, nothingLive, stageLine } from "./stage-line.ts";
+
+/** A line a run; the last line counts them. */
+export function runListLines(runs: RunDetail[]): string {
+  const lines = runs.map((detail) => ({
+    ...verdictJson(detail),
+    type: "run",
+    pipeline: detail.run.pipeline,
+    file: detail.run.file,
+    createdAt: detail.run.createdAt,
+  }));
+  return jsonLines([...lines, { type: "verdict", runs: runs.length }]);
+}
+
+/** A line a stage, a line a gate, and last the whole verdict. */
+export function runStatusLines(detail: RunDetail, now: Date, live: Live = nothingLive): string {
+  const lines = detail.stages.flatMap((stage) => [
+    stageJson(detail, stage.name, now, live),
+    ...stage.gates.map(({ id: _, stageId: __, ...gate }) => ({
+      type: "gate",
+      run: detail.run.id,
+      stage: stage.name,
+      ...gate,
+    })),
+  ]);
+  return jsonLines([...lines, verdictJson(detail)]);
+}
+
+function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Record<string, unknown> {
+  const stage = detail.stages.find((row) => row.name === name)!;
+  const line = stageLine(stage, live, now);
+  return {
+    type: "stage",
+    run: detail.run.id,
+    stage: stage.name,
+    kind: stage.kind,
+    generation: stage.generation,
+    state: stage.state,
+    phase: line.word,
+    reason: stage.reason,
+    cause: stage.cause,
+    message: stage.message,
+    startedAt: stage.startedAt,
+    endedAt: stage.endedAt,
+    elapsedSeconds: line.elapsedMs === null ? null : line.elapsedMs / 1000,
+    progress: line.progress,
+    stepsPerSecond: line.pace?.stepsPerSecond ?? null,
+    etaSeconds: line.pace === null ? null : line.pace.etaMs / 1000,
+    metrics: metricsOf(stage.result),
+    cachedRun: stage.cachedRun,
+    attempts: stage.shards.map((shard) => ({
+      shard: shard.index,
+      state: shard.state,
+      epoch: shard.epoch,
+      attempt: shard.attempt?.id ?? null,
+      node: shard.attempt?.nodeId ?? null,
+    })),
+    artifacts: stage.artifacts.map((artifact) => ({
+      id: artifact.id,
+      kind: artifact.kind,
+      sha256: artifact.sha256,
+      uri: artifact.uri,
+      bytes: Number(artifact.bytes),
+    })),
+  };
+}
+
+/** The line that ends every stream about a run. */
+export function verdictJson(detail: RunDetail): Record<string, unknown> {
+  const { verdict, stages } = detail;
+  const gates = stages.flatMap((stage) => stage.gates);
+  return {
+    type: "verdict",
+    ...verdict,
+    stages: Object.fromEntries(stages.map((stage) => [stage.name, stage.state])),
+    gates: {
+      passed: gates.filter((gate) => gate.passed).length,
+      failed: gates.filter((gate) => !gate.passed).length,
+    },
+    model: deliveredUri(detail),
+  };
+}
+
+/** Where the delivered model folder is, or null where the run has delivered none. */
+export function deliveredUri({ stages }: RunDetail): string | null {
+  return (
+    stages.flatMap((stage) => stage.artifacts).findLast((artifact) => artifact.kind === "delivery")?.uri ??
+    null
+  );
+}
+
+/** JSON Lines; big integers become numbers, which they fit in. */
+export function jsonLines(values: unknown[]): string {
+  return values
+    .map((value) =>
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? Number(inner) : inner)),
+    )
+    .join("\n");
+}

@@ -1,0 +1,174 @@
+import type { RunDetail } from "../records/reads/runs.ts";
+import type { RunState } from "../records/reads/verdict.ts";
+import { clock, count, duration, words } from "./format.ts";
+import type { Colors, Look } from "./look.ts";
+import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
+import { cut, indent, table } from "./table.ts";
+
+/** The runs, newest first, a line each. */
+export function runList(runs: RunDetail[], look: Look): string {
+  if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
+  const rows = runs.map(({ run, stages, verdict }) => {
+    const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
+    const now =
+      stages.find((stage) => stage.state === "RUNNING") ??
+      stages.find((stage) => stage.name === verdict.stage);
+    return [
+      run.id,
+      run.pipeline,
+      paintRun(verdict.state, look.colors)(words(verdict.state)),
+      `${done}/${stages.length}`,
+      clock(run.createdAt, look.now),
+      runTime(verdict, look.now),
+      now?.name ?? "",
+    ];
+  });
+  return table(
+    [
+      { title: "RUN" },
+      { title: "PIPELINE" },
+      { title: "STATE" },
+      { title: "STAGES", align: "right" },
+      { title: "STARTED" },
+      { title: "TIME", align: "right" },
+      { title: "AT" },
+    ],
+    rows,
+    look.colors.dim,
+  );
+}
+
+/** One run: a heading, a line a stage, its gates, and why it ended when it did not end well. */
+export function runStatus(detail: RunDetail, look: Look, live: Live = nothingLive): string {
+  const { colors } = look;
+  const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
+  const parts = [runHeading(detail, look), indent(stageTable(lines, look))];
+  const gates = gateTable(detail, look);
+  if (gates !== "") parts.push(indent(gates));
+  const { verdict } = detail;
+  if (verdict.stage !== null) {
+    const why = reasonText({ reason: verdict.reason, message: verdict.message });
+    parts.push(
+      `${paintRun(verdict.state, colors)(verdict.stage)}: ${why === "" ? words(verdict.state) : why}`,
+    );
+  }
+  return parts.join("\n\n");
+}
+
+/** `run r7k2m9x2a  demo  running  2m 10s  pipelines/demo.yaml` */
+export function runHeading({ run, verdict }: RunDetail, look: Look): string {
+  const { colors } = look;
+  const parts = [
+    `run ${colors.bold(run.id)}`,
+    run.pipeline,
+    paintRun(verdict.state, colors)(words(verdict.state)),
+    runTime(verdict, look.now),
+    colors.dim(run.file),
+  ];
+  return parts.filter((part) => part !== "").join("  ");
+}
+
+function runTime(verdict: RunDetail["verdict"], now: Date): string {
+  if (verdict.startedAt === null) return "";
+  return duration((verdict.endedAt ?? now).getTime() - verdict.startedAt.getTime());
+}
+
+/** A line a stage: mark, name, word, time, and what there is to say about it. */
+export function stageTable(lines: StageLine[], look: Look): string {
+  const { colors } = look;
+  const rows = lines.map((line) => [
+    `${mark(line, colors)} ${line.name}`,
+    paint(line.state, colors)(line.word),
+    line.elapsedMs === null ? "" : duration(line.elapsedMs),
+  ]);
+  const widest = Math.max(...lines.map((line) => line.name.length), 0);
+  const room = Math.max(24, look.width - widest - 28);
+  return table(
+    [{}, {}, { align: "right" }, {}],
+    rows.map((row, i) => [...row, cut(noteOf(lines[i]!), room)]),
+  );
+}
+
+/** Progress while a stage runs; its key numbers when it is done; the reason when it failed. */
+export function noteOf(line: StageLine): string {
+  switch (line.state) {
+    case "RUNNING":
+      return runningNote(line);
+    case "SUCCEEDED":
+      return line.numbers.slice(0, 3).join(" · ");
+    case "SKIPPED":
+      return [`from ${line.cachedRun ?? "an earlier run"}`, ...line.numbers.slice(0, 2)].join(" · ");
+    case "FAILED":
+    case "CANCELLED":
+      return reasonText(line);
+    case "PENDING":
+    case "READY":
+      return "";
+  }
+}
+
+function runningNote(line: StageLine): string {
+  const parts: string[] = [];
+  if (line.progress !== null)
+    parts.push(`${count(line.progress.step)}/${count(line.progress.of)} ${line.progress.unit}`);
+  if (line.shards.of > 1) parts.push(`shards ${line.shards.done}/${line.shards.of}`);
+  if (line.pace !== null) {
+    parts.push(
+      rateText(line.pace.stepsPerSecond, line.progress?.unit ?? "steps"),
+      `${duration(line.pace.etaMs)} left`,
+    );
+  }
+  for (const name of ["loss", "reward", "tokens_per_second"]) {
+    const value = line.live.get(name);
+    if (value !== undefined)
+      parts.push(
+        name === "tokens_per_second" ? `${count(Math.round(value))} tokens/s` : `${name} ${value.toFixed(3)}`,
+      );
+  }
+  if (line.retries > 0) parts.push(`attempt ${line.retries + 1}`);
+  return parts.join(" · ");
+}
+
+/** `8.1 steps/s`, or `12s a step` where steps take longer than a second. */
+export function rateText(perSecond: number, unit: string): string {
+  const one = unit.replace(/s$/, "");
+  return perSecond >= 1 ? `${count(perSecond)} ${unit}/s` : `${duration(1000 / perSecond)} a ${one}`;
+}
+
+/** A line a gate: what was measured against what, and whether it held. */
+export function gateTable({ stages }: RunDetail, look: Look): string {
+  const { colors } = look;
+  const rows = stages.flatMap((stage) =>
+    stage.gates.map((gate) => [
+      `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
+      `${words(gate.metric)} ${words(gate.comparison)} ${gate.against}`,
+      gate.value === null ? "not measured" : shown(gate.value),
+      gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${shown(gate.threshold)}`,
+      gate.passed ? "holds" : colors.red("does not hold"),
+    ]),
+  );
+  return table([{}, {}, { align: "right" }, {}, {}], rows);
+}
+
+const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };
+
+function shown(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}
+
+/** The colour of a run's state. */
+export function paintRun(state: RunState, colors: Colors): (text: string) => string {
+  switch (state) {
+    case "succeeded":
+      return colors.green;
+    case "failed":
+    case "gate_failed":
+      return colors.red;
+    case "cancelled":
+      return colors.magenta;
+    case "running":
+      return colors.yellow;
+    case "waiting":
+      return colors.dim;
+  }
+}

@@ -1,0 +1,63 @@
+import { stripVTControlCharacters } from "node:util";
+
+export interface Column {
+  /** Heading; absent in a table without headings. */
+  title?: string;
+  align?: "left" | "right";
+}
+
+const gap = "  ";
+
+/** Rows as aligned text. Counts Chinese characters as two columns and colours as none; the last column is not padded. */
+export function table(
+  columns: Column[],
+  rows: string[][],
+  heading: (text: string) => string = (text) => text,
+): string {
+  const titles = columns.map((column) => column.title ?? "");
+  const titled = titles.some((title) => title !== "");
+  const widths = columns.map((_, i) =>
+    Math.max(...[...(titled ? [titles] : []), ...rows].map((row) => displayWidth(row[i] ?? "")), 0),
+  );
+  const line = (row: string[], paint = (text: string) => text) =>
+    columns
+      .map((column, i) => {
+        const cell = row[i] ?? "";
+        const space = " ".repeat(widths[i]! - displayWidth(cell));
+        if (column.align === "right") return space + paint(cell);
+        return i === columns.length - 1 ? paint(cell) : paint(cell) + space;
+      })
+      .join(gap)
+      .trimEnd();
+  return [...(titled ? [line(titles, heading)] : []), ...rows.map((row) => line(row))].join("\n");
+}
+
+const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]/;
+
+/** Columns a text takes on a terminal. */
+export function displayWidth(text: string): number {
+  let width = 0;
+  for (const character of stripVTControlCharacters(text)) width += wide.test(character) ? 2 : 1;
+  return width;
+}
+
+/** Cuts a plain text (no colours) to a number of columns, with `…` where something was cut. */
+export function cut(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let left = Math.max(0, width - 1);
+  let out = "";
+  for (const character of text) {
+    left -= displayWidth(character);
+    if (left < 0) break;
+    out += character;
+  }
+  return `${out}…`;
+}
+
+/** Every line moved right by `by` columns. */
+export function indent(text: string, by = 2): string {
+  return text
+    .split("\n")
+    .map((line) => (line === "" ? line : " ".repeat(by) + line))
+    .join("\n");
+}
