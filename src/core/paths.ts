@@ -20,8 +20,12 @@ export function dataFolder(): string {
   return resolve(process.env.LEGALONE_DATA ?? join(packageRoot, ".legalone", "data"));
 }
 
-/** Short folder for unix sockets (their paths end at 107 bytes), one a workspace. */
+/**
+ * Short folder for unix sockets (their paths end at 107 bytes), one a workspace. Root's own runtime folder
+ * is closed to the user that PostgreSQL runs as, and a long one leaves no room for the names of sockets.
+ */
 export function socketFolder(home = workspace()): string {
-  const base = process.env.XDG_RUNTIME_DIR ?? "/tmp";
+  const own = process.env.XDG_RUNTIME_DIR;
+  const base = own === undefined || own.length > 60 || process.getuid?.() === 0 ? "/tmp" : own;
   return join(base, `legalone-${createHash("sha256").update(home).digest("hex").slice(0, 8)}`);
 }

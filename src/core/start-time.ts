@@ -1,0 +1,50 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+const bootIdFile = "/proc/sys/kernel/random/boot_id";
+let bootId: string | undefined;
+
+/**
+ * When a process started, as text that is only compared, never read: `<boot id>:<clock ticks>` on Linux,
+ * the words of `ps` elsewhere. With the pid it names one process for ever, since pids are used again.
+ * Undefined when no such process runs; a zombie counts as gone.
+ */
+export function startTime(pid: number): string | undefined {
+  return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
+}
+
+/** True while exactly this process runs. */
+export function isSameProcess(pid: number, start: string): boolean {
+  return startTime(pid) === start;
+}
+
+/** Fields of /proc/<pid>/stat after the name, which may hold spaces: [0] state, [2] group, [3] session. */
+export function procFields(pid: number): string[] | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined;
+  }
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+function fromProc(pid: number): string | undefined {
+  const fields = procFields(pid);
+  if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
+  bootId ??= readFileSync(bootIdFile, "utf8").trim();
+  return `${bootId}:${fields[19]}`;
+}
+
+function fromPs(pid: number): string | undefined {
+  try {
+    const text = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+    return text === "" || text.startsWith("Z") ? undefined : text.replace(/^\S+\s+/, "");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,26 @@
+import { join } from "node:path";
+import { type ConnectionSpec, parseDatabaseUrl, type QueueSpec } from "../core/connections.ts";
+import { socketFolder, workspace } from "../core/paths.ts";
+
+/** Folder of PostgreSQL's socket. Its own, since as root it belongs to another user. */
+export function postgresSocketFolder(home: string): string {
+  return join(socketFolder(home), "postgres");
+}
+
+/** Valkey's socket. */
+export function valkeySocket(home: string): string {
+  return join(socketFolder(home), "valkey.sock");
+}
+
+/** Where the database of this workspace is, whether it runs or not: LEGALONE_DATABASE_URL or the embedded one. */
+export function databaseSpec(home = workspace()): ConnectionSpec {
+  const url = process.env.LEGALONE_DATABASE_URL;
+  if (url) return parseDatabaseUrl(url);
+  return { host: postgresSocketFolder(home), port: 5432, user: "legalone", database: "legalone" };
+}
+
+/** Where the queue of this workspace is, whether it runs or not: LEGALONE_REDIS_URL or the embedded one. */
+export function queueSpec(home = workspace()): QueueSpec {
+  const url = process.env.LEGALONE_REDIS_URL;
+  return url ? { url } : { path: valkeySocket(home) };
+}
