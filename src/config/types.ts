@@ -43,14 +43,19 @@ export interface ResolvedStage {
   resources: { nodes: number; npus: number };
   shards: number;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */
-  checkpoint: { every?: number; keep?: number } | null;
+  checkpoint: { every?: number | undefined; keep?: number | undefined } | null;
   retry: RetryBudgets;
   timeoutSeconds: number | null;
   gates: ResolvedGate[];
 }
 
-/** One bound input. `stage` is null for a folder from outside the run, whose `uri` is then given. */
-export type ResolvedInput = { kind: string; stage: string } | { kind: string; stage: null; uri: string };
+/**
+ * One bound input. `stage` is null for a folder from outside the run: then `uri` (file://…) says where it lies and
+ * `sha256` stands for its content in cache keys. That hash is over its declared name and revision, not over its bytes.
+ */
+export type ResolvedInput =
+  | { kind: string; stage: string }
+  | { kind: string; stage: null; uri: string; sha256: string };
 
 /** Attempts beyond the first, by class of cause. */
 export interface RetryBudgets {
@@ -69,22 +74,30 @@ export interface ResolvedGate {
   against: number | { stage: string; metric: string };
 }
 
-/** configs/models/<name>.yaml: the architecture in Hugging Face's words. */
-export interface ModelConfig extends JsonObject {
+/** configs/models/<name>.yaml: the architecture in Hugging Face's words; schema in configs/models/schema.json. */
+export type ModelConfig = JsonObject & {
   name: string;
-}
+  hidden_size: number;
+  intermediate_size: number;
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  num_key_value_heads: number;
+  head_dim: number;
+  vocab_size: number;
+  tie_word_embeddings: boolean;
+};
 
-/** configs/clusters/<name>.yaml. */
-export interface ClusterConfig {
+/** configs/clusters/<name>.yaml; schema in configs/clusters/schema.json. */
+export type ClusterConfig = JsonObject & {
   name: string;
   /** Engine that starts attempts. */
   engine: "process" | "container" | "slurm" | "kubernetes";
   nodes: number;
-  npusPerNode: number;
+  npus_per_node: number;
   /** Dense BF16 peak of one NPU in TFLOPS, for the cost estimate; null without NPUs. */
-  peakTflops: number | null;
+  peak_tflops: number | null;
   /** Share of the peak that training reaches, for the cost estimate. */
   mfu: number | null;
   image: string | null;
-  env: Record<string, string>;
-}
+  env: { [name: string]: string };
+};

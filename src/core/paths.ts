@@ -29,3 +29,8 @@ export function socketFolder(home = workspace()): string {
   const base = own === undefined || own.length > 60 || process.getuid?.() === 0 ? "/tmp" : own;
   return join(base, `legalone-${createHash("sha256").update(home).digest("hex").slice(0, 8)}`);
 }
+
+/** Weights from outside: `models://NAME` lies here. `LEGALONE_MODELS`, or `.legalone/models` in the checkout. */
+export function modelsFolder(): string {
+  return resolve(process.env.LEGALONE_MODELS ?? join(packageRoot, ".legalone", "models"));
+}

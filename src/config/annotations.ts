@@ -1,0 +1,63 @@
+import type { Path } from "./form/problem.ts";
+import type { Json, JsonObject } from "./types.ts";
+
+/** A place in an options object whose schema carries an annotation. */
+export interface Annotated {
+  path: Path;
+  value: Json;
+  /** The annotation's value, for example the folder of `x-config`. */
+  annotation: Json;
+}
+
+/**
+ * Finds every place in `value` whose schema has `annotation`.
+ * Looks through `properties`, `additionalProperties`, `items` and `$defs`; that is all our schemas use.
+ */
+export function annotated(
+  schema: JsonObject,
+  value: Json,
+  annotation: string,
+  at: Path = [],
+  root = schema,
+): Annotated[] {
+  const here = dereferenced(schema, root);
+  const found: Annotated[] = [];
+  if (here[annotation] !== undefined) found.push({ path: at, value, annotation: here[annotation] });
+  if (Array.isArray(value)) {
+    const items = here.items;
+    if (isObject(items)) {
+      for (const [i, item] of value.entries())
+        found.push(...annotated(items, item, annotation, [...at, i], root));
+    }
+  } else if (isObject(value)) {
+    const properties = isObject(here.properties) ? here.properties : {};
+    for (const [key, inner] of Object.entries(value)) {
+      const below = properties[key] ?? here.additionalProperties;
+      if (isObject(below)) found.push(...annotated(below, inner, annotation, [...at, key], root));
+    }
+  }
+  return found;
+}
+
+function dereferenced(schema: JsonObject, root: JsonObject): JsonObject {
+  if (typeof schema.$ref !== "string" || !schema.$ref.startsWith("#/$defs/")) return schema;
+  const target = (root.$defs as JsonObject | undefined)?.[schema.$ref.slice("#/$defs/".length)];
+  return isObject(target) ? { ...target, ...schema } : schema;
+}
+
+/** A JSON object, not a list or null. */
+export function isObject(value: Json | undefined): value is JsonObject {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/** A copy of `value` with `replacement` at `path`; `undefined` takes the key away. */
+export function replacedAt(value: Json, path: Path, replacement: Json | undefined): Json {
+  const [head, ...rest] = path;
+  if (head === undefined) return replacement ?? null;
+  if (Array.isArray(value))
+    return value.map((item, i) => (i === head ? replacedAt(item, rest, replacement) : item));
+  const copy: JsonObject = { ...(value as JsonObject) };
+  if (rest.length === 0 && replacement === undefined) delete copy[head];
+  else copy[head] = replacedAt(copy[head] ?? null, rest, replacement);
+  return copy;
+}

@@ -1,0 +1,110 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import type { Json, JsonObject } from "../types.ts";
+import type { Path, Problem } from "./problem.ts";
+import { didYouMean } from "./suggest.ts";
+import { problemAt, type YamlSource } from "./yaml-source.ts";
+import { describe } from "./zod-problems.ts";
+
+// Annotations of our own: a reference to a file of configs/, a path, and "not part of the cache key".
+const ajv = new Ajv2020({
+  allErrors: true,
+  useDefaults: true,
+  verbose: true,
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+});
+ajv.addVocabulary(["x-config", "x-cache", "x-path"]);
+addFormats.default(ajv);
+
+const compiled = new WeakMap<JsonObject, ValidateFunction>();
+
+/**
+ * Checks `value` (standing at `at` in `source`) against a JSON Schema and fills in defaults, in place.
+ * Every problem names its place in the file. Throws ajv's error when the schema itself is wrong.
+ */
+export function checkAgainst(schema: JsonObject, value: Json, source: YamlSource, at: Path): Problem[] {
+  let validate = compiled.get(schema);
+  if (!validate) {
+    validate = ajv.compile(schema);
+    compiled.set(schema, validate);
+  }
+  if (validate(value)) return [];
+  const errors = (validate.errors ?? []).filter((error) => !echoes(error, validate.errors ?? []));
+  return errors.map((error) => toProblem(error, source, at));
+}
+
+/** `if`/`anyOf` report themselves beside the errors of their branches; the branches say more. */
+function echoes(error: ErrorObject, all: readonly ErrorObject[]): boolean {
+  if (error.keyword !== "if" && error.keyword !== "anyOf" && error.keyword !== "oneOf") return false;
+  return all.some((other) => other !== error && other.schemaPath.startsWith(error.schemaPath));
+}
+
+function toProblem(error: ErrorObject, source: YamlSource, at: Path): Problem {
+  const path = [...at, ...pointer(error.instancePath, source, at)];
+  const { params, keyword } = error as { params: Record<string, unknown>; keyword: string };
+  if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") {
+    const key = String(params.additionalProperty ?? params.unevaluatedProperty);
+    const known = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
+    const suggestion = didYouMean(key, known);
+    return problemAt(source, [...path, key], `unknown key \`${key}\``, {
+      expected: known.length > 0 ? `one of ${known.join(", ")}` : "no keys here",
+      ...(suggestion ? { hint: suggestion } : {}),
+    });
+  }
+  if (keyword === "required") {
+    const missing = String(params.missingProperty);
+    const about = (error.parentSchema?.properties as Record<string, { description?: string }> | undefined)?.[
+      missing
+    ]?.description;
+    return problemAt(
+      source,
+      path,
+      `\`${missing}\` is missing`,
+      about ? { expected: `\`${missing}\`: ${about}` } : {},
+    );
+  }
+  if (keyword === "enum") {
+    const known = (params.allowedValues as Json[]).map(String);
+    const suggestion = typeof error.data === "string" ? didYouMean(error.data, known) : undefined;
+    return problemAt(source, path, `${describe(error.data)} does not fit`, {
+      expected: `one of ${known.join(", ")}`,
+      ...(suggestion ? { hint: suggestion } : {}),
+    });
+  }
+  const about = error.parentSchema?.description as string | undefined;
+  return problemAt(source, path, `${describe(error.data)} does not fit`, {
+    expected: expectation(keyword, params, error.message ?? "another value"),
+    ...(about ? { hint: about } : {}),
+  });
+}
+
+const comparisons: Record<string, string> = {
+  ">=": "at least",
+  "<=": "at most",
+  ">": "more than",
+  "<": "less than",
+};
+
+function expectation(keyword: string, params: Record<string, unknown>, message: string): string {
+  if (keyword === "type") return [params.type].flat().join(" or ");
+  if (keyword === "const") return describe(params.allowedValue);
+  const comparison = comparisons[String(params.comparison)];
+  if (comparison) return `${comparison} ${params.limit}`;
+  return message.replace(/^must be /, "").replace(/^must /, "");
+}
+
+/** JSON pointer of ajv as a path; list indices become numbers. */
+function pointer(text: string, source: YamlSource, at: Path): (string | number)[] {
+  let here: Json | undefined = source.value;
+  for (const part of at) here = (here as Record<string | number, Json> | undefined)?.[part];
+  const path: (string | number)[] = [];
+  for (const raw of text.split("/").slice(1)) {
+    const part = raw.replaceAll("~1", "/").replaceAll("~0", "~");
+    const step = Array.isArray(here) ? Number(part) : part;
+    path.push(step);
+    here = (here as Record<string | number, Json> | undefined)?.[step];
+  }
+  return path;
+}

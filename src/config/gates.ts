@@ -1,0 +1,58 @@
+import type { Path, Problem } from "./form/problem.ts";
+import { didYouMeanOrList } from "./form/suggest.ts";
+import { problemAt, type YamlSource } from "./form/yaml-source.ts";
+import type { ParsedGate, ParsedPipeline } from "./pipeline-schema.ts";
+import type { StageKind } from "./stage-kind.ts";
+import { ancestors } from "./topological.ts";
+import { gateComparisons, type ResolvedGate } from "./types.ts";
+
+/**
+ * Parses the gates of stage `name` and checks every metric against the stage kinds.
+ * A threshold may be a number, a metric of the stage itself, or `<stage>.<metric>` of a stage that ends before it.
+ */
+export function resolveGates(
+  name: string,
+  pipeline: ParsedPipeline,
+  kinds: ReadonlyMap<string, StageKind>,
+  source: YamlSource,
+): { gates: ResolvedGate[]; problems: Problem[] } {
+  const written = pipeline.stages[name]?.gate;
+  if (written === undefined) return { gates: [], problems: [] };
+  const list = Array.isArray(written) ? written : [written];
+  const problems: Problem[] = [];
+  const check = (stage: string, metric: string, path: Path) => {
+    const kind = kinds.get(stage);
+    if (!kind || kind.metrics.some((pattern) => metricMatches(pattern, metric))) return;
+    problems.push(
+      problemAt(source, path, `${stage} (${kind.name}) has no metric \`${metric}\``, {
+        hint: didYouMeanOrList(metric, kind.metrics),
+      }),
+    );
+  };
+  const gates = list.map((gate, i): ResolvedGate => {
+    const at: Path = ["stages", name, "gate", ...(Array.isArray(written) ? [i] : [])];
+    check(name, gate.metric, [...at, "metric"]);
+    const comparison = gateComparisons.find((word) => gate[word] !== undefined)!;
+    const threshold = gate[comparison] as NonNullable<ParsedGate[typeof comparison]>;
+    if (typeof threshold === "number") return { metric: gate.metric, comparison, against: threshold };
+    const [first, second] = threshold.split(".") as [string, string | undefined];
+    const against = second === undefined ? { stage: name, metric: first } : { stage: first, metric: second };
+    const earlier = ancestors(name, (stage) => pipeline.stages[stage]?.needs ?? []);
+    if (against.stage !== name && !earlier.has(against.stage)) {
+      problems.push(
+        problemAt(source, [...at, comparison], `\`${against.stage}\` does not end before ${name}`, {
+          expected: `a metric of ${[name, ...earlier].join(", ")}`,
+          hint: `add ${against.stage} to the needs of ${name} if it is a stage of this pipeline`,
+        }),
+      );
+    } else check(against.stage, against.metric, [...at, comparison]);
+    return { metric: gate.metric, comparison, against };
+  });
+  return { gates, problems };
+}
+
+/** Whether a metric of stage.yaml, where `*` or `<word>` stands for any word, covers `metric`. */
+export function metricMatches(pattern: string, metric: string): boolean {
+  const parts = pattern.split(/\*|<\w+>/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join("\\w+")}$`).test(metric);
+}

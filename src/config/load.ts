@@ -1,0 +1,163 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { canonicalJson, sha256 } from "../core/hash.ts";
+import { modelsFolder, packageRoot } from "../core/paths.ts";
+import { bindInputs, type ExternalModel } from "./bind.ts";
+import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
+import { durationSeconds } from "./form/duration.ts";
+import { parseOverrides } from "./form/overrides.ts";
+import { type Problem, throwProblems } from "./form/problem.ts";
+import { didYouMeanOrList } from "./form/suggest.ts";
+import { problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
+import { resolveGates } from "./gates.ts";
+import { parseLeniently } from "./lenient.ts";
+import { checkNeeds } from "./needs.ts";
+import type { ParsedPipeline } from "./pipeline-schema.ts";
+import { readStageKind, type StageKind, stageKindNames } from "./stage-kind.ts";
+import type { ClusterConfig, JsonObject, ModelConfig, ResolvedPipeline, ResolvedStage } from "./types.ts";
+
+export interface LoadOptions {
+  /** `--set a.b=c` arguments. */
+  set?: readonly string[];
+  /** Checkout whose stages/ and configs/ count. */
+  root?: string;
+}
+
+/** Reads and resolves a pipeline file. Throws E_CONFIG with every error, E_FILE_MISSING or E_USAGE. */
+export function loadPipeline(file: string, options: LoadOptions = {}): ResolvedPipeline {
+  const { pipeline, problems } = checkPipeline(file, options);
+  throwProblems(resolve(file), problems);
+  return pipeline!;
+}
+
+/** As `loadPipeline`, with the problems given back; `pipeline` is null where there are any. */
+export function checkPipeline(
+  file: string,
+  { set = [], root = packageRoot }: LoadOptions = {},
+): { pipeline: ResolvedPipeline | null; problems: Problem[] } {
+  const source = readYaml(resolve(file), parseOverrides(set));
+  if (source.problems.length > 0) return { pipeline: null, problems: source.problems };
+  const { value: pipeline, problems } = parseLeniently(source);
+  if (!pipeline) return { pipeline: null, problems };
+
+  const model =
+    pipeline.model === undefined ? null : readNamed("models", ["model"], pipeline.model, source, root);
+  const cluster = readNamed("clusters", ["cluster"], pipeline.cluster, source, root);
+  problems.push(...(model?.problems ?? []), ...cluster.problems);
+  const kinds = readKinds(pipeline, source, root, problems);
+  const order = checkNeeds(pipeline, source, problems);
+  const weights = model && model.problems.length === 0 ? externalModel(model.value as ModelConfig) : null;
+
+  const stages = order.flatMap((name, position): ResolvedStage[] => {
+    const kind = kinds.get(name);
+    if (!kind) return [];
+    const stage = resolveStage(name, position, kind, cluster.value, pipeline, source, root, problems);
+    const bound = bindInputs(name, pipeline, kinds, weights, source);
+    const gated = resolveGates(name, pipeline, kinds, source);
+    problems.push(...bound.problems, ...gated.problems);
+    if (kind.model && model) stage.identity.model = model.identity;
+    return [{ ...stage, inputs: bound.inputs, gates: gated.gates }];
+  });
+  if (problems.length > 0) return { pipeline: null, problems };
+  return {
+    pipeline: {
+      version: 1,
+      name: pipeline.name,
+      file: source.file,
+      seed: pipeline.seed,
+      model: model && (model.value as ModelConfig),
+      cluster: cluster.value as ClusterConfig,
+      stages,
+    },
+    problems,
+  };
+}
+
+function readNamed(folder: string, path: string[], name: string, source: YamlSource, root: string): Resolved {
+  const known = configNames(folder, root);
+  if (known.includes(name)) return readConfig(folder, name, root);
+  const problem = problemAt(source, path, `there is no configs/${folder}/${name}.yaml`, {
+    hint: didYouMeanOrList(name, known),
+  });
+  return { value: {}, identity: {}, problems: [problem] };
+}
+
+function readKinds(
+  pipeline: ParsedPipeline,
+  source: YamlSource,
+  root: string,
+  problems: Problem[],
+): Map<string, StageKind> {
+  const known = stageKindNames(root);
+  const read = new Map<string, ReturnType<typeof readStageKind>>();
+  const kinds = new Map<string, StageKind>();
+  for (const [name, { uses }] of Object.entries(pipeline.stages)) {
+    if (!known.includes(uses)) {
+      const hint = didYouMeanOrList(uses, known);
+      problems.push(
+        problemAt(source, ["stages", name, "uses"], `there is no stage kind \`${uses}\``, { hint }),
+      );
+      continue;
+    }
+    if (!read.has(uses)) {
+      const kind = readStageKind(uses, root);
+      read.set(uses, kind);
+      problems.push(...kind.problems);
+    }
+    const { kind } = read.get(uses)!;
+    if (kind) kinds.set(name, kind);
+  }
+  return kinds;
+}
+
+function resolveStage(
+  name: string,
+  position: number,
+  kind: StageKind,
+  cluster: Partial<ClusterConfig>,
+  pipeline: ParsedPipeline,
+  source: YamlSource,
+  root: string,
+  problems: Problem[],
+): Omit<ResolvedStage, "inputs" | "gates"> {
+  const written = pipeline.stages[name]!;
+  const at = ["stages", name];
+  const options = resolveOptions(kind.with, written.with as JsonObject, source, [...at, "with"], { root });
+  problems.push(...options.problems);
+  if (written.shards > kind.shards.max) {
+    problems.push(
+      problemAt(source, [...at, "shards"], `${kind.name} cannot be split in ${written.shards}`, {
+        expected: `at most ${kind.shards.max}`,
+      }),
+    );
+  }
+  return {
+    name,
+    kind: kind.name,
+    version: kind.version,
+    position,
+    needs: written.needs,
+    outputs: kind.outputs.map((output) => output.kind),
+    metrics: kind.metrics,
+    prepare: kind.prepare ?? null,
+    with: options.value,
+    identity: { with: options.identity, shards: written.shards },
+    resources: {
+      nodes: written.resources.nodes ?? Math.min(kind.resources.nodes, cluster.nodes ?? 1),
+      npus: written.resources.npus ?? Math.min(kind.resources.npus, cluster.npus_per_node ?? 0),
+    },
+    shards: written.shards,
+    checkpoint: written.checkpoint ?? null,
+    retry: written.retry,
+    timeoutSeconds: written.timeout === undefined ? null : durationSeconds(written.timeout),
+  };
+}
+
+function externalModel(model: ModelConfig): ExternalModel | null {
+  if (typeof model.weights !== "string") return null;
+  const folder = model.weights.startsWith("models://")
+    ? resolve(modelsFolder(), model.weights.slice("models://".length))
+    : model.weights;
+  const declared = { repository: model.repository ?? model.name, revision: model.revision ?? null };
+  return { uri: pathToFileURL(folder).href, sha256: sha256(canonicalJson(declared)) };
+}
