@@ -36,7 +36,8 @@ const final = new Set<Stage["state"]>(["SUCCEEDED", "SKIPPED", "FAILED", "CANCEL
 
 /**
  * The verdict over a run's stages of the current generation. A failed stage decides over a cancelled one, because
- * the rest of a failed run is cancelled; a stage that failed by its gate ends the run with exit code 10.
+ * the rest of a failed run is cancelled; a stage that failed by its gate ends the run with exit code 10. Stages after
+ * `--until` are recorded as CANCELLED (not_requested) and decide nothing.
  */
 export function verdictOf(run: Pick<Run, "id">, stages: StageLike[]): Verdict {
   const ended = stages.length > 0 && stages.every((stage) => final.has(stage.state));
@@ -44,7 +45,10 @@ export function verdictOf(run: Pick<Run, "id">, stages: StageLike[]): Verdict {
   const culprit =
     failed[0] ??
     stages.find((stage) => stage.state === "FAILED") ??
-    stages.find((stage) => stage.state === "CANCELLED" && stage.reason !== "upstream_failed");
+    stages.find(
+      (stage) =>
+        stage.state === "CANCELLED" && stage.reason !== "upstream_failed" && stage.reason !== "not_requested",
+    );
   const state = stateOf(stages, ended, culprit);
   const times = (pick: (stage: StageLike) => Date | null) =>
     stages.flatMap((stage) => pick(stage)?.getTime() ?? []);

@@ -1,0 +1,32 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Artifact } from "../generated/client.ts";
+
+/** Files that views read are reports of some kilobytes; one as large as this is data. */
+const largest = 32 * 1024 * 1024;
+
+/** The folder of an artifact on this machine, or null where it is on another store. */
+export function artifactFolder(artifact: Pick<Artifact, "uri">): string | null {
+  return artifact.uri.startsWith("file:") ? fileURLToPath(artifact.uri) : null;
+}
+
+/** A JSON file of an artifact; null when it is not there, not reachable from here, too large or broken. */
+export async function readArtifactJson(artifact: Pick<Artifact, "uri">, path: string): Promise<unknown> {
+  const folder = artifactFolder(artifact);
+  return folder === null ? null : readJson(join(folder, path));
+}
+
+/** A JSON file of an attempt's folder in this workspace; null as above. */
+export async function readAttemptJson(home: string, attemptId: string, path: string): Promise<unknown> {
+  return readJson(join(home, "attempts", attemptId, path));
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    if ((await stat(path)).size > largest) return null;
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch {
+    return null;
+  }
+}

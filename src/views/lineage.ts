@@ -1,0 +1,45 @@
+import type { Lineage } from "../records/reads/lineage.ts";
+import { bytes } from "./format.ts";
+import type { Look } from "./look.ts";
+
+/** What an artifact was made from, as a tree. What was shown once is named again but not opened again. */
+export function lineageTree(root: Lineage, look: Look): string {
+  const seen = new Set<string>();
+  const lines = [label(root, look)];
+  walk(root, "");
+  return lines.join("\n");
+
+  function walk(node: Lineage, prefix: string): void {
+    seen.add(node.artifact.id);
+    node.parents.forEach((parent, i) => {
+      const last = i === node.parents.length - 1;
+      const known = seen.has(parent.artifact.id) && parent.parents.length > 0;
+      lines.push(
+        `${prefix}${last ? "└─ " : "├─ "}${label(parent, look)}${known ? look.colors.dim("  (above)") : ""}`,
+      );
+      if (!known) walk(parent, prefix + (last ? "   " : "│  "));
+    });
+  }
+}
+
+function label({ artifact, stage }: Lineage, { colors }: Look): string {
+  const gone = artifact.goneAt === null ? "" : colors.red("  gone");
+  const step = artifact.step === null ? "" : ` step ${artifact.step}`;
+  return `${artifact.kind}${step}  ${colors.dim(`by ${stage}, ${bytes(artifact.bytes)}, ${artifact.sha256.slice(0, 12)}`)}${gone}`;
+}
+
+/** The tree as one JSON object. */
+export function lineageJson({ artifact, stage, parents }: Lineage): Record<string, unknown> {
+  const { id, kind, sha256, uri, step, runId } = artifact;
+  return {
+    id,
+    kind,
+    run: runId,
+    stage,
+    sha256,
+    uri,
+    bytes: Number(artifact.bytes),
+    step,
+    parents: parents.map(lineageJson),
+  };
+}

@@ -1,0 +1,65 @@
+import type { Event } from "../records/generated/client.ts";
+import { bytes, clock, number } from "./format.ts";
+import type { Look } from "./look.ts";
+import { jsonLines } from "./status-json.ts";
+
+/** Signs of life and progress are many and say nothing later; `--all` shows them. */
+export const quietTypes = new Set(["heartbeat", "progress", "metric"]);
+
+/** An event as a line of a log: time, stage, what happened, its fields. */
+export function eventLine(event: Event, stageName: string | null, look: Look): string {
+  const { colors } = look;
+  const data =
+    event.data !== null && typeof event.data === "object" && !Array.isArray(event.data) ? event.data : {};
+  const kind = event.type.split(".").at(-1) ?? event.type;
+  const paint =
+    /fail|lost|error|warning/.test(event.type) || data.status === "failed" ? colors.red : colors.bold;
+  return [colors.dim(clock(event.at, look.now)), stageName ?? "run", paint(event.type), textOf(kind, data)]
+    .filter((part) => part !== "")
+    .join("  ");
+}
+
+/** Events as JSON Lines, with the stage's name. */
+export function eventJsonLines(events: Event[], stageName: (id: string | null) => string | null): string {
+  return jsonLines(
+    events.map(({ stageId, ...event }) => ({
+      ...event,
+      type: "event",
+      event: event.type,
+      stage: stageName(stageId),
+    })),
+  );
+}
+
+type Fields = Record<string, unknown>;
+
+/** Types that people read often get words of their own; the rest show their fields. */
+function textOf(kind: string, data: Fields): string {
+  const text = (key: string) => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
+  switch (kind) {
+    case "phase":
+      return [text("phase"), text("detail")].filter((part) => part !== "").join(": ");
+    case "warning":
+      return text("message");
+    case "checkpoint":
+      return `step ${text("step")}${data.bytes === undefined ? "" : `, ${bytes(Number(data.bytes))}`}`;
+    case "artifact":
+      return `${text("kind")} ${text("sha256").slice(0, 12)}, ${bytes(Number(data.bytes ?? 0))}`;
+    case "result":
+      return [text("status"), text("reason"), text("message")].filter((part) => part !== "").join(" · ");
+    default:
+      return fieldsOf(data);
+  }
+}
+
+const hidden = new Set(["type", "at", "summary", "spec", "config"]);
+
+function fieldsOf(data: Fields): string {
+  return Object.entries(data)
+    .filter(([key, value]) => !hidden.has(key) && value !== null && value !== "")
+    .map(
+      ([key, value]) =>
+        `${key}=${typeof value === "number" ? number(value) : typeof value === "string" ? value : JSON.stringify(value)}`,
+    )
+    .join(" ");
+}

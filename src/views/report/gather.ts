@@ -1,0 +1,69 @@
+import { workspace } from "../../core/paths.ts";
+import type { PrismaClient } from "../../records/generated/client.ts";
+import { readArtifactJson, readAttemptJson } from "../../records/reads/artifact-files.ts";
+import { eventsAfter } from "../../records/reads/events.ts";
+import { metricSeries } from "../../records/reads/metrics.ts";
+import { listNodes } from "../../records/reads/nodes.ts";
+import type { RunDetail } from "../../records/reads/runs.ts";
+import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
+import { emptyStage, type Fields, fields, type ReportData, type StageReport } from "./data.ts";
+
+/** JSON files of artifacts that some section shows. One that is absent or broken is passed over. */
+const shownFiles: Record<string, string[]> = {
+  corpus: ["report.json", "licenses.json"],
+  packed: ["histogram.json", "cells.json"],
+  prompts: ["report.json"],
+  trajectories: ["report.json"],
+  refined: ["report.json"],
+  samples: ["report.json"],
+  evaluation: ["result.json", "report.json"],
+};
+
+/** Reads what the report shows from the records and the artifacts that can be reached from here. */
+export async function gatherReport(db: PrismaClient, detail: RunDetail, now: Date): Promise<ReportData> {
+  const stages: StageReport[] = [];
+  for (const row of detail.stages) stages.push(await gatherStage(db, row));
+  return { detail, stages, nodes: await listNodes(db), now };
+}
+
+async function gatherStage(db: PrismaClient, row: StageRow): Promise<StageReport> {
+  // A stage whose outputs were taken from an earlier run is shown with that stage's curves and files.
+  const stageId = row.cachedFrom ?? row.id;
+  const attempts = await attemptsOf(db, stageId);
+  const said = await eventsAfter(
+    db,
+    { run: row.cachedRun ?? row.runId, stageId, types: ["started", "result"] },
+    0n,
+    1000,
+  );
+  const last = (type: string): Fields => fields(said.events.findLast((event) => event.type === type)?.data);
+  const started = last("started");
+  return {
+    ...emptyStage(row),
+    attempts,
+    series: await metricSeries(db, stageId),
+    summary: fields(last("result").summary),
+    files: { ...(await artifactFiles(row)), ...(await orderFile(attempts.at(-1)?.id)) },
+    versions: {
+      ...fields(started.versions),
+      ...(typeof started.device === "string" ? { device: started.device } : {}),
+    },
+  };
+}
+
+async function artifactFiles(row: StageRow): Promise<Record<string, Fields>> {
+  const files: Record<string, Fields> = {};
+  for (const artifact of row.artifacts) {
+    for (const name of shownFiles[artifact.kind] ?? []) {
+      const content = await readArtifactJson(artifact, name);
+      if (content !== null) files[`${artifact.kind}/${name}`] = fields(content);
+    }
+  }
+  return files;
+}
+
+async function orderFile(attemptId: string | undefined): Promise<Record<string, Fields>> {
+  const content =
+    attemptId === undefined ? null : await readAttemptJson(workspace(), attemptId, "order/order.json");
+  return content === null ? {} : { "order/order.json": fields(content) };
+}

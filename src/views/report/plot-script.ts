@@ -1,0 +1,59 @@
+/** Draws every plot of the page with uPlot, again when the page's width or the colour scheme changes. Runs in a browser. */
+export const plotScript = `
+(() => {
+  const plots = JSON.parse(document.getElementById("plots").textContent);
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const shorten = (v) => v == null ? "–" : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? v.toExponential(2)
+    : Math.abs(v) >= 100 ? v.toFixed(1) : Number.isInteger(v) ? String(v) : v.toPrecision(4);
+  const drawn = new Map();
+
+  function stack(curves) {
+    const sum = curves[0].values.map(() => 0);
+    return curves.map((curve) => curve.values.map((v, i) => (sum[i] += v ?? 0)));
+  }
+
+  function options(plot, width) {
+    const axis = (label, size) => ({ label, labelSize: 18, size, font: "11px system-ui", labelFont: "11px system-ui", stroke: css("--dim"),
+      grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), size: 4 } });
+    const curve = (c) => {
+      const color = css("--c" + (c.color % 9));
+      const value = (u, v, si, i) => shorten(i == null ? null : c.values[i]);
+      if (plot.stacked) return { label: c.label, stroke: color, fill: color + "b0", width: 1, value, points: { show: false } };
+      return { label: c.label, stroke: c.style === "faint" ? color + "55" : color, width: c.style === "faint" ? 1 : 1.8, value,
+        dash: c.style === "dashed" ? [5, 4] : undefined, spanGaps: true, points: { show: c.style === "points" || c.values.length < 12, size: 5, fill: color } };
+    };
+    const curves = plot.stacked ? [...plot.curves].reverse() : plot.curves;
+    return {
+      width, height: 230, legend: { live: true, markers: { width: 2 } },
+      scales: { x: { time: false }, y: plot.y.scale === "log" ? { distr: 3 } : plot.stacked ? { range: [0, null] } : {} },
+      axes: [axis(plot.x.label, 42), { ...axis(plot.y.label, 58), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }],
+      series: [{ label: plot.x.label, value: (u, v) => v == null ? "–" : String(v) }, ...curves.map(curve)],
+      cursor: { drag: { x: true, y: false }, points: { size: 6 } },
+    };
+  }
+
+  function data(plot) {
+    const values = plot.stacked ? stack(plot.curves).reverse() : plot.curves.map((c) => c.values);
+    return [plot.x.values, ...values];
+  }
+
+  function draw(place) {
+    const plot = plots[Number(place.dataset.plot)];
+    const width = place.clientWidth;
+    if (width === 0) return;
+    drawn.get(place)?.destroy();
+    drawn.set(place, new uPlot(options(plot, width), data(plot), place));
+  }
+
+  const places = [...document.querySelectorAll("[data-plot]")];
+  const drawAll = () => places.forEach(draw);
+  let width = 0;
+  new ResizeObserver(() => {
+    if (document.body.clientWidth === width) return;
+    width = document.body.clientWidth;
+    drawAll();
+  }).observe(document.body);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  document.addEventListener("toggle", (event) => event.target.querySelectorAll?.("[data-plot]").forEach(draw), true);
+})();
+`;

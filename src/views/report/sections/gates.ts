@@ -1,0 +1,75 @@
+import { number, words } from "../../format.ts";
+import { boundsOf } from "../../key-numbers.ts";
+import type { StageReport } from "../data.ts";
+import { html, htmlTable, type Markup } from "../html.ts";
+import { interval } from "../interval.ts";
+import type { SectionView } from "../section.ts";
+
+const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };
+
+/** Every gate: the measured value with its interval, what it was held against, and the verdict. */
+export const gateSection: SectionView = ({ stages }) => {
+  const rows = stages.flatMap((stage) =>
+    stage.row.gates.map((gate) => {
+      const bounds = boundsOf(stage.metrics, gate.metric);
+      const against = boundsOfAgainst(stages, stage, gate.against);
+      return [
+        stage.row.name,
+        words(gate.metric),
+        gate.value === null ? "not measured" : number(gate.value),
+        bounds === null ? "" : `${number(bounds[0])} – ${number(bounds[1])}`,
+        html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : number(gate.threshold)}`,
+        gate.against === String(gate.threshold)
+          ? ""
+          : html`${words(gate.against)}${against === null ? "" : html` <span class="dim">(${number(against[0])} – ${number(against[1])})</span>`}`,
+        picture(gate.value, bounds, gate.threshold, against, gate.passed),
+        gate.passed ? html`<b class="good">holds</b>` : html`<b class="bad">does not hold</b>`,
+      ];
+    }),
+  );
+  if (rows.length === 0) return null;
+  return {
+    id: "gates",
+    title: "Gates",
+    body: html`<p>A gate is a measured condition; one that does not hold ends the run with exit code 10. Intervals are 95 % bootstrap intervals over held-out documents or prompts; in the picture the bar is the value's interval, the line the threshold.</p>
+${htmlTable(
+  [
+    { title: "Stage" },
+    { title: "Metric" },
+    { title: "Value", numeric: true },
+    { title: "Interval", numeric: true },
+    { title: "Threshold", numeric: true },
+    { title: "Threshold is" },
+    { title: "" },
+    { title: "" },
+  ],
+  rows,
+)}`,
+  };
+};
+
+/** Interval of the metric a gate was held against: `stage.metric`, or a metric of the same stage. */
+function boundsOfAgainst(stages: StageReport[], own: StageReport, against: string): [number, number] | null {
+  const [stage, metric] = against.includes(".") ? against.split(".", 2) : [own.row.name, against];
+  const found = stages.find((one) => one.row.name === stage);
+  return found === undefined || metric === undefined ? null : boundsOf(found.metrics, metric);
+}
+
+function picture(
+  value: number | null,
+  bounds: [number, number] | null,
+  threshold: number | null,
+  against: [number, number] | null,
+  passed: boolean,
+): Markup | null {
+  if (value === null || threshold === null) return null;
+  const ends = [value, threshold, ...(bounds ?? []), ...(against ?? [])];
+  return interval({
+    value,
+    bounds,
+    against: { value: threshold, bounds: against },
+    low: Math.min(...ends),
+    high: Math.max(...ends),
+    tone: passed ? "good" : "bad",
+  });
+}

@@ -1,0 +1,3 @@
+import type { SectionView } from "../section.ts";
+
+export const sampleSection: SectionView = () => null;

@@ -1,0 +1,91 @@
+import { number } from "../../format.ts";
+import { boundsOf } from "../../key-numbers.ts";
+import type { StageReport } from "../data.ts";
+import { html, htmlTable } from "../html.ts";
+import { interval } from "../interval.ts";
+import { metricPlot, type Plot } from "../plot.ts";
+import type { SectionView } from "../section.ts";
+
+/** Loss of every training stage over its steps, learning rate and gradient norm beside it, and the held-out loss before and after. */
+export const trainingSection: SectionView = ({ stages }, draw) => {
+  const training = stages.filter((stage) =>
+    stage.series.some((series) => series.name === "loss" && series.points.length > 1),
+  );
+  const rows = heldoutRows(stages);
+  if (training.length === 0 && rows.length === 0) return null;
+  return {
+    id: "training",
+    title: "Training",
+    body: html`${
+      rows.length === 0
+        ? ""
+        : html`<h3>Held-out loss before and after each training stage</h3><p>Each stage on its own held-out data; cross entropy in nats a token.</p>${htmlTable(
+            [
+              { title: "Stage" },
+              { title: "Before", numeric: true },
+              { title: "After", numeric: true },
+              { title: "Interval after", numeric: true },
+              { title: "Change", numeric: true },
+              { title: "" },
+            ],
+            rows,
+          )}`
+    }<div class="plots">${training.flatMap(plotsOf).map(draw)}</div>`,
+  };
+};
+
+const companions = ["lr", "learning_rate", "grad_norm", "tokens_per_second"];
+
+function plotsOf(stage: StageReport): Plot[] {
+  const named = (name: string) => stage.series.filter((series) => series.name === name);
+  const plots = [metricPlot(`${stage.row.name}: loss`, "loss", named("loss"))];
+  const rate = metricPlot(
+    `${stage.row.name}: learning rate`,
+    "learning rate",
+    named("lr").length > 0 ? named("lr") : named("learning_rate"),
+  );
+  // A learning rate is exact: smoothing it would draw a schedule that was not used.
+  if (rate !== null)
+    plots.push({
+      ...rate,
+      curves: rate.curves
+        .filter((curve) => curve.style === "faint" || rate.curves.length === 1)
+        .map((curve) => ({ ...curve, label: "learning rate", style: "line" as const })),
+    });
+  const norm = metricPlot(`${stage.row.name}: gradient norm`, "norm", named("grad_norm"));
+  if (norm !== null) plots.push(norm);
+  const speed = metricPlot(`${stage.row.name}: speed`, "tokens/s", named(companions[3]!));
+  if (speed !== null) plots.push(speed);
+  return plots.filter((plot) => plot !== null);
+}
+
+function heldoutRows(stages: StageReport[]) {
+  const ends = stages
+    .flatMap(({ metrics }) => [metrics.heldout_loss_before, metrics.heldout_loss_after])
+    .filter((value) => value !== undefined);
+  const low = Math.min(...ends);
+  const high = Math.max(...ends);
+  return stages.flatMap(({ row, metrics }) => {
+    const { heldout_loss_before: before, heldout_loss_after: after } = metrics;
+    if (before === undefined || after === undefined) return [];
+    const bounds = boundsOf(metrics, "heldout_loss_after");
+    const fell = after < before;
+    return [
+      [
+        row.name,
+        number(before),
+        number(after),
+        bounds === null ? "" : `${number(bounds[0])} – ${number(bounds[1])}`,
+        html`<span class="${fell ? "good" : "bad"}">${fell ? "" : "+"}${number(after - before)}</span>`,
+        interval({
+          value: after,
+          bounds,
+          against: { value: before, bounds: boundsOf(metrics, "heldout_loss_before") },
+          low,
+          high,
+          tone: fell ? "good" : "bad",
+        }),
+      ],
+    ];
+  });
+}

@@ -1,0 +1,132 @@
+import { fileURLToPath } from "node:url";
+import type { RunDetail } from "../records/reads/runs.ts";
+import { bytes, duration, words } from "./format.ts";
+import type { Look } from "./look.ts";
+import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
+import { standIns } from "./stand-ins.ts";
+import { gateTable, paintRun } from "./status.ts";
+import { indent, table } from "./table.ts";
+
+/** What a run came to: stages, numbers, gates, stand-ins, where the model is, what to do next. */
+export function summary(detail: RunDetail, look: Look): string {
+  const parts = [
+    heading(detail, look),
+    stageSection(detail, look),
+    section("Gates", gateTable(detail, look), look),
+    section("Stand-ins", standInSection(detail), look),
+    section("Why it ended", failureSection(detail), look),
+    section("Model", modelSection(detail), look),
+    section("Next", nextSection(detail, look), look),
+  ];
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+function heading({ run, verdict }: RunDetail, { colors, now }: Look): string {
+  const paintState = paintRun(verdict.state, colors);
+  const took =
+    verdict.startedAt === null
+      ? ""
+      : ` in ${duration((verdict.endedAt ?? now).getTime() - verdict.startedAt.getTime())}`;
+  return `run ${colors.bold(run.id)} of ${run.pipeline} ${paintState(words(verdict.state))}${took}`;
+}
+
+/** A stage takes as many lines as it has numbers worth telling: three a line. */
+function stageSection({ stages }: RunDetail, look: Look): string {
+  const { colors } = look;
+  const rows = stages.flatMap((stage) => {
+    const line = stageLine(stage, nothingLive, look.now);
+    const first = [
+      `${mark(line, colors)} ${line.name}`,
+      paint(line.state, colors)(line.word),
+      line.elapsedMs === null ? "" : duration(line.elapsedMs),
+    ];
+    const [head = "", ...more] = chunks(tellings(line), 3);
+    return [[...first, head], ...more.map((text) => ["", "", "", text])];
+  });
+  return indent(
+    table(
+      [{ title: "STAGE" }, { title: "" }, { title: "TIME", align: "right" }, { title: "KEY NUMBERS" }],
+      rows,
+      colors.dim,
+    ),
+  );
+}
+
+const numbersShown = 6;
+
+function tellings(line: StageLine): string[] {
+  if (line.state === "FAILED" || line.state === "CANCELLED") return [words(line.reason ?? "")];
+  const source = line.state === "SKIPPED" ? [`outputs of run ${line.cachedRun ?? "before"}`] : [];
+  const retries = line.retries > 0 ? [`${line.retries + 1} attempts`] : [];
+  return [...source, ...retries, ...line.numbers.slice(0, numbersShown)];
+}
+
+function chunks(texts: string[], size: number): string[] {
+  return Array.from({ length: Math.ceil(texts.length / size) }, (_, i) =>
+    texts.slice(i * size, (i + 1) * size).join(" · "),
+  );
+}
+
+function standInSection(detail: RunDetail): string {
+  const found = standIns(detail);
+  if (found.length === 0) return "";
+  const who = new Map<string, string[]>();
+  for (const { stage, part, name } of found)
+    who.set(`${part} ${name}`, [...(who.get(`${part} ${name}`) ?? []), stage]);
+  const lines = [...who].map(([name, stages]) => `${name} stood in for a model in ${stages.join(", ")}`);
+  return [
+    ...lines,
+    "What was trained on its answers shows that the pipeline works, not what a real teacher would give.",
+  ].join("\n");
+}
+
+function failureSection({ verdict, run }: RunDetail): string {
+  if (verdict.stage === null || verdict.state === "succeeded") return "";
+  const why = reasonText(verdict);
+  return [
+    `${verdict.stage}: ${why === "" ? words(verdict.state) : why}`,
+    `legalone logs ${run.id} ${verdict.stage}`,
+  ].join("\n");
+}
+
+/** The delivered model, or the newest model of any stage where the run ended before delivery. */
+function modelSection({ stages }: RunDetail): string {
+  const artifacts = stages.flatMap((stage) =>
+    stage.artifacts.map((artifact) => ({ artifact, stage: stage.name })),
+  );
+  const found =
+    artifacts.findLast(({ artifact }) => artifact.kind === "delivery") ??
+    artifacts.findLast(({ artifact }) => artifact.kind === "model");
+  if (found === undefined) return "";
+  const { artifact, stage } = found;
+  const what = artifact.kind === "delivery" ? "Hugging Face folder" : `model of stage ${stage}`;
+  return [
+    pathOf(artifact.uri),
+    `${what}, ${bytes(artifact.bytes)}, sha256 ${artifact.sha256.slice(0, 12)}`,
+  ].join("\n");
+}
+
+/** A file URI as a path; other URIs as they are. */
+export function pathOf(uri: string): string {
+  return uri.startsWith("file:") ? fileURLToPath(uri) : uri;
+}
+
+function nextSection({ run, verdict, stages }: RunDetail, { colors }: Look): string {
+  const delivered = stages.some((stage) => stage.artifacts.some((artifact) => artifact.kind === "delivery"));
+  const commands: [string, string][] = [];
+  if (verdict.state === "failed" || verdict.state === "cancelled") {
+    commands.push([`legalone resume ${run.id}`, "go on from the last checkpoint"]);
+  }
+  commands.push([`legalone report ${run.id}`, "all curves, gates and samples in one HTML file"]);
+  if (delivered)
+    commands.push([`legalone export ${run.id} --to ./model`, "copy the model out, hashes checked"]);
+  commands.push([`legalone lineage ${run.id}`, "what the model was made from"]);
+  return table(
+    [{}, {}],
+    commands.map(([command, about]) => [command, colors.dim(about)]),
+  );
+}
+
+function section(title: string, body: string, { colors }: Look): string {
+  return body === "" ? "" : `  ${colors.dim(title.toUpperCase())}\n${indent(body)}`;
+}
