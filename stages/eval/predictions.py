@@ -8,7 +8,7 @@ from typing import Any
 from stages._worker.failures import DataError
 from stages._worker.jsonl import write_json
 
-_EVERY_TASK = "__default__"
+_EVERY_TASK = ""  # name for predictions that serve every task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +40,6 @@ def read_predictions(path: Path) -> dict[str, dict[int, str]]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: no JSON file of predictions ({error})") from error
-    found = _by_task(value, path)
-    return {"" if name == _EVERY_TASK else name: entries for name, entries in found.items()}
-
-
-def _by_task(value: Any, path: Path) -> dict[str, dict[int, str]]:
     if isinstance(value, list):
         return {_EVERY_TASK: _entries(value, path)}
     if not isinstance(value, dict):
@@ -53,7 +48,7 @@ def _by_task(value: Any, path: Path) -> dict[str, dict[int, str]]:
         return {str(task): _entries(entries, path) for task, entries in value["tasks"].items()}
     if "task" in value and "predictions" in value:
         return {str(value["task"]): _entries(value["predictions"], path)}
-    if value and all(_is_row_id(key) for key in value):
+    if all(_is_row_id(key) and _is_row(row) for key, row in value.items()):
         return {_EVERY_TASK: _entries(value, path)}
     return {str(task): _entries(entries, path) for task, entries in value.items()}
 
@@ -69,10 +64,16 @@ def _entries(value: Any, path: Path) -> dict[int, str]:
     for row_id, row in pairs:
         text = row.get("prediction") if isinstance(row, dict) else row
         if not _is_row_id(row_id) or not (text is None or isinstance(text, str)):
-            raise DataError(f"{path}: expected {{id, prediction}} with a whole number and a text, saw {row!r:.120}")
+            raise DataError(
+                f"{path}: expected {{id, prediction}} with a whole number and a text, saw {row!r:.120}"
+            )
         # LegalKit dies on null; an absent answer is what it says.
         found[int(row_id)] = text or ""
     return found
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, dict) and "prediction" in value)
 
 
 def _is_row_id(value: Any) -> bool:

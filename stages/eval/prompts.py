@@ -9,7 +9,13 @@ _SHOTS = (3, 1, 0)  # numbers of examples that are tried, most first
 
 
 def build_prompt(
-    task: Task, item: Item, *, shots: bool, longest: int, encode: Callable[[str], list[int]], decode: Callable[[list[int]], str]
+    task: Task,
+    item: Item,
+    *,
+    shots: bool,
+    longest: int,
+    encode: Callable[[str], list[int]],
+    decode: Callable[[list[int]], str],
 ) -> str:
     """The user message for one item.
 

@@ -43,7 +43,11 @@ def articles_of(documents: Iterable[dict]) -> list[Article]:
 
 def make_tasks(articles: list[Article], *, seed: int, items: dict[str, int], longest_text: int) -> list[Task]:
     """The tasks with as many items as `items` asks for by task id; texts are cut to `longest_text` characters."""
-    makers = {"statute_law": _law_items, "statute_article": _article_items, "statute_recitation": _recite_items}
+    makers = {
+        "statute_law": _law_items,
+        "statute_article": _article_items,
+        "statute_recitation": _recite_items,
+    }
     unknown = sorted(set(items) - set(makers))
     if unknown:
         raise DataError(f"no questions of kind {', '.join(unknown)}; there are {', '.join(makers)}")
@@ -51,7 +55,9 @@ def make_tasks(articles: list[Article], *, seed: int, items: dict[str, int], lon
     for name, count in items.items():
         made = makers[name](_shuffled(articles, seed, name), seed, longest_text, count) if count else []
         if count and not made:
-            raise DataError(f"{name}: the {len(articles)} held-out articles give no question (four laws are needed)")
+            raise DataError(
+                f"{name}: the {len(articles)} held-out articles give no question (four laws are needed)"
+            )
         if made:
             scoring = "rouge_l" if name == "statute_recitation" else "choice"
             tasks.append(Task(id=name, form="lexeval", scoring=scoring, items=tuple(made)))
