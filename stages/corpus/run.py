@@ -1,0 +1,50 @@
+"""corpus: documents of the three groups, cleaned, valid, without duplicates, in splits."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from stages._worker.job import Job
+from stages._worker.protocol import main
+from stages._worker.worker import Worker
+from stages.corpus.build import CorpusBuilder
+from stages.corpus.config import complete_corpus
+
+
+def run(job: Job, worker: Worker) -> None:
+    """Builds the corpus of `with.corpus` and reports what was kept and dropped."""
+    config = complete_corpus(job.options["corpus"])
+    shutil.rmtree(job.output / "corpus", ignore_errors=True)
+    folder = worker.stage_output("corpus")
+    said = time.monotonic()
+
+    def progress(source: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > 1:
+            worker.raise_if_stopping()
+            worker.progress(source, len(config["sources"]), "sources")
+            said = time.monotonic()
+
+    worker.phase("loading")
+    builder = CorpusBuilder(config, seed=job.seed, folder=folder, max_bad_share=job.options["max_bad_share"])
+    report = builder.build(progress)
+    metrics = {
+        f"{split}_{group}_{name}": value
+        for split, groups in report["splits"].items()
+        for group, counts in groups.items()
+        for name, value in counts.items()
+    }
+    dropped: dict[str, int] = {}
+    for source in report["sources"]:
+        for reason, count in source["dropped"].items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    kept = sum(value for name, value in metrics.items() if name.endswith("_documents"))
+    summary = {"splits": report["splits"], "dropped": dict(sorted(dropped.items()))}
+    worker.phase("saving")
+    worker.commit("corpus", meta={"corpus": config["name"], "splits": report["splits"]})
+    worker.finish(metrics={**metrics, "documents": kept}, summary=summary)
+
+
+if __name__ == "__main__":
+    main(run)

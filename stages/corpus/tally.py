@@ -1,0 +1,92 @@
+"""What happened to the rows of every source: counts by reason, a few samples, broken rows set aside."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from stages._worker.failures import DataError
+from stages.corpus.document import Document
+from stages.corpus.rows import BrokenRow
+
+# Below this many rows a share says little: one broken line of three is no reason to refuse a file.
+_FEWEST_ROWS = 20
+
+
+class Tally:
+    """Counts of one source."""
+
+    def __init__(self, source: dict[str, Any], samples: int, max_bad_share: float) -> None:
+        self.source = source
+        self.rows = 0
+        self.broken: list[BrokenRow] = []
+        self.broken_rows = 0
+        self._kept: dict[str, Counter[str]] = defaultdict(Counter)
+        self._dropped: Counter[str] = Counter()
+        self._samples: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._sample_count = samples
+        self._max_bad_share = max_bad_share
+
+    def keep(self, split: str, document: Document) -> None:
+        """Counts a document that stays."""
+        self.rows += 1
+        self._kept[split]["documents"] += 1
+        self._kept[split]["characters"] += len(document.text)
+
+    def drop(self, reason: str, document: Document, detail: str) -> None:
+        """Counts a document that goes, and keeps the first few of each reason."""
+        self.rows += 1
+        self._dropped[reason] += 1
+        if len(self._samples[reason]) < self._sample_count:
+            excerpt = document.text[:80]
+            sample = {"id": document.id, "title": document.title, "excerpt": excerpt, "detail": detail}
+            self._samples[reason].append(sample)
+
+    def skip(self) -> None:
+        """Counts a row that the source's own selection (`where`, `sample`) leaves out."""
+        self.rows += 1
+        self._dropped["not_selected"] += 1
+
+    def set_aside(self, row: BrokenRow) -> None:
+        """Counts a row that could not be read."""
+        self.rows += 1
+        self.broken_rows += 1
+        if len(self.broken) < 1000:
+            self.broken.append(row)
+
+    def check(self) -> None:
+        """Raises DataError, naming file and line, when too many rows were broken."""
+        bad, limit = self.broken_rows, self._max_bad_share
+        if bad == 0 or bad <= max(limit * self.rows, 1 if self.rows < _FEWEST_ROWS else 0):
+            return
+        first = self.broken[0]
+        raise DataError(
+            f"source {self.source['name']}: {bad} of {self.rows} rows cannot be read, more than "
+            f"max_bad_share {limit}; the first is {first.file}:{first.line}: {first.reason}: {first.excerpt!r}",
+            hint=_encoding_hint(first) or "mend the file, or raise max_bad_share if the loss is meant",
+        )
+
+    def report(self) -> dict[str, Any]:
+        """The counts as a JSON object."""
+        first = self.broken[0] if self.broken else None
+        return {
+            "name": self.source["name"],
+            "group": self.source["group"],
+            "license": self.source["license"],
+            "rows": self.rows,
+            "kept": {split: dict(self._kept[split]) for split in sorted(self._kept)},
+            "dropped": dict(sorted(self._dropped.items())),
+            "broken": {
+                "rows": self.broken_rows,
+                "first": None
+                if first is None
+                else {"file": first.file, "line": first.line, "reason": first.reason},
+            },
+            "samples": {reason: self._samples[reason] for reason in sorted(self._samples)},
+        }
+
+
+def _encoding_hint(row: BrokenRow) -> str | None:
+    if not row.reason.startswith("not utf"):
+        return None
+    return "the file may be GB18030: say `encoding: gb18030` in its source"
