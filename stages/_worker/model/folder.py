@@ -1,0 +1,53 @@
+"""A model as an artifact: the Hugging Face folder, whose tokenizer always travels with it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages._worker.data.tokenizer import FILES as TOKENIZER_FILES
+from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
+from stages._worker.failures import DataError
+from stages._worker.jsonl import write_json
+from stages._worker.model.config import Qwen3Config, read_config, write_config
+from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.model.weights import load_weights, save_weights
+
+
+def load_model(folder: Path, *, max_length: int | None = None) -> tuple[Qwen3ForCausalLM, Tokenizer]:
+    """Network and tokenizer of a model folder, checked against each other."""
+    config = read_config(folder)
+    tokenizer = load_tokenizer(folder)
+    if len(tokenizer) > config.vocab_size:
+        raise DataError(
+            f"{folder}: the tokenizer has {len(tokenizer)} entries, the model only {config.vocab_size}"
+        )
+    network = Qwen3ForCausalLM(config, max_length=max_length)
+    load_weights(network, folder)
+    return network, tokenizer
+
+
+def save_model(
+    folder: Path,
+    *,
+    config: Qwen3Config,
+    tensors: Mapping[str, np.ndarray],
+    tokenizer_from: Path,
+    facts: dict[str, Any],
+    dtype: str = "float32",
+) -> None:
+    """Writes a folder that transformers loads. `facts` (metrics, parents, …) go to legalone.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (tokenizer_from / name).resolve() != (folder / name).resolve():
+            shutil.copyfile(tokenizer_from / name, folder / name)
+    tokenizer = load_tokenizer(folder)
+    write_config(
+        config, folder, end_of_text=tokenizer.end_of_text, end_of_turn=tokenizer.end_of_turn, dtype=dtype
+    )
+    save_weights(tensors, folder, dtype=dtype)
+    write_json(folder / "legalone.json", facts)
