@@ -23,7 +23,11 @@ export function poolConfig(spec: ConnectionSpec) {
 /** Opens the records. Connects on first use; end with `$disconnect()`. */
 export function openDatabase(spec: ConnectionSpec, connections = 6): Database {
   return new PrismaClient({
-    adapter: new PrismaPg({ ...poolConfig(spec), max: connections, connectionTimeoutMillis: 5_000 }),
+    // A broken idle connection is replaced at the next query; without a listener it would end the process.
+    adapter: new PrismaPg(
+      { ...poolConfig(spec), max: connections, connectionTimeoutMillis: 5_000 },
+      { onPoolError: () => {}, onConnectionError: () => {} },
+    ),
     transactionOptions: { timeout: 15_000, maxWait: 10_000 },
   });
 }
