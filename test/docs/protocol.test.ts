@@ -3,10 +3,9 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import addFormats from "ajv-formats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { packageRoot } from "../../src/core/paths.ts";
+import { faultsOfEvent, faultsOfJob } from "../../src/worker/protocol.ts";
 import { fencedBlocks, readText, tableRows } from "../support/markdown.ts";
 
 interface Definition {
@@ -20,18 +19,6 @@ const schema = JSON.parse(readText("stages/_worker/protocol.schema.json")) as {
 const page = readText("docs/protocol.md");
 const python = join(packageRoot, ".venv-test", "bin", "python");
 
-const ajv = new Ajv2020({ allErrors: true, strict: false });
-addFormats.default(ajv);
-ajv.addSchema(schema);
-
-/** What is wrong with `value` as a Job or an Event; empty when nothing is. */
-function problems(definition: "Job" | "Event", value: unknown): string[] {
-  const validate = ajv.getSchema(`${schema.$id}#/$defs/${definition}`)!;
-  return validate(value)
-    ? []
-    : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
-}
-
 const parseLines = (text: string) =>
   text
     .trim()
@@ -44,12 +31,12 @@ describe("the examples of docs/protocol.md", () => {
   const names = schema.$defs.Event.oneOf.map(({ $ref }) => $ref.replace("#/$defs/", ""));
 
   it("has a job that fits the schema and shows every field", () => {
-    expect(problems("Job", job)).toEqual([]);
+    expect(faultsOfJob(job)).toEqual([]);
     expect(Object.keys(job).sort()).toEqual(Object.keys(schema.$defs.Job!.properties).sort());
   });
 
   it("has an event file that fits the schema and shows every event", () => {
-    expect(events.map((event) => problems("Event", event))).toEqual(events.map(() => []));
+    expect(events.map((event) => faultsOfEvent(event))).toEqual(events.map(() => []));
     expect([...new Set(events.map((event) => event.type))].sort()).toEqual([...names].sort());
     expect(events[0]!.attempt).toBe(job.attempt);
   });
@@ -99,7 +86,7 @@ describe("the worker of docs/protocol.md", () => {
       events: join(place, "events.jsonl"),
       heartbeatSeconds: 0.05,
     };
-    expect(problems("Job", job)).toEqual([]);
+    expect(faultsOfJob(job)).toEqual([]);
     writeFileSync(join(place, "job.json"), JSON.stringify(job));
     const child = spawn(process.execPath, [join(folder, "worker.mjs"), "--job", join(place, "job.json")], {
       stdio: "ignore",
@@ -115,7 +102,7 @@ describe("the worker of docs/protocol.md", () => {
   it("speaks the protocol and commits an artifact the Python side accepts", async () => {
     const { child, place, events } = start("whole", { steps: 4, pauseMs: 40 });
     expect(await exitCode(child)).toBe(0);
-    expect(events().flatMap((event) => problems("Event", event))).toEqual([]);
+    expect(events().flatMap((event) => faultsOfEvent(event))).toEqual([]);
     expect(events().map((event) => event.type)).toEqual(expect.arrayContaining(["heartbeat", "progress"]));
     expect(events().at(-1)).toMatchObject({ type: "result", status: "succeeded", metrics: { sum: 10 } });
     const verified = execFileSync(
