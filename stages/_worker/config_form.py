@@ -19,7 +19,9 @@ def complete_config(folder: str, given: dict[str, Any]) -> dict[str, Any]:
     config = _fill(schema, schema, copy.deepcopy(given))
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.absolute_path))
     if errors:
-        lines = [f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}" for error in errors]
+        lines = [
+            f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}" for error in errors
+        ]
         raise UserError(f"configs/{folder}, {given.get('name', 'no name')}: " + "; ".join(lines))
     return config
 
