@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 const bootIdFile = "/proc/sys/kernel/random/boot_id";
 let bootId: string | undefined;
@@ -32,7 +32,7 @@ export function procFields(pid: number): string[] | undefined {
 function fromProc(pid: number): string | undefined {
   const fields = procFields(pid);
   if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
-  bootId ??= readFileSync(bootIdFile, "utf8").trim();
+  bootId ??= existsSync(bootIdFile) ? readFileSync(bootIdFile, "utf8").trim() : "";
   return `${bootId}:${fields[19]}`;
 }
 

@@ -1,0 +1,48 @@
+/** What an engine is to run. All paths are absolute; nothing in it is secret. */
+export interface Launch {
+  attempt: string;
+  epoch: number;
+  /** The attempt's folder: also the working folder of what runs. */
+  folder: string;
+  /** Written to <folder>/job.json before anything starts. */
+  job: Record<string, unknown>;
+  /** Run on the agent's machine before `main`, when there is one. */
+  prepare?: string[];
+  main: string[];
+  /** Added to the environment that the engine gives every worker. */
+  env: Record<string, string>;
+  /** Container engines: image by digest or name. */
+  image?: string;
+}
+
+/** How the worker left: exactly one of code and signal is set. `at` is an ISO 8601 time. */
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+  at: string;
+}
+
+/** `lost`: it does not run and nothing tells how it ended. It never runs again either. */
+export type Observation = { state: "running" } | { state: "exited"; exit: Exit } | { state: "lost" };
+
+/**
+ * Runs attempts so that they outlive the agent. Every action may be repeated without harm, and all of it may be
+ * called by a new agent on what an old one started. Passes test/contract/engine-conformance.ts.
+ */
+export interface Engine {
+  /** As `engine` of a launch names it. */
+  readonly name: string;
+  /** Starts the attempt, once: a second call finds it started and does nothing. */
+  start(launch: Launch): Promise<void>;
+  /** Looks at one attempt. One that was never started is `lost`. */
+  observe(attempt: string): Promise<Observation>;
+  /**
+   * Begins to stop it: TERM, `graceSeconds` later KILL for all its processes. Returns after the TERM. The first
+   * call sets the pace; later calls do nothing.
+   */
+  stop(attempt: string, graceSeconds: number): Promise<void>;
+  /** After a start of the agent: the attempts that are here and were not forgotten. Goes on with their stops. */
+  adopt(): Promise<string[]>;
+  /** Its end is recorded: frees what the engine holds for it. Files of the attempt stay. */
+  forget(attempt: string): Promise<void>;
+}

@@ -1,0 +1,181 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, statSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LegaloneError } from "../../core/errors.ts";
+import { isSameProcess } from "../../core/start-time.ts";
+import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
+import type { Engine, Launch, Observation } from "../engine.ts";
+import { sessionMembers, signal } from "./session.ts";
+import { shim } from "./shim.ts";
+
+/** From spawn to pid.json takes 2 ms; after this long nothing is coming. */
+const startPatienceMs = 5000;
+/** After a KILL of all it waits for, the shim writes exit.json within milliseconds. */
+const afterKillMs = 2000;
+
+export interface ProcessEngineOptions {
+  /** Folder of all attempts. */
+  attempts: string;
+  /** The whole environment of workers, before what a launch adds. */
+  env: NodeJS.ProcessEnv;
+  /** Called with the pid of each new shim, which leads its process group. */
+  onStart?: (pid: number) => void;
+}
+
+/**
+ * Runs attempts as plain processes of this machine, each in a session of its own. All state is in the attempt's
+ * folder, so any later engine on the same folder goes on where this one stopped.
+ */
+export class ProcessEngine implements Engine {
+  readonly name = "process";
+  private readonly options: ProcessEngineOptions;
+  private readonly ladders = new Set<string>();
+
+  constructor(options: ProcessEngineOptions) {
+    this.options = options;
+  }
+
+  async start(launch: Launch): Promise<void> {
+    const folder = this.folder(launch.attempt);
+    if (folder.shim() !== undefined) return;
+    mkdirSync(folder.file("output"), { recursive: true });
+    if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
+    const prepare = launch.prepare ?? [];
+    const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
+    const stdout = openSync(folder.file("stdout.log"), "a");
+    const stderr = openSync(folder.file("stderr.log"), "a");
+    const child = spawn("/bin/sh", words, {
+      cwd: folder.path,
+      env: { ...this.options.env, ...launch.env },
+      detached: true,
+      stdio: ["ignore", stdout, stderr],
+    });
+    closeSync(stdout);
+    closeSync(stderr);
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (cause) => {
+        reject(new LegaloneError("E_NODE", `cannot start ${launch.attempt}: ${cause.message}`, { cause }));
+      });
+    });
+    child.unref();
+    if (child.pid !== undefined) this.options.onStart?.(child.pid);
+  }
+
+  async observe(attempt: string): Promise<Observation> {
+    const folder = this.folder(attempt);
+    const before = folder.exit();
+    if (before !== undefined) return { state: "exited", exit: before };
+    const shim = folder.shim();
+    if (shim === undefined) {
+      if (this.startsNow(folder)) return { state: "running" };
+      this.claim(folder);
+      return { state: "lost" };
+    }
+    if (isSameProcess(shim.pid, shim.start)) return { state: "running" };
+    // It may have written its last word between the two looks.
+    const exit = folder.exit();
+    if (exit !== undefined) return { state: "exited", exit };
+    // A shim that was killed leaves its worker running; the attempt is live as long as any process is.
+    return leftBehind(shim).length > 0 ? { state: "running" } : { state: "lost" };
+  }
+
+  async stop(attempt: string, graceSeconds: number): Promise<void> {
+    const folder = this.folder(attempt);
+    if (!existsSync(folder.path)) return;
+    if (folder.stop() === undefined) {
+      folder.write("stop.json", { at: Date.now(), graceSeconds });
+      this.claim(folder);
+      const shim = folder.shim();
+      if (shim !== undefined) terminate(shim);
+    }
+    void this.climb(attempt, folder);
+  }
+
+  async adopt(): Promise<string[]> {
+    const attempts = openAttempts(this.options.attempts);
+    for (const attempt of attempts) {
+      const folder = this.folder(attempt);
+      if (folder.stop() !== undefined) void this.climb(attempt, folder);
+    }
+    return attempts;
+  }
+
+  async forget(attempt: string): Promise<void> {
+    const folder = this.folder(attempt);
+    if (!existsSync(folder.path)) return;
+    const shim = folder.shim();
+    if (shim !== undefined) for (const pid of leftBehind(shim)) signal(pid, "SIGKILL");
+    writeFileSync(folder.file("reported"), "");
+  }
+
+  private folder(attempt: string): AttemptFolder {
+    return new AttemptFolder(this.options.attempts, attempt);
+  }
+
+  /** The rest of the ladder: at the end of the grace, KILL for everything but the shim, then for the shim too. */
+  private async climb(attempt: string, folder: AttemptFolder): Promise<void> {
+    const stop = folder.stop();
+    const shim = folder.shim();
+    if (stop === undefined || shim === undefined || this.ladders.has(attempt)) return;
+    this.ladders.add(attempt);
+    try {
+      const killAt = stop.at + stop.graceSeconds * 1000;
+      while (Date.now() < killAt) {
+        if ((await this.observe(attempt)).state !== "running") return;
+        await sleep(Math.min(200, Math.max(1, killAt - Date.now())), undefined, { ref: false });
+      }
+      for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
+      await sleep(afterKillMs, undefined, { ref: false });
+      if ((await this.observe(attempt)).state !== "running") return;
+      for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
+      if (isSameProcess(shim.pid, shim.start)) signal(shim.pid, "SIGKILL");
+    } finally {
+      this.ladders.delete(attempt);
+    }
+  }
+
+  /** True while a shim that was spawned may still be on its way to pid.json. */
+  private startsNow(folder: AttemptFolder): boolean {
+    const job = statSync(folder.file("job.json"), { throwIfNoEntry: false });
+    return job !== undefined && Date.now() - job.mtimeMs < startPatienceMs;
+  }
+
+  /** Takes pid.json if no shim has: one that comes late finds it and leaves. */
+  private claim(folder: AttemptFolder): void {
+    if (!existsSync(folder.path)) return;
+    try {
+      writeFileSync(folder.file("pid.json"), JSON.stringify({ pid: 0, start: "never" }), { flag: "wx" });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+interface Shim {
+  pid: number;
+  start: string;
+}
+
+function terminate(shim: Shim): void {
+  if (isSameProcess(shim.pid, shim.start)) signal(-shim.pid, "SIGTERM");
+  else for (const pid of leftBehind(shim)) signal(pid, "SIGTERM");
+}
+
+function sessionOf(shim: Shim): number[] {
+  return isSameProcess(shim.pid, shim.start) ? sessionMembers(shim.pid) : leftBehind(shim);
+}
+
+/**
+ * What is left of a dead shim's session. The system gives its number to nobody while a member lives, so a live
+ * process of that number that is not the shim means that the session is another one.
+ */
+function leftBehind(shim: Shim): number[] {
+  if (shim.pid === 0 || isSameProcess(shim.pid, shim.start)) return [];
+  try {
+    process.kill(shim.pid, 0);
+    return [];
+  } catch {
+    return sessionMembers(shim.pid);
+  }
+}
