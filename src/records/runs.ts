@@ -1,4 +1,9 @@
-import type { Database } from "./database.ts";
+import type { Change } from "../core/changes.ts";
+import { LegaloneError } from "../core/errors.ts";
+import { newRunId } from "../core/ids.ts";
+import { type Database, databaseError, databaseNow, type Writer } from "./database.ts";
+import { addBells, isUniqueConflict, toJson, writeHappenings } from "./happenings.ts";
+import { newStageRows } from "./new-stage.ts";
 
 /** A stage of a new run. `spec` is the resolved stage, kept as JSON. */
 export interface NewStage {
@@ -8,6 +13,7 @@ export interface NewStage {
   position: number;
   shards: number;
   codeHash: string;
+  /** Names of stages. */
   needs: string[];
   spec: object;
 }
@@ -27,16 +33,89 @@ export interface NewRun {
   stages: NewStage[];
 }
 
-/** Inserts a run with its stages and shards, or attaches to the one of the same idempotency key. @throws E_CONFLICT */
-export declare function submitRun(
+/**
+ * Inserts a run with its stages and shards in one transaction. A known idempotency key with the same configuration
+ * attaches to that run instead.
+ * @throws LegaloneError E_CONFLICT when the key stands for another configuration; E_USAGE for an unknown `until`;
+ * E_DATABASE
+ */
+export async function submitRun(
   database: Database,
   run: NewRun,
-): Promise<{ run: string; attached: boolean }>;
-/** Adds a generation of every stage that failed or was cancelled; names of the stages. @throws E_NOT_FOUND, E_GATE_FAILED */
-export declare function resumeRun(
-  database: Database,
-  run: string,
-  options?: { stages?: string[]; until?: string; by?: string },
-): Promise<string[]>;
-/** Asks every stage that has not ended to stop; their names. @throws E_NOT_FOUND */
-export declare function cancelRun(database: Database, run: string, by?: string): Promise<string[]>;
+): Promise<{ run: string; attached: boolean }> {
+  try {
+    const known = await knownRun(database, run);
+    if (known) return { run: known, attached: true };
+    const id = newRunId();
+    await database.$transaction((writer) => insertRun(writer, id, run));
+    return { run: id, attached: false };
+  } catch (error) {
+    // Another submit with the same key was faster: it is the one to attach to.
+    if (run.idempotencyKey !== undefined && isUniqueConflict(error)) {
+      const known = await knownRun(database, run);
+      if (known) return { run: known, attached: true };
+    }
+    throw databaseError(error);
+  }
+}
+
+async function knownRun(database: Database, run: NewRun): Promise<string | undefined> {
+  if (run.idempotencyKey === undefined) return undefined;
+  const found = await database.run.findUnique({ where: { idempotencyKey: run.idempotencyKey } });
+  if (!found) return undefined;
+  if (found.configHash === run.configHash && found.until === (run.until ?? null)) return found.id;
+  throw new LegaloneError(
+    "E_CONFLICT",
+    `the idempotency key ${JSON.stringify(run.idempotencyKey)} belongs to run ${found.id}, which has another configuration`,
+    { hint: "use another key, or submit the same file with the same settings", fields: { run: found.id } },
+  );
+}
+
+async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void> {
+  const now = await databaseNow(writer);
+  const wanted = stagesUpTo(run.stages, run.until);
+  await writer.run.create({
+    data: {
+      id,
+      pipeline: run.pipeline,
+      file: run.file,
+      config: toJson(run.config),
+      written: run.written,
+      configHash: run.configHash,
+      idempotencyKey: run.idempotencyKey ?? null,
+      until: run.until ?? null,
+      createdBy: run.createdBy,
+      createdAt: now,
+    },
+  });
+  const changes: Change[] = run.stages.flatMap((stage) =>
+    newStageRows(id, { ...stage, generation: 1 }, now, wanted.has(stage.name)),
+  );
+  // All stages first, then all shards: two inserts instead of one a row.
+  changes.sort((a, b) => Number(a.table === "Shard") - Number(b.table === "Shard"));
+  const data = { pipeline: run.pipeline, configHash: run.configHash, createdBy: run.createdBy };
+  await writeHappenings(writer, [{ runId: id, type: "run.submitted", data, changes }]);
+  await addBells(writer, [{ topic: "reconcile", key: `submit-${id}` }]);
+}
+
+/** Names of a stage and of all that it needs, or of every stage without one. @throws E_USAGE */
+export function stagesUpTo(
+  stages: readonly { name: string; needs: readonly string[] }[],
+  until: string | undefined,
+): Set<string> {
+  if (until === undefined) return new Set(stages.map((stage) => stage.name));
+  const byName = new Map(stages.map((stage) => [stage.name, stage]));
+  if (!byName.has(until)) {
+    throw new LegaloneError("E_USAGE", `there is no stage ${until} in this pipeline`, {
+      hint: `its stages are ${[...byName.keys()].join(", ")}`,
+    });
+  }
+  const wanted = new Set<string>();
+  const visit = (name: string): void => {
+    if (wanted.has(name)) return;
+    wanted.add(name);
+    for (const need of byName.get(name)?.needs ?? []) visit(need);
+  };
+  visit(until);
+  return wanted;
+}

@@ -292,10 +292,11 @@ ALTER TABLE "Metric" ADD CONSTRAINT "Metric_attemptId_fkey" FOREIGN KEY ("attemp
 CREATE UNIQUE INDEX "one_live_attempt" ON "Attempt"("shardId")
     WHERE "state" IN ('DISPATCHING', 'RUNNING', 'UNREACHABLE', 'STOPPING');
 
--- Invariant 3: every ended attempt has a reason and a cause ('NONE' where it succeeded), and a live one is not over.
+-- Invariant 3: every ended attempt has a reason and, unless it succeeded, a cause.
 ALTER TABLE "Attempt" ADD CONSTRAINT "Attempt_ending_check" CHECK (
     ("state" IN ('DISPATCHING', 'RUNNING', 'UNREACHABLE', 'STOPPING') AND "endedAt" IS NULL)
-    OR ("endedAt" IS NOT NULL AND "reason" IS NOT NULL AND "cause" IS NOT NULL)
+    OR ("state" = 'SUCCEEDED' AND "endedAt" IS NOT NULL AND "reason" IS NOT NULL)
+    OR ("state" IN ('FAILED', 'LOST', 'STOPPED') AND "endedAt" IS NOT NULL AND "reason" IS NOT NULL AND "cause" IS NOT NULL)
 );
 ALTER TABLE "Attempt" ADD CONSTRAINT "Attempt_epoch_check" CHECK ("epoch" > 0 AND "acknowledged" >= 0);
 ALTER TABLE "Shard" ADD CONSTRAINT "Shard_numbers_check" CHECK (

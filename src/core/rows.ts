@@ -1,0 +1,165 @@
+/**
+ * The rows of the records as the deciding code sees them: plain values, no database client. The tables and their
+ * meaning stand in prisma/schema.prisma.
+ */
+
+export type Desired = "RUN" | "STOP";
+export type StageState = "PENDING" | "READY" | "RUNNING" | "SUCCEEDED" | "SKIPPED" | "FAILED" | "CANCELLED";
+export type ShardState = "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+export type AttemptState =
+  | "DISPATCHING"
+  | "RUNNING"
+  | "UNREACHABLE"
+  | "STOPPING"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "LOST"
+  | "STOPPED";
+
+/** What a worker ended with; metrics and summary of its `result` event. */
+export interface StageResult {
+  metrics: Record<string, number | null>;
+  summary: Record<string, unknown>;
+}
+
+export interface RunRow {
+  id: string;
+  /** The resolved pipeline. */
+  config: unknown;
+}
+
+export interface StageRow {
+  id: string;
+  runId: string;
+  name: string;
+  kind: string;
+  generation: number;
+  position: number;
+  state: StageState;
+  desired: Desired;
+  /** The resolved stage of the pipeline. */
+  spec: unknown;
+  codeHash: string;
+  cacheKey: string | null;
+  cachedFrom: string | null;
+  reason: string | null;
+  cause: string | null;
+  message: string | null;
+  result: StageResult | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface ShardRow {
+  id: string;
+  stageId: string;
+  index: number;
+  state: ShardState;
+  epoch: number;
+  infraUsed: number;
+  numericUsed: number;
+  userUsed: number;
+  stepBack: number;
+  notBefore: Date | null;
+  result: StageResult | null;
+}
+
+export interface AttemptRow {
+  id: string;
+  shardId: string;
+  epoch: number;
+  state: AttemptState;
+  nodeId: string | null;
+  engine: string;
+  reason: string | null;
+  cause: string | null;
+  message: string | null;
+  exitCode: number | null;
+  signal: string | null;
+  phase: string | null;
+  phaseAt: Date | null;
+  step: number | null;
+  of: number | null;
+  unit: string | null;
+  stepAt: Date | null;
+  stepMs: number | null;
+  /** The worker's `result` event. */
+  result: WorkerResult | null;
+  resumeFrom: string | null;
+  dispatchedAt: Date;
+  startedAt: Date | null;
+  heartbeatAt: Date | null;
+  leaseUntil: Date | null;
+  stopAt: Date | null;
+  stopReason: string | null;
+  exitedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface WorkerResult {
+  status: "succeeded" | "failed" | "stopped";
+  reason?: string;
+  message?: string;
+  hint?: string;
+  metrics?: Record<string, number | null>;
+  summary?: Record<string, unknown>;
+}
+
+export interface ArtifactRow {
+  id: string;
+  kind: string;
+  sha256: string;
+  uri: string;
+  bytes: bigint;
+  meta: unknown;
+  parents: string[];
+  runId: string;
+  stageId: string;
+  attemptId: string;
+  shard: number;
+  /** Of a checkpoint. */
+  step: number | null;
+  committedAt: Date;
+  goneAt: Date | null;
+}
+
+export interface GateRow {
+  id: string;
+  stageId: string;
+  metric: string;
+  comparison: string;
+  against: string;
+  value: number | null;
+  threshold: number | null;
+  passed: boolean;
+  measuredAt: Date;
+}
+
+export interface NodeRow {
+  id: string;
+  engines: string[];
+  npus: number;
+  slots: number;
+  heartbeatAt: Date;
+}
+
+export interface LeaseRow {
+  id: string;
+  nodeId: string;
+  /** Number of the NPU, or -1, -2, … for the node's slots without one. */
+  device: number;
+  attemptId: string;
+  createdAt: Date;
+}
+
+/** The tables whose rows change by events. */
+export interface Tables {
+  Stage: StageRow;
+  Shard: ShardRow;
+  Attempt: AttemptRow;
+  Artifact: ArtifactRow;
+  Gate: GateRow;
+  Lease: LeaseRow;
+}
+export type TableName = keyof Tables;

@@ -1,0 +1,61 @@
+import type { Change } from "../core/changes.ts";
+import { shardId, stageId } from "../core/ids.ts";
+
+export interface StageToInsert {
+  name: string;
+  kind: string;
+  position: number;
+  generation: number;
+  shards: number;
+  codeHash: string;
+  spec: object;
+}
+
+/** Inserts of a stage and its shards. One that is not wanted is recorded as CANCELLED, and can be resumed into. */
+export function newStageRows(runId: string, stage: StageToInsert, now: Date, wanted: boolean): Change[] {
+  const id = stageId(runId, stage.name, stage.generation);
+  const insert: Change = {
+    table: "Stage",
+    insert: {
+      id,
+      runId,
+      name: stage.name,
+      kind: stage.kind,
+      generation: stage.generation,
+      position: stage.position,
+      state: wanted ? "PENDING" : "CANCELLED",
+      desired: wanted ? "RUN" : "STOP",
+      spec: stage.spec,
+      codeHash: stage.codeHash,
+      cacheKey: null,
+      cachedFrom: null,
+      reason: wanted ? null : "not_requested",
+      cause: wanted ? null : "OPERATOR",
+      message: null,
+      result: null,
+      createdAt: now,
+      startedAt: null,
+      endedAt: wanted ? null : now,
+    },
+  };
+  const shards = Array.from(
+    { length: stage.shards },
+    (_, index): Change => ({
+      table: "Shard",
+      insert: {
+        id: shardId(id, index),
+        stageId: id,
+        index,
+        state: wanted ? "PENDING" : "CANCELLED",
+        epoch: 0,
+        infraUsed: 0,
+        numericUsed: 0,
+        userUsed: 0,
+        stepBack: 0,
+        notBefore: null,
+        result: null,
+      },
+    }),
+  );
+  return [insert, ...shards];
+}

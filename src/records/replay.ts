@@ -1,0 +1,31 @@
+import { applyChange, type Change, emptyRows, type RowMaps } from "../core/changes.ts";
+
+/**
+ * Rows as the event log tells them. They equal the tables, except for what the log leaves out: `Stage.spec`, and
+ * of live attempts the signs of life (heartbeat, lease, step), which the event of their end repeats.
+ * @param events in the order of their ids
+ */
+export function replayEvents(events: Iterable<{ data: unknown }>): RowMaps {
+  const rows = emptyRows();
+  for (const { data } of events) {
+    const { changes = [] } = data as { changes?: Change[] };
+    for (const change of changes) applyChange(rows, revived(change));
+  }
+  return rows;
+}
+
+/** Times and big integers, which JSON has not. */
+function revived(change: Change): Change {
+  if ("insert" in change) return { ...change, insert: reviveRow(change.insert) } as Change;
+  if ("set" in change) return { ...change, set: reviveRow(change.set) } as Change;
+  return change;
+}
+
+function reviveRow(row: object): object {
+  return Object.fromEntries(
+    Object.entries(row).map(([key, value]: [string, unknown]) => {
+      if (typeof value === "string" && /(At|Until|Before)$/.test(key)) return [key, new Date(value)];
+      return [key, key === "bytes" ? BigInt(value as number) : value];
+    }),
+  );
+}
