@@ -8,24 +8,60 @@ interface Entry {
 
 /** Every error code of the product. docs/errors.md is generated from this table. */
 export const errorCodes = {
-  E_BUG: { exit: 1, about: "Something this program did not expect; the message and stack go into a bug report." },
+  E_BUG: {
+    exit: 1,
+    about: "Something this program did not expect; the message and stack go into a bug report.",
+  },
   E_USAGE: { exit: 2, about: "A flag or argument is wrong; `--help` of the command shows its form." },
-  E_CONFIG: { exit: 2, about: "The pipeline or a file of configs/ is wrong; every place is listed with line and column." },
+  E_CONFIG: {
+    exit: 2,
+    about: "The pipeline or a file of configs/ is wrong; every place is listed with line and column.",
+  },
   E_FILE_MISSING: { exit: 2, about: "A file named on the command line or in the pipeline does not exist." },
-  E_PLAN_REFUSED: { exit: 3, about: "The plan cannot run: an input is missing or a limit is broken; nothing was started." },
-  E_RESUME_REFUSED: { exit: 3, about: "Order, batch or position differ from what the checkpoint recorded; fork the run instead." },
-  E_STAGE_FAILED: { exit: 4, about: "A stage ended without its outputs; `legalone logs RUN STAGE` shows why." },
-  E_CANCELLED: { exit: 5, about: "The run was cancelled; `legalone resume RUN` goes on from its last checkpoint." },
-  E_STILL_RUNNING: { exit: 6, about: "The command left while the run goes on; `legalone status RUN` finds it again." },
-  E_NOT_FOUND: { exit: 7, about: "No run, stage or artifact of that name; `legalone status` lists the runs." },
-  E_CONFLICT: { exit: 8, about: "The request contradicts what is recorded, for example a used idempotency key with another configuration." },
+  E_DATA: {
+    exit: 2,
+    about:
+      "A data file is missing or not of the documented form; the message names it and what was expected.",
+  },
+  E_PLAN_REFUSED: {
+    exit: 3,
+    about: "The plan cannot run: an input is missing or a limit is broken; nothing was started.",
+  },
+  E_RESUME_REFUSED: {
+    exit: 3,
+    about: "Order, batch or position differ from what the checkpoint recorded; fork the run instead.",
+  },
+  E_STAGE_FAILED: {
+    exit: 4,
+    about: "A stage ended without its outputs; `legalone logs RUN STAGE` shows why.",
+  },
+  E_CANCELLED: {
+    exit: 5,
+    about: "The run was cancelled; `legalone resume RUN` goes on from its last checkpoint.",
+  },
+  E_STILL_RUNNING: {
+    exit: 6,
+    about: "The command left while the run goes on; `legalone status RUN` finds it again.",
+  },
+  E_NOT_FOUND: {
+    exit: 7,
+    about: "No run, stage or artifact of that name; `legalone status` lists the runs.",
+  },
+  E_CONFLICT: {
+    exit: 8,
+    about:
+      "The request contradicts what is recorded, for example a used idempotency key with another configuration.",
+  },
   E_DATABASE: { exit: 9, about: "PostgreSQL cannot be reached or refuses the login." },
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },
   E_NODE: { exit: 9, about: "A node or its agent cannot be reached." },
   E_MIGRATION: { exit: 9, about: "The database's schema differs from this version's migrations." },
   E_SETUP: { exit: 2, about: "Something that set-up installs is missing; `npm run setup` installs it." },
-  E_GATE_FAILED: { exit: 10, about: "A measured gate did not hold; the report shows the value and the threshold." },
+  E_GATE_FAILED: {
+    exit: 10,
+    about: "A measured gate did not hold; the report shows the value and the threshold.",
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof errorCodes;

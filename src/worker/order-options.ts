@@ -1,0 +1,66 @@
+import { LegaloneError } from "../core/errors.ts";
+import { cellWeights, unknownWeights, type WrittenWeights } from "../recipe/cell-weights.ts";
+import type { OrderSpec } from "../recipe/order.ts";
+import type { PasOptions } from "../recipe/pas.ts";
+import type { WsdSchedule } from "../recipe/wsd.ts";
+import type { PackedCells } from "./packed-cells.ts";
+
+/** The options of a mid-training stage that decide its order. */
+export interface OrderOptions {
+  pas: PasOptions & { weights?: WrittenWeights; max_passes?: number };
+  schedule: WsdSchedule;
+  batch: number;
+  /** Either `steps` or `tokens`. */
+  steps?: number | null;
+  tokens?: number | null;
+}
+
+/** Steps of a training stage: as written, or as many as `tokens` need (the last step goes over rather than under). */
+export function stepsOf(
+  { steps, tokens, batch }: Pick<OrderOptions, "steps" | "tokens" | "batch">,
+  sequenceLength: number,
+): number {
+  if (steps) return steps;
+  if (tokens) return Math.ceil(tokens / (batch * sequenceLength));
+  throw new LegaloneError("E_CONFIG", "neither `steps` nor `tokens` is given", {
+    hint: "set one of them in `with`",
+  });
+}
+
+/** The order spec of packed data under the options of the stage. */
+export function orderSpecOf(options: OrderOptions, packed: PackedCells, seed: number): OrderSpec {
+  const { weights: written, lambda, hold } = options.pas;
+  const unknown = unknownWeights(packed.cells, written);
+  if (unknown.length > 0) {
+    const known = packed.cells.map(({ group, band }) => `${group}.${band}`).join(", ");
+    throw new LegaloneError("E_CONFIG", `pas.weights names ${unknown.join(", ")}, but the data has ${known}`);
+  }
+  const weights = cellWeights(packed.cells, written);
+  const { warmup, decay, max, min, shape } = options.schedule;
+  return {
+    steps: stepsOf(options, packed.sequenceLength),
+    batch: options.batch,
+    lambda,
+    hold,
+    seed,
+    schedule: { warmup, decay, max, min, shape },
+    cells: packed.cells.map(({ group, band, sequences }, i) => ({
+      group,
+      band,
+      weight: weights[i]!,
+      sequences,
+    })),
+  };
+}
+
+/** Throws E_PLAN_REFUSED where a cell would be gone through more than `max_passes` times. */
+export function checkPasses(spec: OrderSpec, passes: readonly number[], maxPasses: number | undefined): void {
+  if (maxPasses === undefined) return;
+  const over = spec.cells.flatMap(({ group, band }, i) =>
+    passes[i]! > maxPasses ? [`${group}/${band} ${passes[i]!.toFixed(1)}`] : [],
+  );
+  if (over.length === 0) return;
+  throw new LegaloneError("E_PLAN_REFUSED", `passes over max_passes ${maxPasses}: ${over.join(", ")}`, {
+    hint: "train on fewer tokens, give these cells less weight, add data, or raise pas.max_passes",
+  });
+}
