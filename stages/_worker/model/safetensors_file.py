@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, serialize_file
+from safetensors import SafetensorError, TensorSpec, serialize_file
 
 from stages._worker.failures import DataError
 
@@ -60,11 +60,17 @@ class TensorFile:
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], *, dtype: str = "float32") -> None:
     """Writes fp32 arrays as `float32` or `bfloat16` (round to nearest even)."""
-    encoded = {}
+    # The package takes addresses, so the arrays have to stay until it is done.
+    kept = {}
     for name, array in sorted(tensors.items()):
         values = np.ascontiguousarray(array, np.float32)
-        data = _to_bfloat16(values).tobytes() if dtype == "bfloat16" else values.tobytes()
-        encoded[name] = {"dtype": dtype, "shape": list(array.shape), "data": data}
+        kept[name] = np.ascontiguousarray(_to_bfloat16(values)) if dtype == "bfloat16" else values
+    encoded = {
+        name: TensorSpec(
+            dtype=dtype, shape=list(array.shape), data_ptr=array.ctypes.data, data_len=array.nbytes
+        )
+        for name, array in kept.items()
+    }
     try:
         serialize_file(encoded, str(path), {"format": "pt"})
     except SafetensorError as error:

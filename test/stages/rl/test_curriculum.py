@@ -21,7 +21,7 @@ def gate(**changes) -> Gate:
     ],
 )
 def test_threshold(rewards: tuple[float, ...], expected: str | None) -> None:
-    assert ending_of(gate(threshold=0.8), rewards) == expected
+    assert ending_of(gate(threshold=0.8), len(rewards), rewards) == expected
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,19 @@ def test_threshold(rewards: tuple[float, ...], expected: str | None) -> None:
     ],
 )
 def test_plateau(rewards: tuple[float, ...], expected: str | None) -> None:
-    assert ending_of(gate(plateau=0.05), rewards) == expected
+    assert ending_of(gate(plateau=0.05), len(rewards), rewards) == expected
 
 
 def test_the_floor_holds_back_every_gate() -> None:
-    assert ending_of(gate(min_steps=5, threshold=0.1, plateau=1.0), (1.0,) * 4) is None
+    assert ending_of(gate(min_steps=5, threshold=0.1, plateau=1.0), 4, (1.0,) * 4) is None
 
 
 def test_the_ceiling_ends_a_level_that_learns_nothing() -> None:
-    assert ending_of(gate(max_steps=3, threshold=0.9), (0.0,) * 3) == "ceiling"
+    assert ending_of(gate(max_steps=3, threshold=0.9), 3, (0.0,) * 3) == "ceiling"
 
 
 def test_a_window_longer_than_the_ceiling_leaves_the_ceiling() -> None:
-    assert ending_of(gate(window=50, max_steps=3, threshold=0.1), (1.0,) * 3) == "ceiling"
+    assert ending_of(gate(window=50, max_steps=3, threshold=0.1), 3, (1.0,) * 3) == "ceiling"
 
 
 def test_advance_moves_to_the_next_level_and_records_the_end() -> None:
@@ -71,3 +71,11 @@ def test_a_position_survives_the_checkpoint() -> None:
 def test_a_gate_that_cannot_be_met_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="must"):
         gate(**wrong)
+
+
+def test_a_position_holds_two_windows_of_rewards_and_no_more() -> None:
+    position = Position()
+    for step in range(10):
+        position, _ = advance(position, gate(window=2), step / 10)
+    assert position.rewards == (0.6, 0.7, 0.8, 0.9)
+    assert position.step == 10

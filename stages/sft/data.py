@@ -1,0 +1,138 @@
+"""What fine-tuning reads: samples and general instructions, tokenised, and the planned rows."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages._worker import jsonl
+from stages._worker.data.chat import render_chat
+from stages._worker.data.tokenizer import END_OF_TURN, Tokenizer
+from stages._worker.failures import DataError
+from stages.sft.mix import draw, parts_of
+from stages.sft.packing import Boundaries, Row, fill_row, plan_rows
+from stages.sft.tokenise import Tokenised, tokenise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Samples:
+    """Samples that fit a row, with their tokens in the same order."""
+
+    rows: list[dict[str, Any]]
+    tokens: list[Tokenised]
+    dropped: int  # longer than a row
+
+
+def read_samples(folder: Path) -> list[dict[str, Any]]:
+    """samples.jsonl, and general.jsonl where there is one; general rows get the task `general`."""
+    samples = list(jsonl.read(folder / "samples.jsonl"))
+    general = folder / "general.jsonl"
+    if general.is_file():
+        samples += [{"task": "general", "split": "train", **row} for row in jsonl.read(general)]
+    for sample in samples:
+        if not isinstance(sample.get("messages"), list) or not sample.get("id"):
+            raise DataError(f"{folder}: a sample without id or messages: {str(sample)[:120]}")
+    return samples
+
+
+def tokenise_all(rows: list[dict[str, Any]], tokenizer: Tokenizer, *, length: int) -> Samples:
+    """Tokens of the samples; what takes more than `length` + 1 tokens is dropped."""
+
+    def render(messages: list[dict[str, str]], prompt: bool) -> str:
+        return render_chat(messages, add_generation_prompt=prompt, template=tokenizer.chat_template)
+
+    made = []
+    for row in rows:
+        try:
+            made.append(tokenise(row["messages"], render=render, encode=tokenizer.encode, end=END_OF_TURN))
+        except DataError as error:
+            raise DataError(f"sample {row['id']}: {error}") from error
+    kept = [place for place, item in enumerate(made) if len(item.tokens) <= length + 1]
+    return Samples(
+        rows=[rows[place] for place in kept],
+        tokens=[made[place] for place in kept],
+        dropped=len(rows) - len(kept),
+    )
+
+
+@dataclass(kw_only=True, slots=True)
+class Plan:
+    """The rows of the whole training, in order, as lists of sample indexes."""
+
+    samples: Samples
+    rows: list[list[int]]
+    length: int
+    boundaries: Boundaries
+    padding: int
+    shares: dict[str, float]  # share of each part of the mix, in samples, as drawn
+
+    def order_sha256(self) -> str:
+        """Hash over the ids of the samples in order; a resume with another order is refused."""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            digest.update("\t".join(str(self.samples.rows[index]["id"]) for index in row).encode() + b"\n")
+        return digest.hexdigest()
+
+    def batch(self, rows: range) -> tuple[np.ndarray, ...]:
+        """inputs, targets, counted, segments of these rows, as the loss Cell takes them."""
+        return stack([self._fill(self.rows[number]) for number in rows])
+
+    def fill_share(self) -> float:
+        """Share of all places of the rows that hold a sample."""
+        used = sum(len(self.samples.tokens[index].tokens) for row in self.rows for index in row)
+        return used / (len(self.rows) * (self.length + 1))
+
+    def _fill(self, members: list[int]) -> Row:
+        row = fill_row(
+            [self.samples.tokens[index] for index in members], length=self.length, padding=self.padding
+        )
+        if self.boundaries == "open":
+            row.segments[:] = 1
+        return row
+
+
+def stack(rows: list[Row]) -> tuple[np.ndarray, ...]:
+    """Arrays of a batch of rows."""
+    return tuple(
+        np.stack([getattr(row, name) for row in rows])
+        for name in ("inputs", "targets", "counted", "segments")
+    )
+
+
+def plan_training(
+    samples: Samples, *, options: dict[str, Any], seed: int, padding: int, steps: int | None
+) -> tuple[Plan, int]:
+    """The rows of the training, and how many steps it has."""
+    parts = parts_of(options["mix"], samples.rows)
+    lengths = [len(item.tokens) for item in samples.tokens]
+    weights = lengths if options["mix_by"] == "tokens" else [1] * len(lengths)
+    drawn: Counter[str] = Counter()
+
+    def stream():
+        for part, index in draw(parts, seed, weights):
+            drawn[part.name] += 1
+            yield index
+
+    order = stream()
+    if steps is None:
+        order = islice(order, max(1, round(options["passes"] * len(lengths))))
+    rows = plan_rows(order, lengths, length=options["length"], boundaries=options["boundaries"])
+    batch = options["batch"]
+    wanted = list(rows if steps is None else islice(rows, steps * batch))
+    updates = steps or len(wanted) // batch
+    if updates == 0:
+        raise DataError(f"{len(lengths)} samples fill {len(wanted)} rows, fewer than one batch of {batch}")
+    total = sum(drawn.values())
+    plan = Plan(
+        samples=samples,
+        rows=wanted[: updates * batch],
+        length=options["length"],
+        boundaries=options["boundaries"],
+        padding=padding,
+        shares={name: count / total for name, count in drawn.items()},
+    )
+    return plan, updates
