@@ -61,3 +61,35 @@ export function replacedAt(value: Json, path: Path, replacement: Json | undefine
   else copy[head] = replacedAt(copy[head] ?? null, rest, replacement);
   return copy;
 }
+
+const forms = new WeakMap<JsonObject, JsonObject>();
+
+/**
+ * The schema of what people write: where stage.yaml describes the object of an `x-config` reference,
+ * a pipeline file has the name of a file of configs/, or the object itself.
+ */
+export function writtenForm(schema: JsonObject): JsonObject {
+  let form = forms.get(schema);
+  if (!form) {
+    form = relaxed(schema) as JsonObject;
+    forms.set(schema, form);
+  }
+  return form;
+}
+
+function relaxed(schema: Json): Json {
+  if (Array.isArray(schema)) return schema.map(relaxed);
+  if (!isObject(schema)) return schema;
+  if (schema["x-config"] !== undefined) {
+    const { description, default: fallback } = schema;
+    return {
+      type: ["string", "object", ...([schema.type].flat().includes("null") ? ["null"] : [])],
+      "x-config": schema["x-config"],
+      ...(description === undefined ? {} : { description }),
+      ...(fallback === undefined ? {} : { default: fallback }),
+    };
+  }
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, inner]) => [key, key === "default" ? inner : relaxed(inner)]),
+  );
+}

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { packageRoot } from "../core/paths.ts";
-import { annotated, isObject, replacedAt } from "./annotations.ts";
+import { annotated, isObject, replacedAt, writtenForm } from "./annotations.ts";
 import { checkAgainst } from "./form/json-schema.ts";
 import { dotted, type Path, type Problem } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
@@ -13,6 +13,8 @@ export interface Resolved {
   value: JsonObject;
   /** `value` without the places marked `x-cache: false`. */
   identity: JsonObject;
+  /** Files and folders from outside that it names: `data://…` addresses and `x-path` values. */
+  external: string[];
   problems: Problem[];
 }
 
@@ -32,7 +34,15 @@ export function configSchema(folder: string, root = packageRoot): JsonObject | n
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as JsonObject) : null;
 }
 
+const nothing = { value: {}, identity: {}, external: [] };
+
 const schemas = new Map<string, JsonObject | null>();
+
+function schemaOf(folder: string, root: string): JsonObject | null {
+  const key = join(root, folder);
+  if (!schemas.has(key)) schemas.set(key, configSchema(folder, root));
+  return schemas.get(key) ?? null;
+}
 
 /** configs/<folder>/<name>.yaml, checked against the folder's schema, with its own references resolved and its `name`. */
 export function readConfig(
@@ -41,16 +51,13 @@ export function readConfig(
   root = packageRoot,
   seen: readonly string[] = [],
 ): Resolved {
-  const key = join(root, folder);
-  if (!schemas.has(key)) schemas.set(key, configSchema(folder, root));
-  const schema = schemas.get(key) ?? null;
+  const schema = schemaOf(folder, root);
   const source = readYaml(join(root, "configs", folder, `${name}.yaml`));
   const written = source.value ?? {};
-  if (source.problems.length > 0) return { value: {}, identity: {}, problems: source.problems };
+  if (source.problems.length > 0) return { ...nothing, problems: source.problems };
   if (!isObject(written)) {
     return {
-      value: {},
-      identity: {},
+      ...nothing,
       problems: [problemAt(source, [], "the file is no map", { expected: "a map of keys" })],
     };
   }
@@ -61,6 +68,7 @@ export function readConfig(
   return {
     value: { name, ...resolved.value },
     identity: { name, ...resolved.identity },
+    external: resolved.external,
     problems: resolved.problems,
   };
 }
@@ -77,49 +85,61 @@ export function resolveOptions(
   { root = packageRoot, seen = [] as readonly string[] } = {},
 ): Resolved {
   let value: Json = structuredClone(written);
-  const problems = checkAgainst(schema, value, source, at);
+  const problems = checkAgainst(writtenForm(schema), value, source, at);
   let identity: Json = value;
   for (const { path } of annotated(schema, value, "x-cache").filter(
     ({ annotation }) => annotation === false,
   )) {
     identity = replacedAt(identity, path, undefined);
   }
+  const external = addresses(value);
   for (const { path, value: text } of annotated(schema, value, "x-path")) {
-    if (typeof text === "string" && !/^[a-z]+:\/\//.test(text)) {
-      value = replacedAt(value, path, resolve(dirname(source.file), text));
-    }
+    if (typeof text !== "string" || /^[a-z]+:\/\//.test(text)) continue;
+    const absolute = resolve(dirname(source.file), text);
+    external.push(absolute);
+    value = replacedAt(value, path, absolute);
   }
   for (const { path, value: name, annotation } of annotated(schema, value, "x-config")) {
-    if (typeof name !== "string") continue;
+    if (typeof name !== "string" && !isObject(name)) continue;
     const inlined = inline(String(annotation), name, source, [...at, ...path], root, seen);
+    external.push(...inlined.external);
     problems.push(...inlined.problems);
     value = replacedAt(value, path, inlined.value);
     if (present(identity, path)) identity = replacedAt(identity, path, inlined.identity);
   }
-  return { value: value as JsonObject, identity: identity as JsonObject, problems };
+  return { value: value as JsonObject, identity: identity as JsonObject, external, problems };
 }
 
 function inline(
   folder: string,
-  name: string,
+  written: string | JsonObject,
   source: YamlSource,
   at: Path,
   root: string,
   seen: readonly string[],
 ): Resolved {
+  if (typeof written !== "string")
+    return resolveOptions(schemaOf(folder, root) ?? {}, written, source, at, { root, seen });
   const known = configNames(folder, root);
-  const nothing = { value: {}, identity: {} };
-  if (!known.includes(name)) {
-    const problem = problemAt(source, at, `there is no configs/${folder}/${name}.yaml`, {
-      hint: didYouMeanOrList(name, known),
-    });
-    return { ...nothing, problems: [problem] };
+  if (!known.includes(written)) {
+    const hint = didYouMeanOrList(written, known);
+    return {
+      ...nothing,
+      problems: [problemAt(source, at, `there is no configs/${folder}/${written}.yaml`, { hint })],
+    };
   }
-  if (seen.includes(`${folder}/${name}`)) {
-    const round = [...seen, `${folder}/${name}`].join(" -> ");
+  if (seen.includes(`${folder}/${written}`)) {
+    const round = [...seen, `${folder}/${written}`].join(" -> ");
     return { ...nothing, problems: [problemAt(source, at, `${dotted(at)} refers to itself: ${round}`)] };
   }
-  return readConfig(folder, name, root, seen);
+  return readConfig(folder, written, root, seen);
+}
+
+/** Every `data://…` address in `value`. */
+function addresses(value: Json): string[] {
+  if (typeof value === "string") return value.startsWith("data://") ? [value] : [];
+  if (value === null || typeof value !== "object") return [];
+  return Object.values(value).flatMap(addresses);
 }
 
 function present(value: Json, path: Path): boolean {

@@ -40,6 +40,8 @@ export interface ResolvedStage {
    * (addresses, ports, concurrency), the number of shards, and the model where the kind reads it. Goes into the cache key.
    */
   identity: JsonObject;
+  /** Files and folders from outside that its options name: `data://…` addresses and absolute paths. */
+  external: string[];
   resources: { nodes: number; npus: number };
   shards: number;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */
