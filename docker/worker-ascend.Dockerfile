@@ -14,8 +14,10 @@ FROM ${CANN_IMAGE}
 # A package mirror, when one is needed. Build arguments stay in the image's history: no passwords here.
 ARG PIP_INDEX_URL
 ENV PATH=/opt/legalone/.venv/bin:${PATH} \
+    PYTHONPATH=/opt/legalone:${PYTHONPATH:-} \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    LEGALONE_DEVICE=ascend
 WORKDIR /opt/legalone
 COPY docker/ascend-requirements.txt docker/ascend-requirements.txt
 # The system packages stay visible: CANN's Python parts need decorator, sympy, cffi and others of the base image.

@@ -16,6 +16,7 @@ FROM ${PYTHON_IMAGE} AS worker
 # A package mirror, when one is needed. Build arguments stay in the image's history: no passwords here.
 ARG PIP_INDEX_URL
 ENV PATH=/opt/legalone/.venv/bin:${PATH} \
+    PYTHONPATH=/opt/legalone \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/workspace
