@@ -65,5 +65,5 @@ export function bytes(size: number | bigint): string {
 
 /** A metric's name as people read it: `legal_ppl` -> `legal ppl`. */
 export function words(name: string): string {
-  return name.replaceAll("_", " ");
+  return name.replaceAll("_", " ").replaceAll("heldout", "held-out");
 }

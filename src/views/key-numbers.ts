@@ -2,12 +2,24 @@ import { count, number, percent, words } from "./format.ts";
 
 export type Metrics = Record<string, number>;
 
-/** The numbers of a recorded result; whatever else stands there is left out. */
+/** The metrics of a recorded result (`{metrics, summary}`); a metric that could not be measured is left out. */
 export function metricsOf(result: unknown): Metrics {
-  if (result === null || typeof result !== "object") return {};
   return Object.fromEntries(
-    Object.entries(result).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+    Object.entries(part(result, "metrics")).filter(
+      (entry): entry is [string, number] => typeof entry[1] === "number",
+    ),
   );
+}
+
+/** The free-form summary of a recorded result: what only views of this stage kind read. */
+export function summaryOf(result: unknown): Record<string, unknown> {
+  return part(result, "summary");
+}
+
+function part(result: unknown, name: string): Record<string, unknown> {
+  if (result === null || typeof result !== "object") return {};
+  const value = (result as Record<string, unknown>)[name];
+  return value !== null && typeof value === "object" ? (value as Record<string, unknown>) : {};
 }
 
 /** One number, or a number before and after the stage, with its bootstrap bounds where the stage measured them. */
@@ -21,10 +33,10 @@ export interface KeyNumber {
 /** What tells most about a stage comes first; a name that is not listed comes after these, in the order measured. */
 const importance = [
   /^heldout_loss$/,
-  /^legal_ppl$/,
-  /^general_ppl$/,
   /^think_share$/,
   /_reward$/,
+  /^legal_ppl$/,
+  /^general_ppl$/,
   /accuracy|score/,
   /^(documents|kept|sequences|samples|prompts)/,
 ];
@@ -59,16 +71,20 @@ function rank(name: string): number {
   return found < 0 ? importance.length : found;
 }
 
-/** `held-out loss 7.410 → 6.020`, `think share 98.0%`. */
+/** `held-out loss 7.410 → 6.020`, `think share 98.0%`, `6120 documents`. */
 export function showNumber({ name, before, value }: KeyNumber): string {
   const show = formatOf(name);
-  const label = words(name).replace("heldout", "held-out");
-  return before === null ? `${label} ${show(value)}` : `${label} ${show(before)} → ${show(value)}`;
+  const label = words(name);
+  if (before !== null) return `${label} ${show(before)} → ${show(value)}`;
+  return counted.test(name) ? `${show(value)} ${label}` : `${label} ${show(value)}`;
 }
+
+const counted =
+  /(documents|characters|tokens|sequences|samples|prompts|trajectories|refined|parameters|questions)$/;
 
 /** How values of a metric of this name are written. */
 export function formatOf(name: string): (value: number) => string {
-  if (/share$|accuracy$/.test(name)) return percent;
-  if (/documents|tokens|sequences|samples|prompts|parameters|bytes/.test(name)) return count;
+  if (/(share|accuracy)$/.test(name)) return percent;
+  if (counted.test(name)) return count;
   return number;
 }

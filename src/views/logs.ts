@@ -52,7 +52,7 @@ function textOf(kind: string, data: Fields): string {
   }
 }
 
-const hidden = new Set(["type", "at", "summary", "spec", "config"]);
+const hidden = new Set(["type", "at", "summary", "spec", "config", "changes"]);
 
 function fieldsOf(data: Fields): string {
   return Object.entries(data)

@@ -2,15 +2,12 @@ import type { StageRow } from "../records/reads/stages.ts";
 import { words } from "./format.ts";
 import { keyNumbers, metricsOf, showNumber } from "./key-numbers.ts";
 import type { Colors } from "./look.ts";
-import { type Pace, type Position, paceOf } from "./pace.ts";
+import { type Pace, paceOf } from "./pace.ts";
 
-/** What is known of live attempts beside their rows: recent positions and last metrics, by attempt id. */
-export interface Live {
-  positions(attemptId: string): Position[];
-  metrics(attemptId: string): ReadonlyMap<string, number>;
-}
+/** Last metrics of live attempts, by attempt id. */
+export type Live = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-export const nothingLive: Live = { positions: () => [], metrics: () => new Map() };
+export const nothingLive: Live = new Map();
 
 /** One stage as every view tells it: the words, before any layout. */
 export interface StageLine {
@@ -53,8 +50,8 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     message: stage.message,
     elapsedMs: elapsed(stage, now),
     progress: stage.state === "RUNNING" ? progress : null,
-    pace: lead?.of == null ? null : paceOf(live.positions(lead.id), lead.of),
-    live: lead === undefined ? new Map() : live.metrics(lead.id),
+    pace: lead === undefined ? null : paceOf(lead),
+    live: (lead === undefined ? undefined : live.get(lead.id)) ?? new Map(),
     numbers: keyNumbers(metricsOf(stage.result)).map(showNumber),
     cachedRun: stage.cachedRun,
     shards: {

@@ -1,6 +1,6 @@
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
-import { clock, count, duration, words } from "./format.ts";
+import { clock, count, duration, number, words } from "./format.ts";
 import type { Colors, Look } from "./look.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { cut, indent, table } from "./table.ts";
@@ -141,20 +141,21 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
   const rows = stages.flatMap((stage) =>
     stage.gates.map((gate) => [
       `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
-      `${words(gate.metric)} ${words(gate.comparison)} ${gate.against}`,
-      gate.value === null ? "not measured" : shown(gate.value),
-      gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${shown(gate.threshold)}`,
+      `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against)}`,
+      gate.value === null ? "not measured" : number(gate.value),
+      gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${number(gate.threshold)}`,
       gate.passed ? "holds" : colors.red("does not hold"),
     ]),
   );
   return table([{}, {}, { align: "right" }, {}, {}], rows);
 }
 
-const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };
-
-function shown(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+/** `base.legal_ppl` -> `base legal ppl`; a number as it is. */
+export function againstText(against: string): string {
+  return Number.isNaN(Number(against)) ? words(against.replace(".", " ")) : against;
 }
+
+const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };
 
 /** The colour of a run's state. */
 export function paintRun(state: RunState, colors: Colors): (text: string) => string {

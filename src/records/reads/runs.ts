@@ -33,11 +33,11 @@ function detail(run: Run, stages: StageRow[]): RunDetail {
 }
 
 /**
- * The id of the run that `name` means: a whole id, a unique beginning of one, or the latest run when it is absent.
+ * The id of the run that `name` means: a whole id, a unique beginning of one, or the newest run when it is `latest` or absent.
  * @throws E_NOT_FOUND with the nearest ids when nothing, or more than one run, begins with `name`.
  */
 export async function resolveRunId(db: PrismaClient, name: string | undefined): Promise<string> {
-  if (name === undefined) {
+  if (name === undefined || name === "latest") {
     const latest = await db.run.findFirst({ orderBy: { createdAt: "desc" }, select: { id: true } });
     if (latest !== null) return latest.id;
     throw new LegaloneError("E_NOT_FOUND", "There is no run yet.", {

@@ -2,7 +2,7 @@ import type { Attempt, Node } from "../../records/generated/client.ts";
 import type { Series } from "../../records/reads/metrics.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import type { StageRow } from "../../records/reads/stages.ts";
-import { type Metrics, metricsOf } from "../key-numbers.ts";
+import { type Metrics, metricsOf, summaryOf } from "../key-numbers.ts";
 
 /** Everything the report shows of one stage. */
 export interface StageReport {
@@ -60,7 +60,7 @@ export function emptyStage(row: StageRow): StageReport {
     metrics: metricsOf(row.result),
     attempts: [],
     series: [],
-    summary: {},
+    summary: summaryOf(row.result),
     files: {},
     versions: {},
   };

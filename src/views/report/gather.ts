@@ -32,17 +32,15 @@ async function gatherStage(db: PrismaClient, row: StageRow): Promise<StageReport
   const attempts = await attemptsOf(db, stageId);
   const said = await eventsAfter(
     db,
-    { run: row.cachedRun ?? row.runId, stageId, types: ["started", "result"] },
+    { run: row.cachedRun ?? row.runId, stageId, types: ["started"] },
     0n,
     1000,
   );
-  const last = (type: string): Fields => fields(said.events.findLast((event) => event.type === type)?.data);
-  const started = last("started");
+  const started = fields(said.events.at(-1)?.data);
   return {
     ...emptyStage(row),
     attempts,
     series: await metricSeries(db, stageId),
-    summary: fields(last("result").summary),
     files: { ...(await artifactFiles(row)), ...(await orderFile(attempts.at(-1)?.id)) },
     versions: {
       ...fields(started.versions),

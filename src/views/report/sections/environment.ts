@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import type { ReportData } from "../data.ts";
 import { html, htmlTable } from "../html.ts";
 import type { SectionView } from "../section.ts";
@@ -38,7 +37,7 @@ ${versions.length === 0 ? "" : html`<h3>Workers</h3>${htmlTable([{ title: "Stage
           last === undefined ? "" : html`<code>${last.id}</code>`,
         ];
       }),
-    )}<p class="dim">Report written on ${hostname()}.</p>`,
+    )}`,
   };
 };
 

@@ -1,5 +1,6 @@
 import { number, words } from "../../format.ts";
 import { boundsOf } from "../../key-numbers.ts";
+import { againstText } from "../../status.ts";
 import type { StageReport } from "../data.ts";
 import { html, htmlTable, type Markup } from "../html.ts";
 import { interval } from "../interval.ts";
@@ -21,7 +22,7 @@ export const gateSection: SectionView = ({ stages }) => {
         html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : number(gate.threshold)}`,
         gate.against === String(gate.threshold)
           ? ""
-          : html`${words(gate.against)}${against === null ? "" : html` <span class="dim">(${number(against[0])} – ${number(against[1])})</span>`}`,
+          : html`${againstText(gate.against)}${against === null ? "" : html` <span class="dim">(${number(against[0])} – ${number(against[1])})</span>`}`,
         picture(gate.value, bounds, gate.threshold, against, gate.passed),
         gate.passed ? html`<b class="good">holds</b>` : html`<b class="bad">does not hold</b>`,
       ];

@@ -91,7 +91,8 @@ function cellTable(order: Fields): Markup {
 
 function totalCounts(order: Fields): number[] {
   const totals: number[] = [];
-  for (const step of list(fields(order.perStep).count))
-    numbers(step).forEach((value, i) => (totals[i] = (totals[i] ?? 0) + value));
+  for (const step of list(fields(order.perStep).count)) {
+    for (const [i, value] of numbers(step).entries()) totals[i] = (totals[i] ?? 0) + value;
+  }
   return totals;
 }

@@ -1,0 +1,102 @@
+import { createLogUpdate } from "log-update";
+import type { Event } from "../../records/generated/client.ts";
+import type { RunDetail } from "../../records/reads/runs.ts";
+import { eventJsonLines } from "../../views/logs.ts";
+import { lookOf } from "../../views/look.ts";
+import { progressFrame, progressLines } from "../../views/progress.ts";
+import { type Live, type StageLine, stageLine } from "../../views/stage-line.ts";
+import { runHeading } from "../../views/status.ts";
+import { jsonLines, verdictJson } from "../../views/status-json.ts";
+import { summary } from "../../views/summary.ts";
+import { note, print } from "./output.ts";
+
+/** How a run is shown while it is followed. */
+export interface FollowView {
+  look(detail: RunDetail, live: Live, events: Event[]): void;
+  ended(detail: RunDetail): void;
+  /** The user left; `detail` is null when nothing had been read yet. */
+  detached(runId: string, detail: RunDetail | null): void;
+  close(): void;
+}
+
+const warningsShown = 3;
+
+/** Redraws the stages in place. */
+export function terminalView(): FollowView {
+  const draw = createLogUpdate(process.stdout);
+  let warnings: string[] = [];
+  return {
+    look(detail, live, events) {
+      warnings = [...warnings, ...warningsOf(detail, events)].slice(-warningsShown);
+      draw(progressFrame(detail, lookOf(process.stdout), live, warnings));
+    },
+    ended(detail) {
+      draw.clear();
+      print(summary(detail, lookOf(process.stdout)));
+    },
+    detached: leaveWord,
+    close: () => draw.done(),
+  };
+}
+
+/** In a log nothing can be drawn anew: how a running stage stands is told this often. */
+const tellEveryMs = 30_000;
+
+/** Lines that stay: what changed, and now and then where a stage stands. */
+export function plainView(): FollowView {
+  let before: StageLine[] | null = null;
+  let toldAt = Date.now();
+  return {
+    look(detail, live, events) {
+      const look = lookOf(process.stdout);
+      const now = detail.stages.map((stage) => stageLine(stage, live, look.now));
+      if (before === null) print(runHeading(detail, look));
+      const due = Date.now() - toldAt >= tellEveryMs;
+      if (due) toldAt = Date.now();
+      for (const line of progressLines(before ?? [], now, due, look)) print(line);
+      for (const text of warningsOf(detail, events)) print(`! ${text}`);
+      before = now;
+    },
+    ended: (detail) => print(`\n${summary(detail, lookOf(process.stdout))}`),
+    detached: leaveWord,
+    close: () => undefined,
+  };
+}
+
+/** Every event as a line; the last line is the verdict. */
+export function jsonView(): FollowView {
+  return {
+    look(detail, _live, events) {
+      if (events.length > 0) print(eventJsonLines(events, (id) => stageName(detail, id)));
+    },
+    ended: (detail) => print(jsonLines([verdictJson(detail)])),
+    detached: (runId, detail) =>
+      print(
+        jsonLines([detail === null ? { type: "verdict", run: runId, exitCode: 6 } : verdictJson(detail)]),
+      ),
+    close: () => undefined,
+  };
+}
+
+function leaveWord(runId: string): void {
+  note(
+    `\nLeft run ${runId}; it goes on.\n  legalone watch ${runId}    come back to it\n  legalone status ${runId}   one look\n  legalone cancel ${runId}   stop it`,
+  );
+}
+
+function warningsOf(detail: RunDetail, events: Event[]): string[] {
+  return events.flatMap((event) => {
+    if (
+      event.type !== "warning" ||
+      event.data === null ||
+      typeof event.data !== "object" ||
+      Array.isArray(event.data)
+    )
+      return [];
+    return [`${stageName(detail, event.stageId) ?? detail.run.id}: ${String(event.data.message)}`];
+  });
+}
+
+function stageName(detail: RunDetail, stageId: string | null): string | null {
+  return detail.stages.find((stage) => stage.id === stageId)?.name ?? null;
+}

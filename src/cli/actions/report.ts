@@ -1,0 +1,38 @@
+import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { LegaloneError } from "../../core/errors.ts";
+import { readRun, resolveRunId } from "../../records/reads/runs.ts";
+import { bytes } from "../../views/format.ts";
+import { gatherReport } from "../../views/report/gather.ts";
+import { report as renderReport } from "../../views/report/report.ts";
+import { jsonLines, verdictJson } from "../../views/status-json.ts";
+import { print } from "./output.ts";
+import { withRecords } from "./records.ts";
+
+/** Writes the report of a run as one HTML file; `-` writes it to standard output. */
+export async function report(
+  name: string | undefined,
+  options: { json?: boolean; out?: string },
+): Promise<void> {
+  await withRecords(async (db) => {
+    const detail = await readRun(db, await resolveRunId(db, name));
+    const page = renderReport(await gatherReport(db, detail, new Date()));
+    if (options.out === "-") {
+      process.stdout.write(page);
+      return;
+    }
+    const path = resolve(options.out ?? `legalone-report-${detail.run.id}.html`);
+    try {
+      await writeFile(path, page);
+    } catch (error) {
+      throw new LegaloneError(
+        "E_USAGE",
+        `The report cannot be written to ${path}: ${(error as Error).message}`,
+        { hint: "Name another file with --out.", cause: error },
+      );
+    }
+    if (options.json)
+      print(jsonLines([{ type: "report", path, bytes: Buffer.byteLength(page) }, verdictJson(detail)]));
+    else print(`${path}  ${bytes(Buffer.byteLength(page))}`);
+  });
+}

@@ -1,0 +1,42 @@
+import type { Database } from "../../records/database.ts";
+import { latestMetrics } from "../../records/reads/metrics.ts";
+import { listRuns, type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
+import { lookOf } from "../../views/look.ts";
+import type { Live } from "../../views/stage-line.ts";
+import { runList, runStatus } from "../../views/status.ts";
+import { runListLines, runStatusLines } from "../../views/status-json.ts";
+import { print } from "./output.ts";
+import { withRecords } from "./records.ts";
+
+export interface StatusOptions {
+  json?: boolean;
+  exitCode?: boolean;
+  limit: number;
+}
+
+/** Without a run: the list. With one: its stages; with `exitCode` the process ends as the run did. */
+export async function runStatusCommand(name: string | undefined, options: StatusOptions): Promise<void> {
+  await withRecords(async (db) => {
+    if (name === undefined && !options.exitCode) {
+      const runs = await listRuns(db, options.limit);
+      print(options.json ? runListLines(runs) : runList(runs, lookOf(process.stdout)));
+      return;
+    }
+    const detail = await readRun(db, await resolveRunId(db, name));
+    const live = await liveMetrics(db, detail);
+    print(
+      options.json
+        ? runStatusLines(detail, new Date(), live)
+        : runStatus(detail, lookOf(process.stdout), live),
+    );
+    if (options.exitCode) process.exitCode = detail.verdict.exitCode;
+  });
+}
+
+/** Last metrics of the attempts that are alive. */
+export async function liveMetrics(db: Database, { stages }: RunDetail): Promise<Live> {
+  const ids = stages.flatMap((stage) =>
+    stage.shards.flatMap(({ attempt }) => (attempt === null || attempt.endedAt !== null ? [] : [attempt.id])),
+  );
+  return ids.length === 0 ? new Map() : latestMetrics(db, ids);
+}

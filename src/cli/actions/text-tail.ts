@@ -1,0 +1,46 @@
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+
+/** Only this much of the end is searched for the last lines. */
+const window = 4 * 1024 * 1024;
+
+/** A text file that somebody else appends to. */
+export class TextTail {
+  readonly #path: string;
+  #offset = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  exists(): boolean {
+    return existsSync(this.#path);
+  }
+
+  /** The last `count` lines; what comes later is read with `next`. */
+  lastLines(count: number): string {
+    const text = this.#read(window);
+    const lines = text.split("\n");
+    const ended = lines.at(-1) === "" ? 1 : 0;
+    return lines.slice(Math.max(0, lines.length - count - ended)).join("\n");
+  }
+
+  /** What was appended since the last call. */
+  next(): string {
+    return this.#read(Number.POSITIVE_INFINITY);
+  }
+
+  #read(most: number): string {
+    if (!this.exists()) return "";
+    const file = openSync(this.#path, "r");
+    try {
+      const size = fstatSync(file).size;
+      const from = Math.max(this.#offset, size - most);
+      const buffer = Buffer.alloc(Math.max(0, size - from));
+      readSync(file, buffer, 0, buffer.length, from);
+      this.#offset = size;
+      return buffer.toString("utf8");
+    } finally {
+      closeSync(file);
+    }
+  }
+}

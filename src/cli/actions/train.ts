@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { loadPipeline } from "../../config/load.ts";
+import type { ResolvedPipeline } from "../../config/types.ts";
+import { ExitCode } from "../../core/errors.ts";
+import { canonicalJson, sha256 } from "../../core/hash.ts";
+import { codeHash } from "../../plan/code-hash.ts";
+import { type NewRun, submitRun } from "../../records/runs.ts";
+import { jsonLines } from "../../views/status-json.ts";
+import { ensureUp } from "./ensure-up.ts";
+import { follow } from "./follow.ts";
+import { note, print } from "./output.ts";
+import { withRecords } from "./records.ts";
+import { userName } from "./user-name.ts";
+
+export interface TrainOptions {
+  json?: boolean;
+  set?: string[];
+  detach?: boolean;
+  idempotencyKey?: string;
+  until?: string;
+}
+
+/**
+ * Runs a pipeline file: resolves and plans it, submits it, follows it to its end and ends with its exit code.
+ * A known idempotency key attaches to its run instead.
+ * @throws E_CONFIG and E_PLAN_REFUSED before anything is started; E_CONFLICT for a key of another configuration
+ */
+export async function train(file: string, options: TrainOptions): Promise<void> {
+  const pipeline = loadPipeline(file, { set: options.set ?? [] });
+  await ensureUp(options);
+  await withRecords(async (db) => {
+    const { run, attached } = await submitRun(db, newRun(pipeline, file, options));
+    if (options.json) print(jsonLines([{ type: "run", run, attached, pipeline: pipeline.name }]));
+    else if (attached) note(`run ${run} has this idempotency key: attached`);
+    if (options.detach) {
+      process.exitCode = ExitCode.ok;
+      if (!options.json) print(`${run}\n  legalone watch ${run}`);
+    } else process.exitCode = await follow(db, run, options);
+  });
+}
+
+/** The rows of a run. The whole resolved pipeline is kept: later decisions never read the file again. */
+export function newRun(pipeline: ResolvedPipeline, file: string, options: TrainOptions): NewRun {
+  return {
+    pipeline: pipeline.name,
+    file,
+    config: pipeline,
+    written: readFileSync(pipeline.file, "utf8"),
+    // Where the file lies changes nothing about the run.
+    configHash: sha256(canonicalJson({ ...pipeline, file: null })),
+    createdBy: userName(),
+    ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
+    ...(options.until === undefined ? {} : { until: options.until }),
+    stages: pipeline.stages.map((stage) => ({
+      name: stage.name,
+      kind: stage.kind,
+      position: stage.position,
+      shards: stage.shards,
+      codeHash: codeHash(stage.kind, stage.prepare),
+      needs: stage.needs,
+      spec: stageSpec(pipeline, stage),
+    })),
+  };
+}

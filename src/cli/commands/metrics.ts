@@ -1,0 +1,16 @@
+import type { Command } from "commander";
+import { wholeNumber } from "../whole-number.ts";
+
+export function define(command: Command): void {
+  command
+    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[stage]", "only this stage")
+    .option("--name <metric...>", "only these metrics")
+    .option("--plot", "draw each curve")
+    .option("--points <number>", "at most this many points a curve", wholeNumber, 400)
+    .addHelpText("after", "\n  $ legalone metrics latest midtrain --name loss --plot")
+    .action(async (run: string | undefined, stage: string | undefined) => {
+      const { metrics } = await import("../actions/metrics.ts");
+      await metrics(run, stage, command.optsWithGlobals());
+    });
+}

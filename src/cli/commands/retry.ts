@@ -1,0 +1,12 @@
+import type { Command } from "commander";
+
+export function define(command: Command): void {
+  command
+    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .requiredOption("--stage <name...>", "stages to try again")
+    .option("--detach", "start them again and leave")
+    .action(async (run: string | undefined) => {
+      const { resume } = await import("../actions/resume.ts");
+      await resume(run, command.optsWithGlobals());
+    });
+}

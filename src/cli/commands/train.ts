@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+
+export function define(command: Command): void {
+  command
+    .argument("<file>", "pipeline file")
+    .option("--set <key=value...>", "change a value of the file, e.g. stages.sft.with.steps=50")
+    .option("--until <stage>", "last stage to run, with what it needs")
+    .option("--detach", "submit and leave; the run goes on")
+    .option(
+      "--idempotency-key <key>",
+      "attach to the run of this key when there is one, so that a repeated job starts nothing twice",
+    )
+    .addHelpText(
+      "after",
+      "\n  $ legalone train pipelines/demo.yaml\n  $ legalone train pipelines/demo.yaml --set seed=7 --until sft\n\nCtrl-C leaves the run running (exit code 6).",
+    )
+    .action(async (file: string) => {
+      const { train } = await import("../actions/train.ts");
+      await train(file, command.optsWithGlobals());
+    });
+}
