@@ -70,11 +70,14 @@ describe("the worker of docs/protocol.md", () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "legalone-protocol-"));
-    writeFileSync(join(folder, "worker.mjs"), fencedBlocks(page, "js worker")[0]!);
+    const kind = join(folder, "stages", "sum");
+    mkdirSync(kind, { recursive: true });
+    writeFileSync(join(kind, "worker.mjs"), fencedBlocks(page, "js worker")[0]!);
+    writeFileSync(join(kind, "run.py"), fencedBlocks(page, "python exec")[0]!);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Starts the worker on a job of `steps`, each `pauseMs` long. */
+  /** Starts the stage kind, as an agent does, on a job of `steps`, each `pauseMs` long. */
   function start(name: string, options: { steps: number; pauseMs: number }) {
     const place = join(folder, name);
     mkdirSync(place);
@@ -88,7 +91,9 @@ describe("the worker of docs/protocol.md", () => {
     };
     expect(faultsOfJob(job)).toEqual([]);
     writeFileSync(join(place, "job.json"), JSON.stringify(job));
-    const child = spawn(process.execPath, [join(folder, "worker.mjs"), "--job", join(place, "job.json")], {
+    const child = spawn(python, ["-m", "stages.sum.run", "--job", join(place, "job.json")], {
+      cwd: place,
+      env: { ...process.env, PYTHONPATH: folder },
       stdio: "ignore",
     });
     return { child, place, events: () => parseLines(readFileSync(job.events, "utf8")) };
