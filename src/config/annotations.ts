@@ -71,7 +71,9 @@ const forms = new WeakMap<JsonObject, JsonObject>();
 export function writtenForm(schema: JsonObject): JsonObject {
   let form = forms.get(schema);
   if (!form) {
-    form = relaxed(schema) as JsonObject;
+    // Its `$id` stays behind: two checkouts may be read in one process.
+    const { $id: _, ...rest } = schema;
+    form = relaxed(rest) as JsonObject;
     forms.set(schema, form);
   }
   return form;

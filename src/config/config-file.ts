@@ -15,6 +15,8 @@ export interface Resolved {
   identity: JsonObject;
   /** Files and folders from outside that it names: `data://…` addresses and `x-path` values. */
   external: string[];
+  /** Names of environment variables it refers to: values of keys marked `x-env: true`. */
+  variables: string[];
   problems: Problem[];
 }
 
@@ -34,7 +36,7 @@ export function configSchema(folder: string, root = packageRoot): JsonObject | n
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as JsonObject) : null;
 }
 
-const nothing = { value: {}, identity: {}, external: [] };
+const nothing = { value: {}, identity: {}, external: [], variables: [] };
 
 const schemas = new Map<string, JsonObject | null>();
 
@@ -69,6 +71,7 @@ export function readConfig(
     value: { name, ...resolved.value },
     identity: { name, ...resolved.identity },
     external: resolved.external,
+    variables: resolved.variables,
     problems: resolved.problems,
   };
 }
@@ -93,6 +96,9 @@ export function resolveOptions(
     identity = replacedAt(identity, path, undefined);
   }
   const external = addresses(value);
+  const variables = annotated(schema, value, "x-env").flatMap(({ value: name }) =>
+    typeof name === "string" ? [name] : [],
+  );
   for (const { path, value: text } of annotated(schema, value, "x-path")) {
     if (typeof text !== "string" || /^[a-z]+:\/\//.test(text)) continue;
     const absolute = resolve(dirname(source.file), text);
@@ -103,11 +109,12 @@ export function resolveOptions(
     if (typeof name !== "string" && !isObject(name)) continue;
     const inlined = inline(String(annotation), name, source, [...at, ...path], root, seen);
     external.push(...inlined.external);
+    variables.push(...inlined.variables);
     problems.push(...inlined.problems);
     value = replacedAt(value, path, inlined.value);
     if (present(identity, path)) identity = replacedAt(identity, path, inlined.identity);
   }
-  return { value: value as JsonObject, identity: identity as JsonObject, external, problems };
+  return { value: value as JsonObject, identity: identity as JsonObject, external, variables, problems };
 }
 
 function inline(

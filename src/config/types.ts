@@ -42,6 +42,8 @@ export interface ResolvedStage {
   identity: JsonObject;
   /** Files and folders from outside that its options name: `data://…` addresses and absolute paths. */
   external: string[];
+  /** Names of environment variables its options refer to (`x-env` in schemas): addresses and keys of endpoints. */
+  variables: string[];
   resources: { nodes: number; npus: number };
   shards: number;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */

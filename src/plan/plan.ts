@@ -1,0 +1,164 @@
+import { fileURLToPath } from "node:url";
+import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import { parameters } from "../recipe/capacity.ts";
+import { cacheKey, type HashedInput } from "./cache-key.ts";
+import { estimateCost } from "./cost.ts";
+import type { Existing, Plan, PlannedStage, StageAction } from "./types.ts";
+
+export interface PlanOptions {
+  /** Takes inputs from outside as if they were there. */
+  assumeInputs?: boolean;
+}
+
+/**
+ * Plans a run: for every stage RUN, SKIP, RESUME or BLOCKED and why, its cache key where all inputs are known, and cost.
+ * Pure: the same pipeline and the same `existing` give the same plan.
+ */
+export function planPipeline(
+  pipeline: ResolvedPipeline,
+  existing: Existing,
+  { assumeInputs = false }: PlanOptions = {},
+): Plan {
+  const planned = new Map<string, PlannedStage>();
+  const outputs = new Map<string, HashedInput[]>();
+  for (const stage of pipeline.stages) {
+    const key = stageKey(stage, pipeline.seed, existing.codeHashes, outputs);
+    const cached = key === null ? undefined : existing.cached.get(key);
+    if (cached) outputs.set(stage.name, cached.artifacts);
+    const {
+      action,
+      why,
+      step = null,
+    } = decide(stage, pipeline, existing, { planned, cached: cached?.run ?? null, assumeInputs });
+    const { name, kind, position, shards, resources } = stage;
+    planned.set(name, {
+      name,
+      kind,
+      position,
+      action,
+      why,
+      step,
+      shards,
+      resources,
+      cacheKey: key,
+      cost: estimateCost(stage, pipeline),
+    });
+  }
+  const stages = [...planned.values()];
+  return {
+    pipeline: pipeline.name,
+    file: pipeline.file,
+    cluster: pipeline.cluster.name,
+    model: pipeline.model && { name: pipeline.model.name, parameters: parameters(pipeline.model) },
+    stages,
+    totals: totalsOf(stages),
+    warnings: warningsOf(pipeline, existing),
+    verdict: verdictOf(stages),
+  };
+}
+
+/** Cache key of a stage whose inputs are all known by content in `outputs`, else null. */
+export function stageKey(
+  stage: ResolvedStage,
+  seed: number,
+  codeHashes: Readonly<Record<string, string>>,
+  outputs: ReadonlyMap<string, readonly HashedInput[]>,
+): string | null {
+  const code = codeHashes[stage.kind];
+  if (code === undefined) return null;
+  const inputs: HashedInput[] = [];
+  for (const input of stage.inputs) {
+    if (input.stage === null) inputs.push(input);
+    else {
+      const made = outputs.get(input.stage)?.filter(({ kind }) => kind === input.kind);
+      if (!made || made.length === 0) return null;
+      inputs.push(...made);
+    }
+  }
+  return cacheKey(stage, seed, code, inputs);
+}
+
+interface Context {
+  planned: ReadonlyMap<string, PlannedStage>;
+  /** Run that made the same outputs before. */
+  cached: string | null;
+  assumeInputs: boolean;
+}
+
+function decide(
+  stage: ResolvedStage,
+  pipeline: ResolvedPipeline,
+  existing: Existing,
+  { planned, cached, assumeInputs }: Context,
+): { action: StageAction; why: string; step?: number } {
+  if (cached !== null) return { action: "SKIP", why: `the same code, options and inputs ran in ${cached}` };
+  const lacks = assumeInputs ? [] : missingOf(stage, existing);
+  const tooMuch = excess(stage, pipeline);
+  if (lacks.length > 0 || tooMuch)
+    return { action: "BLOCKED", why: [...lacks, ...(tooMuch ? [tooMuch] : [])].join("; ") };
+  const blocked = stage.needs.filter((need) => planned.get(need)?.action === "BLOCKED");
+  if (blocked.length > 0) return { action: "BLOCKED", why: `waits for ${blocked.join(", ")}` };
+  const checkpoint = existing.checkpoints[stage.name];
+  if (checkpoint)
+    return {
+      action: "RESUME",
+      why: `goes on from its checkpoint at step ${checkpoint.step}`,
+      step: checkpoint.step,
+    };
+  const fresh = stage.needs.filter((need) => planned.get(need)?.action !== "SKIP");
+  if (fresh.length > 0) return { action: "RUN", why: `after ${fresh.join(", ")}` };
+  return { action: "RUN", why: "nothing with the same code, options and inputs has run before" };
+}
+
+/** What of outside is not there, as sentences. */
+function missingOf(stage: ResolvedStage, existing: Existing): string[] {
+  const folders = stage.inputs.flatMap((input) => (input.stage === null ? [input.uri] : []));
+  return [
+    ...folders.filter((uri) => existing.missing.has(uri)).map((uri) => `no model at ${fileURLToPath(uri)}`),
+    ...stage.external.filter((address) => existing.missing.has(address)).map((address) => `no ${address}`),
+    ...stage.variables
+      .filter((name) => existing.unsetVariables.has(name))
+      .map((name) => `${name} is not set`),
+  ];
+}
+
+function excess(stage: ResolvedStage, { cluster }: ResolvedPipeline): string | null {
+  const { nodes, npus } = stage.resources;
+  if (nodes > cluster.nodes) return `asks for ${nodes} nodes; ${cluster.name} has ${cluster.nodes}`;
+  if (npus > cluster.npus_per_node)
+    return `asks for ${npus} NPUs a node; ${cluster.name} has ${cluster.npus_per_node}`;
+  return null;
+}
+
+function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
+  const open = stages.filter(({ action }) => action !== "SKIP").map(({ cost }) => cost);
+  const sum = (values: (number | null)[]) => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
+  };
+  return {
+    npuHours: sum(open.map(({ npuHours }) => npuHours)),
+    wallHours: sum(open.map(({ wallHours }) => wallHours)),
+    checkpointBytes: sum(open.map(({ checkpointBytes }) => checkpointBytes)) ?? 0,
+  };
+}
+
+function warningsOf(pipeline: ResolvedPipeline, existing: Existing): string[] {
+  const unpinned = pipeline.model?.weights !== undefined && (pipeline.model.revision ?? "main") === "main";
+  const passed = [...existing.unsetVariables]
+    .sort()
+    .map((name) => `${name} is not set here; the agent needs it`);
+  return [
+    ...(unpinned
+      ? [
+          `the revision of ${pipeline.model!.repository ?? pipeline.model!.name} is not pinned: results are cached under its name alone`,
+        ]
+      : []),
+    ...passed,
+  ];
+}
+
+function verdictOf(stages: readonly PlannedStage[]): Plan["verdict"] {
+  if (stages.some(({ action }) => action === "BLOCKED")) return "blocked";
+  return stages.every(({ action }) => action === "SKIP") ? "nothing to do" : "ready";
+}

@@ -1,0 +1,62 @@
+import type { HashedInput } from "./cache-key.ts";
+
+/** What is there already, gathered before planning; the plan is a pure function of the pipeline and this. */
+export interface Existing {
+  /** Code hash by stage kind. */
+  codeHashes: Readonly<Record<string, string>>;
+  /** Stages that succeeded before, by cache key. */
+  cached: ReadonlyMap<string, CachedStage>;
+  /** Newest committed checkpoint of a stage that did not end, by name of the stage. */
+  checkpoints: Readonly<Record<string, { step: number }>>;
+  /** Addresses and folders from outside that are missing. */
+  missing: ReadonlySet<string>;
+  /** Names of environment variables that the pipeline needs and that are not set. */
+  unsetVariables: ReadonlySet<string>;
+}
+
+export interface CachedStage {
+  run: string;
+  stageId: string;
+  /** Committed outputs, shards in order, without checkpoints. */
+  artifacts: HashedInput[];
+}
+
+export const stageActions = ["RUN", "SKIP", "RESUME", "BLOCKED"] as const;
+export type StageAction = (typeof stageActions)[number];
+
+export interface PlannedStage {
+  name: string;
+  kind: string;
+  position: number;
+  action: StageAction;
+  /** One sentence: which input is missing or changed, where a skipped output comes from. */
+  why: string;
+  /** For RESUME: the step it goes on from. */
+  step: number | null;
+  shards: number;
+  resources: { nodes: number; npus: number };
+  /** null until every input is committed. */
+  cacheKey: string | null;
+  cost: StageCost;
+}
+
+/** An estimate; null where it is not known before an earlier stage has run. */
+export interface StageCost {
+  tokens: number | null;
+  steps: number | null;
+  npuHours: number | null;
+  wallHours: number | null;
+  checkpointBytes: number | null;
+}
+
+export interface Plan {
+  pipeline: string;
+  file: string;
+  cluster: string;
+  model: { name: string; parameters: number } | null;
+  stages: PlannedStage[];
+  totals: { npuHours: number | null; wallHours: number | null; checkpointBytes: number };
+  warnings: string[];
+  /** `blocked`: something is missing and the command ends with exit code 3. */
+  verdict: "ready" | "nothing to do" | "blocked";
+}
