@@ -16,6 +16,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from stages._worker.failures import ResumeRefused, Stopped
+from stages._worker.job import Job
 from stages._worker.model.weights import set_weights, weights_of
 from stages._worker.training import ledger
 from stages._worker.training.checkpoint import Checkpoint, environment, load_checkpoint, save_checkpoint
@@ -38,7 +39,7 @@ class Trainer:
     """Inputs of the loss Cell for a step."""
     tokens_per_step: int
     settings: dict[str, Any]
-    """What a resume must find unchanged: kind, batch, sequence length, steps, model, optimizer."""
+    """What a resume must find unchanged; see `identity_of`."""
     order_sha256: str | None = None
     """Hash of the planned order of the data; a resume with another one is refused."""
     observe: Callable[[int, StepResult], None] | None = None
@@ -56,6 +57,7 @@ class Trainer:
         done = 0 if job.resume is None else self._resume(load_checkpoint(job.resume, self.worker))
         self._meter = _Meter(done)
         self.worker.phase("compiling")
+        self.worker.progress(done, self.schedule.steps, "steps")
         for step in range(done, self.schedule.steps):
             rate = (self.learning_rate or self.schedule.learning_rate)(step)
             result = self.step(self.batch(step), rate)
@@ -76,6 +78,11 @@ class Trainer:
             if self.worker.stopping and not last:
                 raise Stopped(f"stopped by SIGTERM after step {after}, checkpoint saved")
 
+    @property
+    def ledger_head(self) -> str:
+        """Hash of all rows consumed so far, in order."""
+        return self._ledger.hex()
+
     def save(self, step: int) -> None:
         """Commits a checkpoint after `step` steps."""
         self.worker.phase("saving")
@@ -83,7 +90,7 @@ class Trainer:
         save_checkpoint(
             self.worker,
             step=step,
-            cursor={"row": self._row, "ledger": self._ledger.hex(), "orderSha256": self.order_sha256},
+            cursor={"row": self._row, "ledger": self.ledger_head, "orderSha256": self.order_sha256},
             settings=self.settings,
             tensors={"model": weights_of(self.network), "optimizer": moments},
             keep=self.worker.job.checkpoint_keep,
@@ -99,7 +106,7 @@ class Trainer:
         loss, steps_per_second = self._meter.read(step)
         self.worker.metric("loss", step, loss)
         self.worker.metric("lr", step, rate)
-        self.worker.metric("gradient_norm", step, result.gradient_norm)
+        self.worker.metric("grad_norm", step, result.gradient_norm)
         if steps_per_second is not None:
             self.worker.metric("tokens_per_second", step, steps_per_second * self.tokens_per_step)
         self.worker.progress(step, self.schedule.steps, "steps")
@@ -116,7 +123,7 @@ class Trainer:
             )
         for step in range(found.step):
             self._consume(step)
-        if (self._row, self._ledger.hex()) != (found.cursor["row"], found.cursor["ledger"]):
+        if (self._row, self.ledger_head) != (found.cursor["row"], found.cursor["ledger"]):
             raise ResumeRefused(
                 f"the rows before step {found.step} are not those the checkpoint consumed",
                 hint="`legalone fork` is the way to change the data of a run",
@@ -144,6 +151,13 @@ class _Meter:
         self._losses.clear()
         self.start(step)
         return loss, speed
+
+
+def identity_of(job: Job, **more: Any) -> dict[str, Any]:
+    """What decides the weights beside the data: options without those that only measure, seed, and `more`."""
+    measured = ("heldout", "log_every")
+    options = {key: value for key, value in job.options.items() if key not in measured}
+    return {"kind": job.kind, "seed": job.seed, "options": options, **more}
 
 
 def refuse_changes(found: Checkpoint, settings: dict[str, Any], *, order_sha256: str | None) -> None:

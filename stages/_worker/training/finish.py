@@ -1,0 +1,45 @@
+"""The end of a stage that trains: the model as an artifact, with its numbers inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stages._worker.model.folder import save_model
+from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.model.weights import weights_of
+from stages._worker.protocol import versions
+from stages._worker.worker import Worker
+
+
+def commit_model(
+    worker: Worker,
+    network: Qwen3ForCausalLM,
+    *,
+    tokenizer_from: Path,
+    metrics: dict[str, float],
+    summary: dict[str, Any],
+    dtype: str = "float32",
+) -> None:
+    """Writes output/model, commits it and ends the attempt with `metrics`."""
+    job = worker.job
+    worker.phase("saving")
+    facts = {
+        "stage": job.stage,
+        "kind": job.kind,
+        "seed": job.seed,
+        "options": job.options,
+        "metrics": metrics,
+        "parents": [{"kind": item.kind, "stage": item.stage, "sha256": item.sha256} for item in job.inputs],
+        "versions": versions(),
+    }
+    save_model(
+        worker.stage_output("model"),
+        config=network.config,
+        tensors=weights_of(network),
+        tokenizer_from=tokenizer_from,
+        facts=facts,
+        dtype=dtype,
+    )
+    worker.commit("model", meta={"parameters": network.config.parameter_count()})
+    worker.finish(metrics=metrics, summary=summary)

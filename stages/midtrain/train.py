@@ -1,0 +1,71 @@
+"""Mid-training in the planned order, with the shared training loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages._worker.data.packed import PackedData
+from stages._worker.failures import DataError
+from stages._worker.inference.heldout import HeldOut, training_metrics
+from stages._worker.job import Job
+from stages._worker.model import device
+from stages._worker.model.folder import load_model
+from stages._worker.training.adamw import AdamWSettings
+from stages._worker.training.finish import commit_model
+from stages._worker.training.schedule import Schedule
+from stages._worker.training.train_step import NextTokenLoss, TrainStep
+from stages._worker.training.trainer import Trainer, identity_of
+from stages._worker.worker import Worker
+from stages.midtrain.cell_losses import CellLosses
+from stages.midtrain.order import Order
+
+
+def train_in_order(job: Job, worker: Worker) -> None:
+    """The whole stage."""
+    options = job.options
+    worker.phase("loading")
+    packed = PackedData(job.input("packed"))
+    order = Order(job.folder / "order", packed)
+    length = packed.sequence_length
+    device.set_up()
+    base = job.input("model")
+    width = max(length, options["heldout"]["tokens"])
+    network, tokenizer = load_model(base, max_length=width)
+    if packed.facts["vocabSize"] != network.config.vocab_size:
+        raise DataError(
+            f"the data was tokenised for {packed.facts['vocabSize']} entries, the model has "
+            f"{network.config.vocab_size}: run perplexity with this base model"
+        )
+    heldout = HeldOut(network, tokenizer, job.input("corpus"), options["heldout"])
+    before = heldout.measure()
+    worker.raise_if_stopping()
+
+    weights = np.ones((order.batch, length), np.float32)
+    losses = CellLosses(worker, packed, order, options["log_every"])
+    trainer = Trainer(
+        worker=worker,
+        network=network,
+        step=TrainStep(NextTokenLoss(network), AdamWSettings(**options["optimizer"])),
+        schedule=Schedule(steps=order.steps, **options["schedule"]),
+        learning_rate=order.learning_rate,
+        rows=order.rows,
+        batch=lambda step: (packed.rows(order.rows(step)), weights),
+        tokens_per_step=order.batch * length,
+        settings=identity_of(job, steps=order.steps, batch=order.batch, sequenceLength=length),
+        order_sha256=order.sha256,
+        observe=losses.observe,
+        log_every=options["log_every"],
+    )
+    trainer.run()
+    after = heldout.measure()
+    metrics = (
+        training_metrics(before["loss"], after["loss"], after)
+        | {f"{name}_before": interval.value for name, interval in before.items() if name != "loss"}
+        | {"tokens": order.steps * order.batch * length}
+    )
+    summary = {
+        "orderSha256": order.sha256,
+        "ledger": trainer.ledger_head,
+        "passes": order.facts["passes"],
+    }
+    commit_model(worker, network, tokenizer_from=base, metrics=metrics, summary=summary)

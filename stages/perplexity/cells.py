@@ -1,0 +1,82 @@
+"""Packing cells one after the other into data.bin, and the description of what lies where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages._worker.data.packed import CELLS, PackedWriter
+from stages._worker.data.packing import PackingCounts, pack_documents
+from stages._worker.failures import DataError
+from stages._worker.jsonl import write_json
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Cell:
+    """Documents of one group and band, as tokens."""
+
+    group: str
+    band: str
+    documents: list[list[int]]
+
+
+def write_packed(
+    folder: Path,
+    cells: list[Cell],
+    *,
+    length: int,
+    max_documents: int,
+    end_of_document: int,
+    vocabulary: int,
+    thresholds: dict[str, dict[str, float | None]],
+    dropped: dict[str, int],
+) -> dict[str, Any]:
+    """Writes data.bin, data.idx and cells.json; returns what cells.json holds. Cells without a sequence are left out."""
+    writer = PackedWriter(folder, length=length + 1)
+    rows = []
+    tail = crowded = 0
+    for cell in cells:
+        first = writer.entries
+        counts = PackingCounts()
+        packed = pack_documents(
+            cell.documents,
+            length=length + 1,
+            end_of_document=end_of_document,
+            max_documents=max_documents,
+            counts=counts,
+        )
+        for entry in packed:
+            writer.append(entry)
+        tail += counts.tail
+        crowded += counts.crowded
+        if counts.entries:
+            rows.append(
+                {
+                    "group": cell.group,
+                    "band": cell.band,
+                    "first": first,
+                    "sequences": counts.entries,
+                    "documents": counts.documents,
+                    "tokens": counts.packed,
+                }
+            )
+    writer.close()
+    if not rows:
+        raise DataError(f"no cell has enough tokens for one sequence of {length}")
+    facts = {
+        "sequenceLength": length,
+        "dtype": "int32",
+        "vocabSize": vocabulary,
+        "endOfDocument": end_of_document,
+        "cells": rows,
+        "thresholds": thresholds,
+        "dropped": {
+            "documents": sum(dropped.values()),
+            **dropped,
+            "tail_tokens": tail,
+            "crowded_tokens": crowded,
+        },
+    }
+    write_json(folder / CELLS, facts)
+    return facts
