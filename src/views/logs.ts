@@ -3,14 +3,10 @@ import { bytes, clock, number } from "./format.ts";
 import type { Look } from "./look.ts";
 import { jsonLines } from "./status-json.ts";
 
-/** Signs of life and progress are many and say nothing later; `--all` shows them. */
-export const quietTypes = new Set(["heartbeat", "progress", "metric"]);
-
 /** An event as a line of a log: time, stage, what happened, its fields. */
 export function eventLine(event: Event, stageName: string | null, look: Look): string {
   const { colors } = look;
-  const data =
-    event.data !== null && typeof event.data === "object" && !Array.isArray(event.data) ? event.data : {};
+  const data = fieldsIn(event.data);
   const kind = event.type.split(".").at(-1) ?? event.type;
   const paint =
     /fail|lost|error|warning/.test(event.type) || data.status === "failed" ? colors.red : colors.bold;
@@ -19,19 +15,24 @@ export function eventLine(event: Event, stageName: string | null, look: Look): s
     .join("  ");
 }
 
-/** Events as JSON Lines, with the stage's name. */
+/** Events as JSON Lines, with the stage's name; the changes of rows that each event made are left to the records. */
 export function eventJsonLines(events: Event[], stageName: (id: string | null) => string | null): string {
   return jsonLines(
-    events.map(({ stageId, ...event }) => ({
+    events.map(({ stageId, data, ...event }) => ({
       ...event,
       type: "event",
       event: event.type,
       stage: stageName(stageId),
+      data: Object.fromEntries(Object.entries(fieldsIn(data)).filter(([key]) => key !== "changes")),
     })),
   );
 }
 
 type Fields = Record<string, unknown>;
+
+function fieldsIn(data: unknown): Fields {
+  return data !== null && typeof data === "object" && !Array.isArray(data) ? (data as Fields) : {};
+}
 
 /** Types that people read often get words of their own; the rest show their fields. */
 function textOf(kind: string, data: Fields): string {

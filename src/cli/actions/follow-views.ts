@@ -87,7 +87,7 @@ function leaveWord(runId: string): void {
 function warningsOf(detail: RunDetail, events: Event[]): string[] {
   return events.flatMap((event) => {
     if (
-      event.type !== "warning" ||
+      event.type !== "worker.warning" ||
       event.data === null ||
       typeof event.data !== "object" ||
       Array.isArray(event.data)

@@ -6,7 +6,7 @@ import type { Event } from "../../records/generated/client.ts";
 import { eventsAfter, lastEvents } from "../../records/reads/events.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
-import { eventJsonLines, eventLine, quietTypes } from "../../views/logs.ts";
+import { eventJsonLines, eventLine } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { Detach } from "./detach.ts";
@@ -17,7 +17,6 @@ import { TextTail } from "./text-tail.ts";
 export interface LogOptions {
   json?: boolean;
   follow?: boolean;
-  all?: boolean;
   stdout?: boolean;
   stderr?: boolean;
   tail: number;
@@ -69,13 +68,12 @@ async function eventLog(
   const nameOf = (id: string | null) => (id === null ? null : (names.get(id) ?? id));
   const filter = { run: detail.run.id, stageId: stage?.id };
   const show = (events: Event[]) => {
-    const shown = options.all ? events : events.filter((event) => !quietTypes.has(event.type));
-    if (shown.length === 0) return;
+    if (events.length === 0) return;
     const look = lookOf(process.stdout);
     print(
       options.json
-        ? eventJsonLines(shown, nameOf)
-        : shown.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n"),
+        ? eventJsonLines(events, nameOf)
+        : events.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n"),
     );
   };
   let page = await lastEvents(db, filter, options.tail);

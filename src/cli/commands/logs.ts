@@ -7,7 +7,6 @@ export function define(command: Command): void {
     .argument("[stage]", "only this stage")
     .option("-f, --follow", "go on until the run or the stage ends")
     .option("-n, --tail <lines>", "begin with the last lines", wholeNumber, 100)
-    .option("--all", "heartbeats and progress too")
     .option("--stdout", "what the stage's worker wrote to standard output, in place of its events")
     .option("--stderr", "what the stage's worker wrote to standard error, in place of its events")
     .addHelpText("after", "\n  $ legalone logs latest midtrain -f\n  $ legalone logs rk2m sft --stderr")

@@ -32,7 +32,7 @@ async function gatherStage(db: PrismaClient, row: StageRow): Promise<StageReport
   const attempts = await attemptsOf(db, stageId);
   const said = await eventsAfter(
     db,
-    { run: row.cachedRun ?? row.runId, stageId, types: ["started"] },
+    { run: row.cachedRun ?? row.runId, stageId, types: ["worker.started"] },
     0n,
     1000,
   );

@@ -34,28 +34,15 @@ export const trainingSection: SectionView = ({ stages }, draw) => {
   };
 };
 
-const companions = ["lr", "learning_rate", "grad_norm", "tokens_per_second"];
-
 function plotsOf(stage: StageReport): Plot[] {
   const named = (name: string) => stage.series.filter((series) => series.name === name);
   const plots = [metricPlot(`${stage.row.name}: loss`, "loss", named("loss"))];
-  const rate = metricPlot(
-    `${stage.row.name}: learning rate`,
-    "learning rate",
-    named("lr").length > 0 ? named("lr") : named("learning_rate"),
-  );
+  const rate = metricPlot(`${stage.row.name}: learning rate`, "learning rate", named("lr"));
   // A learning rate is exact: smoothing it would draw a schedule that was not used.
   if (rate !== null)
-    plots.push({
-      ...rate,
-      curves: rate.curves
-        .filter((curve) => curve.style === "faint" || rate.curves.length === 1)
-        .map((curve) => ({ ...curve, label: "learning rate", style: "line" as const })),
-    });
-  const norm = metricPlot(`${stage.row.name}: gradient norm`, "norm", named("grad_norm"));
-  if (norm !== null) plots.push(norm);
-  const speed = metricPlot(`${stage.row.name}: speed`, "tokens/s", named(companions[3]!));
-  if (speed !== null) plots.push(speed);
+    plots.push({ ...rate, curves: [{ label: "learning rate", values: rate.curves[0]!.values, color: 0 }] });
+  plots.push(metricPlot(`${stage.row.name}: gradient norm`, "norm", named("gradient_norm")));
+  plots.push(metricPlot(`${stage.row.name}: speed`, "tokens a second", named("tokens_per_second")));
   return plots.filter((plot) => plot !== null);
 }
 

@@ -1,0 +1,114 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { buildHash } from "../../core/build.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import { createLog, type Log } from "../../core/log.ts";
+import { workspace } from "../../core/paths.ts";
+import { readTimes } from "../../core/times.ts";
+import { Agent } from "../../dispatch/agent/agent.ts";
+import { launchOf, localPrograms, workerEnvironment } from "../../dispatch/agent/launching.ts";
+import { nodeFacts } from "../../dispatch/agent/node-facts.ts";
+import { addressFromFile, ServeClient } from "../../dispatch/agent/serve-client.ts";
+import type { Doorbell } from "../../dispatch/doorbell/doorbell.ts";
+import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
+import { queuePrefix, queueSpec } from "../../services/addresses.ts";
+import { readDaemon, writeDaemon } from "../../services/daemon.ts";
+import { withLock } from "../../services/lock.ts";
+import { endWithOwner, leaveWithOwner } from "../../services/owner.ts";
+import { faultsOfEvent } from "../../worker/protocol.ts";
+
+export interface AgentCommand {
+  node?: string;
+  serve?: string;
+  slots: string;
+}
+
+/** Runs the agent of this node until TERM. Workers go on when it ends. */
+export async function runAgent(options: AgentCommand): Promise<void> {
+  const home = workspace();
+  const node = nodeName(options.node);
+  const slots = wholeNumber("--slots", options.slots);
+  const log = createLog({ fields: { agent: node } });
+  await takeNote(home, node);
+  const engine = new ProcessEngine({
+    attempts: join(home, "attempts"),
+    env: workerEnvironment(home, slots),
+    onStart: (pid) => endWithOwner(pid, "KILL", { group: true }),
+  });
+  const agent = new Agent({
+    node,
+    home,
+    engines: [engine],
+    client: clientFor(options.serve ?? process.env.LEGALONE_SERVE_URL, home),
+    doorbell: await doorbellFor(options, home, log),
+    facts: () => ({
+      pid: process.pid,
+      build: buildHash(),
+      engines: [engine.name],
+      ...nodeFacts(home, slots),
+    }),
+    launchOf: (spec) => launchOf(spec, home, localPrograms()),
+    faultsOf: faultsOfEvent,
+    log,
+    syncMs: readTimes().sync,
+  });
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => agent.leave());
+  leaveWithOwner(() => agent.leave());
+  log.info("agent runs", { pid: process.pid, build: buildHash(), home });
+  await agent.run();
+  log.info("agent left; workers go on");
+}
+
+/** One agent a workspace: two would report each other's attempts. */
+async function takeNote(home: string, node: string): Promise<void> {
+  const path = join(home, "agent.json");
+  await withLock(join(home, "agent.lock"), async () => {
+    const other = readDaemon(path);
+    if (other !== undefined && other.pid !== process.pid)
+      throw new LegaloneError("E_CONFLICT", `an agent of this workspace runs already, process ${other.pid}`, {
+        hint: "`legalone down` stops it; LEGALONE_HOME names another workspace.",
+      });
+    writeDaemon(path, { pid: process.pid, node, build: buildHash() });
+  });
+}
+
+function clientFor(url: string | undefined, home: string): ServeClient {
+  if (url === undefined) return new ServeClient(() => addressFromFile(join(home, "serve.json")));
+  const token = process.env.LEGALONE_TOKEN;
+  if (token === undefined)
+    throw new LegaloneError(
+      "E_USAGE",
+      "a control plane on another machine needs its token in LEGALONE_TOKEN",
+      {
+        hint: "It stands in serve.json of that machine's workspace.",
+      },
+    );
+  return new ServeClient(() => ({ address: url, token }));
+}
+
+/** A node far away that has no queue works by its timer. */
+async function doorbellFor(options: AgentCommand, home: string, log: Log): Promise<Doorbell> {
+  const far = (options.serve ?? process.env.LEGALONE_SERVE_URL) !== undefined;
+  if (far && !process.env.LEGALONE_REDIS_URL) {
+    const { TimerDoorbell } = await import("../../dispatch/doorbell/timer-doorbell.ts");
+    return new TimerDoorbell(log);
+  }
+  const { BullmqDoorbell } = await import("../../dispatch/doorbell/bullmq-doorbell.ts");
+  return new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
+}
+
+/** Letters, digits, `.`, `_` and `-`: it names a queue and stands in addresses. */
+function nodeName(given: string | undefined): string {
+  const name = given ?? process.env.LEGALONE_NODE ?? (hostname().replace(/[^A-Za-z0-9._-]/g, "-") || "local");
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
+  throw new LegaloneError(
+    "E_USAGE",
+    `the node's name is ${JSON.stringify(name)}, expected letters, digits, ".", "_", "-"`,
+  );
+}
+
+function wholeNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new LegaloneError("E_USAGE", `${flag} is ${JSON.stringify(text)}, expected a whole number from 1`);
+}

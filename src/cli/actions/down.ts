@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LegaloneError } from "../../core/errors.ts";
+import { workspace } from "../../core/paths.ts";
+import { openAttempts } from "../../dispatch/attempt-folder.ts";
+import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
+import { down } from "../../services/up.ts";
+import { print } from "./output.ts";
+
+/** Stops what `up` started. Workers only with `workers`; else they go on, and the next agent finds them. */
+export async function runDown(options: { json?: boolean; workers: boolean; grace: string }): Promise<void> {
+  const grace = Number(options.grace);
+  if (!(grace >= 0))
+    throw new LegaloneError(
+      "E_USAGE",
+      `--grace is ${JSON.stringify(options.grace)}, expected a number of seconds`,
+    );
+  const home = workspace();
+  const { stopped } = await down(home);
+  const workers = await liveWorkers(home, options.workers ? grace : undefined);
+  if (options.json) {
+    print(JSON.stringify({ stopped, workers }));
+    return;
+  }
+  print(stopped.length > 0 ? `stopped ${stopped.join(", ")}` : "nothing ran");
+  if (workers.length === 0) return;
+  if (options.workers) print(`stopped ${workers.length} workers: ${workers.join(", ")}`);
+  else print(`${workers.length} workers go on: ${workers.join(", ")}; \`legalone up\` finds them again`);
+}
+
+/** Attempts whose worker runs. With a grace they are stopped, and are gone when this returns. */
+async function liveWorkers(home: string, graceSeconds: number | undefined): Promise<string[]> {
+  const attempts = join(home, "attempts");
+  const engine = new ProcessEngine({ attempts, env: {} });
+  const live: string[] = [];
+  const runs = async (attempt: string) => (await engine.observe(attempt)).state === "running";
+  for (const attempt of openAttempts(attempts)) if (await runs(attempt)) live.push(attempt);
+  if (graceSeconds === undefined) return live;
+  for (const attempt of live) await engine.stop(attempt, graceSeconds);
+  for (const attempt of live) while (await runs(attempt)) await sleep(20);
+  return live;
+}

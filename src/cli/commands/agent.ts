@@ -1,0 +1,15 @@
+import type { Command } from "commander";
+
+export function define(command: Command): void {
+  command
+    .option("--node <name>", "name of this node; the default is LEGALONE_NODE or the host name")
+    .option(
+      "--serve <url>",
+      "control plane on another machine, with its token in LEGALONE_TOKEN; or LEGALONE_SERVE_URL",
+    )
+    .option("--slots <number>", "workers that may run here at once", "1")
+    .action(async () => {
+      const { runAgent } = await import("../actions/agent.ts");
+      await runAgent(command.optsWithGlobals());
+    });
+}

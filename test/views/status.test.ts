@@ -1,0 +1,193 @@
+import { describe, expect, test } from "vitest";
+import { runList, runStatus } from "../../src/views/status.ts";
+import { runListLines, runStatusLines } from "../../src/views/status-json.ts";
+import { demoRun } from "./demo-rows.ts";
+import {
+  at,
+  attemptRow,
+  doneStage,
+  gateRow,
+  plainLook,
+  runDetail,
+  runId,
+  shardRow,
+  stageRow,
+} from "./rows.ts";
+
+/** base done, midtrain training at step 120 of 360, the rest waiting. */
+function runningRun() {
+  const midtrain = stageRow("midtrain", { state: "RUNNING", startedAt: at(150) });
+  const attempt = attemptRow(midtrain.id, {
+    phase: "training",
+    step: 120,
+    of: 360,
+    unit: "step",
+    stepMs: 125,
+  });
+  return {
+    attempt,
+    detail: runDetail([
+      doneStage("base", 0, 100, { heldout_loss_before: 8.4, heldout_loss_after: 6 }),
+      { ...midtrain, shards: [shardRow(midtrain.id, { attempt })] },
+      stageRow("sft"),
+    ]),
+  };
+}
+
+describe("status of one run", () => {
+  test("a training stage tells its step, rate, time left and live numbers", () => {
+    const { detail, attempt } = runningRun();
+    const live = new Map([
+      [
+        attempt.id,
+        new Map([
+          ["loss", 5.3121],
+          ["tokens_per_second", 8123],
+        ]),
+      ],
+    ]);
+    expect(runStatus(detail, plainLook, live).split("\n")).toEqual([
+      `run ${runId}  demo  running  3m 20s  pipelines/demo.yaml`,
+      "",
+      "  ✓ base      done      1m 40s  held-out loss 8.400 → 6",
+      "  ● midtrain  training     50s  120/360 steps · 8 steps/s · 30s left · loss 5.312 · 8123 tokens/s",
+      "  ○ sft       waiting",
+    ]);
+  });
+
+  test("a second attempt is told", () => {
+    const { detail, attempt } = runningRun();
+    detail.stages[1]!.shards = [shardRow(detail.stages[1]!.id, { attempt, epoch: 2 })];
+    expect(runStatus(detail, plainLook)).toContain("attempt 2");
+  });
+
+  test("steps that take longer than a second are told by the step", () => {
+    const { detail, attempt } = runningRun();
+    attempt.stepMs = 12_000;
+    expect(runStatus(detail, plainLook)).toContain("12s a step · 48m 00s left");
+  });
+
+  test("a failed stage says why, and the run after its stages", () => {
+    const failed = stageRow("sft", {
+      state: "FAILED",
+      reason: "out_of_memory",
+      message: "needs 7 GB, has 6 GB",
+      startedAt: at(0),
+      endedAt: at(5),
+    });
+    const after = stageRow("rl", { state: "CANCELLED", reason: "upstream_failed", endedAt: at(5) });
+    const text = runStatus(runDetail([failed, after]), plainLook);
+    expect(text).toContain("✗ sft  failed");
+    expect(text.split("\n").at(-1)).toBe("sft: out of memory: needs 7 GB, has 6 GB");
+  });
+
+  test("gates show what was measured against what", () => {
+    const stage = stageRow("midtrain", {
+      state: "FAILED",
+      reason: "gate_failed",
+      startedAt: at(0),
+      endedAt: at(9),
+    });
+    const text = runStatus(
+      runDetail([{ ...stage, gates: [gateRow(stage.id, { value: 380, passed: false })] }]),
+      plainLook,
+    );
+    expect(text).toContain("✗ gate midtrain  legal ppl below base legal ppl  380  < 365.2  does not hold");
+    expect(text).toContain("gate failed");
+  });
+
+  test("a stage taken from an earlier run names that run and shows no time", () => {
+    const stage = stageRow("corpus", {
+      state: "SKIPPED",
+      cachedRun: "rabc234def",
+      startedAt: at(0),
+      endedAt: at(0),
+      result: { metrics: { documents: 12 }, summary: {} },
+    });
+    expect(runStatus(runDetail([stage]), plainLook)).toContain(
+      "↺ corpus  cached    from rabc234def · 12 documents",
+    );
+  });
+
+  test("shards are told together", () => {
+    const stage = stageRow("perplexity", { state: "RUNNING", startedAt: at(0) });
+    const shards = [0, 1, 2].map((index) => {
+      const given = { shardId: `${stage.id}-s${index}`, step: 10 * index, of: 40, unit: "document" };
+      return shardRow(stage.id, {
+        index,
+        state: index === 0 ? "SUCCEEDED" : "RUNNING",
+        attempt: attemptRow(stage.id, given),
+      });
+    });
+    expect(runStatus(runDetail([{ ...stage, shards }]), plainLook)).toContain(
+      "30/120 documents · shards 1/3",
+    );
+  });
+
+  test("no line is wider than the terminal", () => {
+    const { detail } = runningRun();
+    const lines = runStatus(detail, { ...plainLook, width: 60 })
+      .split("\n")
+      .slice(2);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
+  });
+});
+
+describe("list of runs", () => {
+  test("a line a run, with where it is", () => {
+    const { detail } = runningRun();
+    const [heading, line] = runList([detail], plainLook).split("\n");
+    expect(heading?.split(/\s+/)).toEqual(["RUN", "PIPELINE", "STATE", "STAGES", "STARTED", "TIME", "AT"]);
+    expect(line).toMatch(new RegExp(`^${runId}  demo +running +1/3 .* 3m 20s  midtrain$`));
+  });
+
+  test("without runs the first command is named", () => {
+    expect(runList([], plainLook)).toContain("legalone train pipelines/demo.yaml");
+  });
+});
+
+describe("status as JSON Lines", () => {
+  test("a line a stage and gate, last the whole verdict", () => {
+    const lines = runStatusLines(demoRun(), at(500))
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map((line) => line.type)).toEqual([...stageAndGateTypes(), "verdict"]);
+    const verdict = lines.at(-1);
+    expect(verdict).toMatchObject({
+      run: runId,
+      state: "succeeded",
+      exitCode: 0,
+      ended: true,
+      gates: { passed: 4, failed: 0 },
+    });
+    expect(verdict.stages.midtrain).toBe("SUCCEEDED");
+    expect(verdict.model).toMatch(/^file:\/\/\/srv\/legalone\/artifacts\//);
+    expect(lines.find((line) => line.stage === "midtrain").metrics.legal_ppl).toBe(244.1);
+  });
+
+  test("numbers of a running stage have units in their names", () => {
+    const line = JSON.parse(runStatusLines(runningRun().detail, at(200)).split("\n")[1]!);
+    expect(line).toMatchObject({
+      stage: "midtrain",
+      phase: "training",
+      elapsedSeconds: 50,
+      stepsPerSecond: 8,
+      etaSeconds: 30,
+      progress: { step: 120, of: 360, unit: "steps" },
+    });
+  });
+
+  test("the list ends with a count", () => {
+    const lines = runListLines([demoRun()])
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      { type: "run", run: runId, exitCode: 0 },
+      { type: "verdict", runs: 1 },
+    ]);
+  });
+});
+
+function stageAndGateTypes(): string[] {
+  return demoRun().stages.flatMap((stage) => ["stage", ...stage.gates.map(() => "gate")]);
+}

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "vitest";
+import { standIns } from "../../src/views/stand-ins.ts";
+import { summary } from "../../src/views/summary.ts";
+import { demoRun } from "./demo-rows.ts";
+import { artifactRow, at, doneStage, plainLook, runDetail, runId, stageRow } from "./rows.ts";
+
+describe("summary of a run", () => {
+  test("of the whole demo: every stage, gate, stand-in, the model and what next", () => {
+    const text = summary(demoRun(), plainLook);
+    expect(text.split("\n")[0]).toBe(`run ${runId} of demo succeeded in 7m 23s`);
+    for (const stage of demoRun().stages) expect(text).toMatch(new RegExp(`✓ ${stage.name} +done`));
+    expect(text).toContain("memorisation reward 0.480 → 0.750");
+    expect(text.match(/✓ gate/g)).toHaveLength(4);
+    expect(text).toContain(
+      "teacher scripted-teacher stood in for a model in lead-synthesize, lead-refine, lead-judge",
+    );
+    expect(text).toMatch(
+      /MODEL\n {2}\/srv\/legalone\/artifacts\/[0-9a-f]{64}\n {2}Hugging Face folder, 4\.9 MB/,
+    );
+    expect(text).toContain(`legalone export ${runId} --to ./model`);
+    expect(text).not.toContain("legalone resume");
+  });
+
+  test("of a failed run: why, its log, how to go on; and no delivered model is promised", () => {
+    const base = doneStage("base", 0, 60, {});
+    const failed = stageRow("sft", {
+      state: "FAILED",
+      reason: "disk_full",
+      message: "no space left",
+      startedAt: at(60),
+      endedAt: at(70),
+    });
+    const detail = runDetail([{ ...base, artifacts: [artifactRow(base.id, "model")] }, failed]);
+    const text = summary(detail, plainLook);
+    expect(text).toContain("run rk2m9x4t7a of demo failed in 1m 10s");
+    expect(text).toContain(`sft: disk full: no space left\n  legalone logs ${runId} sft`);
+    expect(text).toContain(`legalone resume ${runId}`);
+    expect(text).toContain("model of stage base");
+    expect(text).not.toContain("legalone export");
+  });
+
+  test("a run without stand-ins says nothing of them", () => {
+    expect(summary(runDetail([doneStage("base", 0, 60, {})]), plainLook)).not.toContain("STAND-INS");
+  });
+});
+
+test("a stand-in is found in meta, results and shards, once a stage and part", () => {
+  const judge = { summary: { judge: { name: "scripted", stand_in: true } }, metrics: {} };
+  const stage = { ...doneStage("lead-judge", 0, 1, {}), result: judge };
+  const real = artifactRow(stage.id, "samples", {
+    meta: { teacher: { name: "qwen3-235b", stand_in: false } },
+  });
+  const detail = runDetail([
+    { ...stage, shards: [{ ...stage.shards[0]!, result: judge }], artifacts: [real] },
+  ]);
+  expect(standIns(detail)).toEqual([{ stage: "lead-judge", part: "judge", name: "scripted" }]);
+});
