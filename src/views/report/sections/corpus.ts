@@ -1,52 +1,100 @@
-import { fields, list, ofKind, type StageReport, textOf } from "../data.ts";
+import { count, number, words } from "../../format.ts";
+import { type Fields, fields, list, numberOf, ofKind, type StageReport, textOf } from "../data.ts";
 import { columns, tally } from "../free-form.ts";
-import { html, htmlTable, type Markup } from "../html.ts";
+import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import type { SectionView } from "../section.ts";
 
-/** What the corpus kept, what it dropped and why, with samples of what was dropped, and the licences. */
+/** What the corpus kept, what it dropped and why, source by source, with samples of what was dropped. */
 export const corpusSection: SectionView = (data) => {
-  const parts = ofKind(data, "corpus").flatMap((stage) => {
-    const part = corpusPart(stage);
-    return part === null ? [] : [part];
-  });
+  const parts = ofKind(data, "corpus").flatMap((stage) => corpusPart(stage) ?? []);
   return parts.length === 0 ? null : { id: "corpus", title: "Corpus", body: html`${parts}` };
 };
 
 function corpusPart(stage: StageReport): Markup | null {
-  const report = { ...stage.summary, ...fields(stage.files["corpus/report.json"]) };
-  const tallies = columns([
-    tally("Kept", report.kept, "documents"),
-    tally("Dropped because", report.dropped, "documents"),
-  ]);
-  const dropped = samples(report.samples ?? report.dropped_samples);
-  const licences = licenceTable(fields(stage.files["corpus/licenses.json"]));
-  if (tallies === null && dropped === null && licences === null) return null;
-  return html`${tallies}${dropped}${licences}`;
+  const report = stage.files["corpus/report.json"] ?? stage.summary;
+  const sources = list(report.sources).map(fields);
+  const dropped: Fields = fields(stage.summary.dropped);
+  const blocks = [
+    splitTable(fields(report.splits)),
+    columns([tally("Dropped because", reasons(sources, dropped), "documents")]),
+    sourceTable(sources),
+    samples(sources),
+  ];
+  return blocks.every((block) => block === null) ? null : html`${blocks}`;
 }
 
-function samples(value: unknown): Markup | null {
-  const rows = Array.isArray(value)
-    ? list(value).map((entry) => [textOf(fields(entry).reason) ?? "", excerpt(fields(entry))])
-    : Object.entries(fields(value)).flatMap(([reason, entries]) =>
-        list(entries).map((entry) => [reason, excerpt(fields(entry))]),
-      );
-  if (rows.length === 0) return null;
-  return html`<details><summary>Samples of what was dropped</summary>${htmlTable([{ title: "Reason" }, { title: "Text" }], rows.slice(0, 40))}</details>`;
-}
-
-function excerpt(entry: ReturnType<typeof fields>): string {
-  const text = textOf(entry.text) ?? textOf(entry.title) ?? JSON.stringify(entry);
-  return text.length > 160 ? `${text.slice(0, 160)}…` : text;
-}
-
-function licenceTable(licences: ReturnType<typeof fields>): Markup | null {
-  const entries = Object.entries(licences);
-  if (entries.length === 0) return null;
-  return html`<details><summary>Sources and licences</summary>${htmlTable(
-    [{ title: "Source" }, { title: "Licence" }],
-    entries.map(([source, licence]) => [
-      source,
-      typeof licence === "string" ? licence : JSON.stringify(licence),
+/** Documents and characters by split and group. */
+function splitTable(splits: Fields): Markup | null {
+  const rows = Object.entries(splits).flatMap(([split, groups]) =>
+    Object.entries(fields(groups)).map(([group, counts]): Content[] => [
+      split,
+      group,
+      count(numberOf(fields(counts).documents) ?? 0),
+      count(numberOf(fields(counts).characters) ?? 0),
     ]),
-  )}</details>`;
+  );
+  if (rows.length === 0) return null;
+  return html`<h3>Kept</h3>${htmlTable([{ title: "Split" }, { title: "Group" }, { title: "Documents", numeric: true }, { title: "Characters", numeric: true }], rows)}`;
+}
+
+/** Rows that a source's own selection left out were never meant: they are no loss. */
+const meant = "not_selected";
+
+function reasons(sources: Fields[], told: Fields): Fields {
+  const totals: Record<string, number> = {};
+  for (const source of sources)
+    for (const [reason, value] of Object.entries(fields(source.dropped)))
+      totals[reason] = (totals[reason] ?? 0) + (numberOf(value) ?? 0);
+  const all = sources.length > 0 ? totals : told;
+  return Object.fromEntries(Object.entries(all).filter(([reason]) => reason !== meant));
+}
+
+function sourceTable(sources: Fields[]): Markup | null {
+  if (sources.length === 0) return null;
+  const rows = sources.map((source): Content[] => {
+    const kept = Object.values(fields(source.kept)).reduce(
+      (sum: number, split) => sum + (numberOf(fields(split).documents) ?? 0),
+      0,
+    );
+    const dropped = Object.entries(fields(source.dropped)).filter(([reason]) => reason !== meant);
+    return [
+      textOf(source.name),
+      textOf(source.group),
+      count(numberOf(source.rows) ?? 0),
+      count(kept),
+      dropped.map(([reason, value]) => `${words(reason)} ${number(numberOf(value) ?? 0)}`).join(", "),
+      count(numberOf(fields(source.broken).rows) ?? 0),
+      textOf(source.license),
+    ];
+  });
+  return html`<h3>Sources</h3>${htmlTable(
+    [
+      { title: "Source" },
+      { title: "Group" },
+      { title: "Rows", numeric: true },
+      { title: "Kept", numeric: true },
+      { title: "Dropped" },
+      { title: "Broken", numeric: true },
+      { title: "Licence" },
+    ],
+    rows,
+  )}`;
+}
+
+function samples(sources: Fields[]): Markup | null {
+  const rows = sources.flatMap((source) =>
+    Object.entries(fields(source.samples)).flatMap(([reason, entries]) =>
+      list(entries)
+        .map(fields)
+        .map((entry): Content[] => [
+          words(reason),
+          textOf(source.name),
+          textOf(entry.title),
+          textOf(entry.excerpt) ?? textOf(entry.text),
+          textOf(entry.detail),
+        ]),
+    ),
+  );
+  if (rows.length === 0) return null;
+  return html`<details><summary>Samples of what was dropped</summary>${htmlTable([{ title: "Reason" }, { title: "Source" }, { title: "Title" }, { title: "Text" }, { title: "Detail" }], rows.slice(0, 60))}</details>`;
 }

@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { emptyStage, type ReportData } from "../../src/views/report/data.ts";
+import { report } from "../../src/views/report/report.ts";
+import { curve, demoRun } from "./demo-rows.ts";
+import { at, runDetail, stageRow } from "./rows.ts";
+
+function reportData(): ReportData {
+  const detail = demoRun();
+  const stages = detail.stages.map(emptyStage);
+  for (const stage of stages) {
+    if (["base", "midtrain", "sft"].includes(stage.row.name))
+      stage.series = [curve("loss", 350, 7.4, 5.9), curve("lr", 350, 3e-3, 1e-4, 0)];
+  }
+  return { detail, stages, nodes: [], now: at(500) };
+}
+
+const sectionIds = (page: string) => [...page.matchAll(/<section id="([^"]+)">/g)].map((match) => match[1]);
+const plotsIn = (page: string) =>
+  JSON.parse(page.match(/<script type="application\/json" id="plots">(.*?)<\/script>/s)?.[1] ?? "[]");
+
+describe("report", () => {
+  test("is one file that names no other address", () => {
+    const page = report(reportData());
+    expect(page).not.toMatch(/(src|href)="(?!#)/);
+    expect(page).not.toMatch(/@import|url\(/);
+    expect(page.length).toBeLessThan(2_000_000);
+  });
+
+  test("has a section for what was measured and none for what was not", () => {
+    const page = report(reportData());
+    expect(sectionIds(page)).toEqual([
+      "gates",
+      "stages",
+      "training",
+      "forgetting",
+      "environment",
+      "pipeline",
+    ]);
+    for (const id of sectionIds(page)) expect(page).toContain(`<a href="#${id}">`);
+  });
+
+  test("of a run that has not begun shows its stages and needs no script", () => {
+    const detail = runDetail([stageRow("corpus"), stageRow("base")]);
+    const page = report({ detail, stages: detail.stages.map(emptyStage), nodes: [], now: at(1) });
+    expect(sectionIds(page)).toEqual(["stages", "environment", "pipeline"]);
+    expect(page).not.toContain("<script");
+  });
+
+  test("every plot's place is in the page, and curves are as long as their axis", () => {
+    const page = report(reportData());
+    const plots = plotsIn(page) as { x: { values: number[] }; curves: { values: number[] }[] }[];
+    expect(plots).toHaveLength(6);
+    plots.forEach((plot, i) => {
+      expect(page).toContain(`data-plot="${i}"`);
+      for (const one of plot.curves) expect(one.values).toHaveLength(plot.x.values.length);
+    });
+  });
+
+  test("gates show value, interval, threshold and verdict", () => {
+    const page = report(reportData());
+    const row = page.match(/<tr><td>midtrain<\/td><td>legal ppl<\/td>.*?<\/tr>/s)?.[0] ?? "";
+    expect(row).toContain("244.1");
+    expect(row).toContain("233.9 – 254.8");
+    expect(row).toContain("&#60; 365.2");
+    expect(row).toContain("base legal ppl");
+    expect(row).toContain("(352 – 379)");
+    expect(row).toContain("holds");
+  });
+
+  test("forgetting is told stage after stage", () => {
+    const page = report(reportData());
+    expect(page).toContain("-33.2%");
+    expect(page).toMatch(/<td>sft<\/td><td class="n">271\.4<\/td>/);
+    expect(page).toContain("+11.2%");
+  });
+
+  test("stand-ins stand at the top", () => {
+    const page = report(reportData());
+    expect(page.indexOf("Stand-ins were used")).toBeGreaterThan(0);
+    expect(page.indexOf("Stand-ins were used")).toBeLessThan(page.indexOf("<section"));
+    expect(page).toContain("scripted-teacher");
+  });
+
+  test("text from files cannot become markup or end a script", () => {
+    const data = reportData();
+    data.detail.run.written = `</pre><script>alert("x")</script>`;
+    data.stages[0]!.files["corpus/report.json"] = {
+      sources: [{ name: "<b>", samples: { too_short: [{ title: "</script>", excerpt: "<img>" }] } }],
+    };
+    data.stages[1]!.series = [{ ...curve("loss", 20, 2, 1), name: "loss" }];
+    data.stages[1]!.row.name = "</script><script>alert(1)";
+    const page = report(data);
+    expect(page).not.toContain('alert("x")');
+    expect(page).not.toContain("<img>");
+    expect(page).not.toContain("</script><script>alert(1)");
+    expect(page.match(/<\/script>/g)).toHaveLength(3);
+  });
+});
