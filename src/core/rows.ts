@@ -163,3 +163,16 @@ export interface Tables {
   Lease: LeaseRow;
 }
 export type TableName = keyof Tables;
+
+/** Of each stage, kind and shard the newest: an attempt that died after a commit was followed by one that committed again. */
+export function newestOfShard<T extends Pick<ArtifactRow, "stageId" | "kind" | "shard" | "committedAt">>(
+  artifacts: readonly T[],
+): T[] {
+  const newest = new Map<string, T>();
+  for (const row of artifacts) {
+    const key = `${row.stageId} ${row.kind} ${row.shard}`;
+    const other = newest.get(key);
+    if (!other || other.committedAt <= row.committedAt) newest.set(key, row);
+  }
+  return [...newest.values()].sort((a, b) => a.shard - b.shard);
+}

@@ -1,0 +1,109 @@
+import { pathToFileURL } from "node:url";
+import type { Change } from "../core/changes.ts";
+import type { ArtifactRow } from "../core/rows.ts";
+import type { Database, Writer } from "./database.ts";
+import { commitHappenings } from "./happenings.ts";
+import type { EventLine, LockedAttempt } from "./ingest.ts";
+import { inputArtifacts } from "./inputs.ts";
+
+/** An `artifact` or `checkpoint` line. `uri` says where the folder stays; without it, at `path`. */
+export interface CommitLine extends EventLine {
+  type: "artifact" | "checkpoint";
+  path: string;
+  uri?: string;
+  sha256: string;
+  bytes: number;
+  kind?: string;
+  step?: number;
+  cursor?: unknown;
+  meta?: unknown;
+}
+
+/** Checkpoints of one attempt that stay when the stage does not say: the same number the worker is told. */
+export const defaultKeep = 3;
+
+/** Inserts of what the lines commit, by line. A line whose artifact is there already gives none. */
+export async function artifactChanges(
+  writer: Writer,
+  attempt: LockedAttempt,
+  lines: CommitLine[],
+  now: Date,
+): Promise<Map<CommitLine, Change[]>> {
+  const changes = new Map<CommitLine, Change[]>();
+  if (lines.length === 0) return changes;
+  const rows = new Map(lines.map((line) => [line, artifactRow(attempt, line, now)]));
+  const ids = [...rows.values()].map((row) => row.id);
+  const known = await writer.artifact.findMany({ where: { id: { in: ids } }, select: { id: true } });
+  const seen = new Set(known.map((row) => row.id));
+  const inputs = lines.some((line) => line.type === "artifact")
+    ? (await inputArtifacts(writer, attempt.stageId)).map(({ artifact }) => artifact.id)
+    : [];
+  for (const [line, row] of rows) {
+    if (seen.has(row.id)) {
+      changes.set(line, []);
+      continue;
+    }
+    seen.add(row.id);
+    const parents = line.type === "artifact" ? inputs : attempt.resumeFrom ? [attempt.resumeFrom] : [];
+    changes.set(line, [{ table: "Artifact", insert: { ...row, parents } }]);
+  }
+  await addPruned(writer, attempt, changes, now);
+  return changes;
+}
+
+function artifactRow(attempt: LockedAttempt, line: CommitLine, now: Date): ArtifactRow {
+  const kind = line.type === "checkpoint" ? "checkpoint" : String(line.kind);
+  const meta = line.type === "checkpoint" ? { cursor: line.cursor ?? {} } : (line.meta ?? {});
+  return {
+    id: `${attempt.id}-${kind}-${line.sha256.slice(0, 12)}`,
+    kind,
+    sha256: line.sha256,
+    uri: line.uri ?? pathToFileURL(line.path).href,
+    bytes: BigInt(line.bytes),
+    meta,
+    parents: [],
+    runId: attempt.runId,
+    stageId: attempt.stageId,
+    attemptId: attempt.id,
+    shard: attempt.shard,
+    step: line.type === "checkpoint" ? Number(line.step) : null,
+    committedAt: now,
+    goneAt: null,
+  };
+}
+
+/** A worker keeps its newest `keep` checkpoints and removes the others: what it removed is marked as gone. */
+async function addPruned(
+  writer: Writer,
+  attempt: LockedAttempt,
+  changes: Map<CommitLine, Change[]>,
+  now: Date,
+): Promise<void> {
+  const newest = [...changes].findLast(([line, made]) => line.type === "checkpoint" && made.length > 0);
+  if (!newest) return;
+  const fresh = [...changes.values()].flat().flatMap((change) => ("insert" in change ? [change.insert] : []));
+  const old = await writer.artifact.findMany({
+    where: { attemptId: attempt.id, kind: "checkpoint", goneAt: null },
+    select: { id: true, step: true },
+  });
+  const all = [...old, ...(fresh as ArtifactRow[]).filter((row) => row.kind === "checkpoint")];
+  all.sort((a, b) => (b.step ?? 0) - (a.step ?? 0));
+  for (const { id } of all.slice(attempt.keep ?? defaultKeep)) {
+    newest[1].push({ table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } });
+  }
+}
+
+/** Records that the bytes of artifacts are no longer where they were. */
+export async function markGone(database: Database, ids: readonly string[], now: Date): Promise<void> {
+  const rows = await database.artifact.findMany({ where: { id: { in: [...ids] }, goneAt: null } });
+  for (const { id, runId, stageId } of rows) {
+    await commitHappenings(database, [
+      {
+        runId,
+        stageId,
+        type: "artifact.gone",
+        changes: [{ table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } }],
+      },
+    ]);
+  }
+}

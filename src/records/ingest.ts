@@ -1,0 +1,175 @@
+import type { Change, Happening } from "../core/changes.ts";
+import type { AttemptRow, AttemptState, WorkerResult } from "../core/rows.ts";
+import type { Times } from "../core/times.ts";
+import { artifactChanges, type CommitLine } from "./artifacts.ts";
+import { type Database, databaseNow, type Writer } from "./database.ts";
+import { writeHappenings } from "./happenings.ts";
+
+/** A line of a worker's event file (stages/_worker/protocol.schema.json), checked before it comes here. */
+export interface EventLine {
+  type: string;
+  at: string;
+  [field: string]: unknown;
+}
+
+/** Lines from byte `offset` of the event file on, `bytes` long. */
+export interface EventBatch {
+  epoch: number;
+  offset: number;
+  bytes: number;
+  lines: EventLine[];
+}
+
+export type IngestReply =
+  | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds: number }
+  | { status: "stale" }
+  | { status: "wrong_offset"; acknowledged: number };
+
+/** An attempt with what fences it, its shard row locked. */
+export interface LockedAttempt {
+  id: string;
+  shardId: string;
+  epoch: number;
+  shardEpoch: number;
+  shard: number;
+  state: AttemptState;
+  acknowledged: bigint;
+  step: number | null;
+  stepAt: Date | null;
+  stepMs: number | null;
+  startedAt: Date | null;
+  exitedAt: Date | null;
+  resumeFrom: string | null;
+  stageId: string;
+  runId: string;
+  desired: "RUN" | "STOP";
+  /** How many checkpoints of an attempt stay. */
+  keep: number | null;
+}
+
+const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
+
+/**
+ * Takes lines of an attempt's event file into the records, in one transaction: locks the shard row, checks epoch and
+ * offset, inserts events, metrics and artifacts in batches, moves the acknowledged offset. Taking the same batch twice
+ * changes nothing (`wrong_offset` tells where to go on); a stale epoch changes nothing, ever.
+ */
+export async function ingestEvents(
+  database: Database,
+  attempt: string,
+  batch: EventBatch,
+  times: Times,
+): Promise<IngestReply> {
+  return database.$transaction(async (writer) => {
+    const row = await lockAttempt(writer, attempt, batch.epoch);
+    if (!row) return { status: "stale" };
+    const acknowledged = Number(row.acknowledged);
+    if (batch.offset !== acknowledged) return { status: "wrong_offset", acknowledged };
+    const now = await databaseNow(writer);
+    if (batch.lines.length > 0 || batch.bytes > 0) await writeBatch(writer, row, batch, now, times);
+    return {
+      status: "accepted",
+      acknowledged: acknowledged + batch.bytes,
+      desired: row.state === "STOPPING" || row.desired === "STOP" ? "STOP" : "RUN",
+      graceSeconds: times.stop / 1000,
+    };
+  });
+}
+
+/** The live attempt of this epoch with its shard locked until the transaction ends; undefined when it is stale. */
+export async function lockAttempt(
+  writer: Writer,
+  attempt: string,
+  epoch: number,
+): Promise<LockedAttempt | undefined> {
+  const [row] = await writer.$queryRaw<LockedAttempt[]>`
+    select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
+           a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
+           st.id as "stageId", st."runId", st.desired::text as desired,
+           (st.spec -> 'checkpoint' ->> 'keep')::int as keep
+      from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
+     where a.id = ${attempt} for update of sh, a`;
+  if (!row || row.epoch !== epoch || row.shardEpoch !== epoch || !liveStates.includes(row.state))
+    return undefined;
+  return row;
+}
+
+async function writeBatch(
+  writer: Writer,
+  row: LockedAttempt,
+  { lines, bytes }: EventBatch,
+  now: Date,
+  times: Times,
+): Promise<void> {
+  const metrics = lines.filter((line) => line.type === "metric");
+  if (metrics.length > 0) {
+    await writer.metric.createMany({
+      data: metrics.map((line) => ({
+        attemptId: row.id,
+        stageId: row.stageId,
+        name: String(line.name),
+        step: Number(line.step),
+        value: Number(line.value),
+        at: new Date(line.at),
+      })),
+    });
+  }
+  const commits = lines.filter((line) => line.type === "artifact" || line.type === "checkpoint");
+  const artifacts = await artifactChanges(writer, row, commits as CommitLine[], now);
+  const happenings = lines
+    .filter((line) => !["heartbeat", "progress", "metric"].includes(line.type))
+    .map((line) => tell(row, line, artifacts.get(line as CommitLine) ?? attemptChanges(row, line, now)));
+  if (lines.length > 0) happenings.unshift(...becomesRunning(row, now));
+  await writeHappenings(writer, happenings);
+  await writer.attempt.update({
+    where: { id: row.id },
+    data: { acknowledged: { increment: bytes }, ...signsOfLife(row, lines, now, times) },
+  });
+}
+
+function tell(row: LockedAttempt, line: EventLine, changes: Change[]): Happening {
+  const { type, ...data } = line;
+  return { runId: row.runId, stageId: row.stageId, attemptId: row.id, type: `worker.${type}`, data, changes };
+}
+
+function attemptChanges(row: LockedAttempt, line: EventLine, now: Date): Change[] {
+  const set: Partial<AttemptRow> = {};
+  if (line.type === "phase") Object.assign(set, { phase: String(line.phase), phaseAt: now });
+  if (line.type === "result") {
+    const { type: _, at: __, ...result } = line;
+    set.result = result as unknown as WorkerResult;
+  }
+  if (Object.keys(set).length === 0) return [];
+  return [{ table: "Attempt", id: row.id, expect: { epoch: row.epoch }, set }];
+}
+
+/** The first line of an attempt, or the first after a silence. */
+function becomesRunning(row: LockedAttempt, now: Date): Happening[] {
+  if (row.state !== "DISPATCHING" && row.state !== "UNREACHABLE") return [];
+  const change: Change = {
+    table: "Attempt",
+    id: row.id,
+    expect: { state: row.state },
+    set: { state: "RUNNING", startedAt: row.startedAt ?? now },
+  };
+  const type = row.state === "DISPATCHING" ? "attempt.running" : "attempt.reachable";
+  return [{ runId: row.runId, stageId: row.stageId, attemptId: row.id, type, changes: [change] }];
+}
+
+function signsOfLife(row: LockedAttempt, lines: EventLine[], now: Date, times: Times) {
+  if (lines.length === 0) return {};
+  const alive = { heartbeatAt: now, leaseUntil: new Date(now.getTime() + times.lease) };
+  const last = lines.findLast((line) => line.type === "progress");
+  if (!last) return alive;
+  const step = Number(last.step);
+  const progress = { step, of: Number(last.of), unit: String(last.unit) };
+  if (step === row.step) return { ...alive, ...progress };
+  return { ...alive, ...progress, stepAt: now, stepMs: smoothedStepMs(row, step, now) };
+}
+
+/** Exponential mean (weight 0.2 for the newest) of the milliseconds one step takes. */
+function smoothedStepMs(row: LockedAttempt, step: number, now: Date): number | null {
+  if (row.step === null || row.stepAt === null || step < row.step) return row.stepMs;
+  const newest = (now.getTime() - row.stepAt.getTime()) / (step - row.step);
+  return row.stepMs === null ? newest : 0.8 * row.stepMs + 0.2 * newest;
+}

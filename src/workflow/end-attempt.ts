@@ -1,0 +1,104 @@
+import type { Change } from "../core/changes.ts";
+import type { AttemptRow, ShardRow, StageRow } from "../core/rows.ts";
+import { progressOf } from "./resume-point.ts";
+import { nextTry } from "./retry.ts";
+import { type Ending, specOf } from "./types.ts";
+import type { World } from "./world.ts";
+
+/** Ends an attempt for ever, frees what it held, and decides what becomes of its shard: done, again, or over. */
+export function endAttempt(world: World, attempt: AttemptRow, told: Ending): void {
+  const shard = world.shard(attempt.shardId);
+  const stage = world.stage(shard.stageId);
+  const ending = told.state === "SUCCEEDED" ? withOutputs(world, stage, shard, attempt, told) : told;
+  const { next, changes } = afterEnding(world, stage, shard, attempt, ending);
+  world.record({
+    runId: stage.runId,
+    stageId: stage.id,
+    attemptId: attempt.id,
+    type: "attempt.ended",
+    data: { state: ending.state, reason: ending.reason, cause: ending.cause, next },
+    changes: [endOf(world, attempt, ending), ...freed(world, attempt), ...changes],
+  });
+}
+
+/** A success without all its outputs is a failure: nothing could go on from it. */
+function withOutputs(
+  world: World,
+  stage: StageRow,
+  shard: ShardRow,
+  attempt: AttemptRow,
+  told: Ending,
+): Ending {
+  const committed = new Set(
+    [...world.tables.Artifact.values()].filter((row) => row.attemptId === attempt.id).map((row) => row.kind),
+  );
+  const missing = specOf(stage).outputs.filter((kind) => !committed.has(kind));
+  if (missing.length === 0) return told;
+  const message = `shard ${shard.index} ended as a success without committing ${missing.join(", ")}`;
+  return { state: "FAILED", reason: "crashed", cause: "BUG", message };
+}
+
+/** What an ended attempt looked like last goes into the log with its end. */
+function endOf(world: World, attempt: AttemptRow, ending: Ending): Change {
+  const { step, of, unit, stepAt, stepMs, phase, phaseAt, heartbeatAt, leaseUntil } = attempt;
+  const last = { step, of, unit, stepAt, stepMs, phase, phaseAt, heartbeatAt, leaseUntil };
+  return {
+    table: "Attempt",
+    id: attempt.id,
+    expect: { epoch: attempt.epoch, state: attempt.state, leaseUntil },
+    set: {
+      ...last,
+      state: ending.state,
+      reason: ending.reason,
+      cause: ending.cause,
+      message: ending.message ?? attempt.result?.message ?? null,
+      endedAt: world.now,
+    },
+  };
+}
+
+function freed(world: World, attempt: AttemptRow): Change[] {
+  const held = [...world.tables.Lease.values()].filter((lease) => lease.attemptId === attempt.id);
+  return held.map(({ id }) => ({ table: "Lease", id, remove: true }));
+}
+
+function afterEnding(
+  world: World,
+  stage: StageRow,
+  shard: ShardRow,
+  attempt: AttemptRow,
+  ending: Ending,
+): { next: string; changes: Change[] } {
+  const guard = { epoch: attempt.epoch, state: "RUNNING" as const };
+  const shardIs = (set: Partial<ShardRow>): Change => ({ table: "Shard", id: shard.id, expect: guard, set });
+  if (ending.state === "SUCCEEDED") {
+    const { metrics = {}, summary = {} } = attempt.result ?? {};
+    return { next: "succeeded", changes: [shardIs({ state: "SUCCEEDED", result: { metrics, summary } })] };
+  }
+  const siblingFailed = world.shardsOf(stage.id).some((other) => other.state === "FAILED");
+  if (stage.desired === "STOP" || siblingFailed) {
+    return { next: "cancelled", changes: [shardIs({ state: "CANCELLED" })] };
+  }
+  const failure = {
+    attempt: attempt.id,
+    cause: ending.cause,
+    ...progressOf(world, stage, shard, attempt.id),
+  };
+  const again = nextTry(shard, failure, specOf(stage).retry, world.now, world.policy.times);
+  // Out of time is out of time, whatever the budgets say.
+  if (again && attempt.stopReason !== "timeout") {
+    return { next: "again", changes: [shardIs({ ...again, state: "PENDING" })] };
+  }
+  return { next: "failed", changes: [shardIs({ state: "FAILED" }), failing(stage, attempt, ending)] };
+}
+
+/** The stage keeps why its first shard failed; it ends when the others have. */
+function failing(stage: StageRow, attempt: AttemptRow, ending: Ending): Change {
+  const message = ending.message ?? attempt.result?.message ?? null;
+  return {
+    table: "Stage",
+    id: stage.id,
+    expect: { state: stage.state },
+    set: { reason: ending.reason, cause: ending.cause, message },
+  };
+}

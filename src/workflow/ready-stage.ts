@@ -1,0 +1,84 @@
+import type { ResolvedInput } from "../config/types.ts";
+import type { StageRow } from "../core/rows.ts";
+import { cacheKey, type HashedInput } from "../plan/cache-key.ts";
+import { endStage } from "./end-stage.ts";
+import { failedGate, gatesMeasured } from "./gates.ts";
+import { hasFailed, hasOutputs } from "./states.ts";
+import { pipelineOf, specOf } from "./types.ts";
+import type { World } from "./world.ts";
+
+/**
+ * A waiting stage: cancelled when a stage or gate before it failed; taken from the cache when its outputs exist; ready
+ * when every stage it needs has ended well, every gate there held, and every input is a committed artifact.
+ */
+export function readyStage(world: World, stage: StageRow): void {
+  const needs = specOf(stage).needs.map((name) => world.currentStage(stage.runId, name));
+  const [why] = needs.flatMap((need) => (need && obstacle(world, need)) ?? []);
+  if (why) {
+    endStage(world, stage, { state: "CANCELLED", cause: "DATA", ...why });
+    return;
+  }
+  if (!needs.every((need) => need && hasOutputs(need) && gatesMeasured(world, need))) return;
+  const inputs = hashedInputs(world, stage);
+  if (typeof inputs === "string") {
+    endStage(world, stage, { state: "FAILED", reason: "data_error", cause: "DATA", message: inputs });
+    return;
+  }
+  const key = cacheKey(specOf(stage), pipelineOf(world.run(stage.runId)).seed, stage.codeHash, inputs);
+  const hit = world.observations.cache.get(key);
+  if (hit === undefined) {
+    world.lookups.add(key);
+  } else if (hit) {
+    endStage(world, stage, {
+      state: "SKIPPED",
+      reason: "completed",
+      cacheKey: key,
+      cachedFrom: hit.stageId,
+      result: hit.result,
+    });
+  } else {
+    world.record({
+      runId: stage.runId,
+      stageId: stage.id,
+      type: "stage.ready",
+      data: { cacheKey: key },
+      changes: [
+        {
+          table: "Stage",
+          id: stage.id,
+          expect: { state: "PENDING", desired: "RUN" },
+          set: { state: "READY", cacheKey: key },
+        },
+      ],
+    });
+  }
+}
+
+function obstacle(world: World, need: StageRow): { reason: string; message: string } | undefined {
+  if (hasFailed(need)) {
+    const how = need.state === "FAILED" ? "failed" : "was cancelled";
+    return { reason: "upstream_failed", message: `${need.name} ${how}` };
+  }
+  const gate = hasOutputs(need) ? failedGate(world, need) : undefined;
+  if (!gate) return undefined;
+  const rule = `${gate.metric} ${gate.comparison} ${gate.against}`;
+  return { reason: "gate_failed", message: `${need.name}: ${rule} did not hold (${gate.value})` };
+}
+
+/** Content hashes of all inputs in bound order, or what is missing. */
+function hashedInputs(world: World, stage: StageRow): HashedInput[] | string {
+  const all: HashedInput[] = [];
+  for (const input of specOf(stage).inputs) {
+    const found = inputHashes(world, stage, input);
+    if (found.length === 0) return `${input.stage} has no committed ${input.kind}`;
+    all.push(...found);
+  }
+  return all;
+}
+
+function inputHashes(world: World, stage: StageRow, input: ResolvedInput): HashedInput[] {
+  if (input.stage === null) return [{ kind: input.kind, sha256: input.sha256 }];
+  const source = world.currentStage(stage.runId, input.stage);
+  const outputs = source ? world.outputsOf(source) : [];
+  return outputs.filter((row) => row.kind === input.kind).map(({ kind, sha256 }) => ({ kind, sha256 }));
+}

@@ -1,0 +1,39 @@
+import type { ArtifactRow, ShardRow, StageRow } from "../core/rows.ts";
+import type { World } from "./world.ts";
+
+/**
+ * The checkpoint that the next attempt of a shard goes on from: the newest committed one of the same run and stage name
+ * (any generation) that was made under the same cache key, or an earlier one after numeric failures; null to start anew.
+ */
+export function resumePoint(world: World, stage: StageRow, shard: ShardRow): ArtifactRow | null {
+  const byStep = new Map<number, ArtifactRow>();
+  for (const artifact of checkpointsOf(world, stage, shard)) {
+    const other = byStep.get(artifact.step ?? 0);
+    if (!other || other.committedAt <= artifact.committedAt) byStep.set(artifact.step ?? 0, artifact);
+  }
+  const newestFirst = [...byStep.values()].sort((a, b) => (b.step ?? 0) - (a.step ?? 0));
+  return newestFirst[shard.stepBack] ?? null;
+}
+
+function checkpointsOf(world: World, stage: StageRow, shard: ShardRow): ArtifactRow[] {
+  return [...world.tables.Artifact.values()].filter((artifact) => {
+    if (artifact.kind !== "checkpoint" || artifact.runId !== stage.runId || artifact.shard !== shard.index)
+      return false;
+    const maker = world.tables.Stage.get(artifact.stageId);
+    return maker?.name === stage.name && stage.cacheKey !== null && maker.cacheKey === stage.cacheKey;
+  });
+}
+
+/** Whether an attempt committed checkpoints, and one later than all others of its shard. */
+export function progressOf(
+  world: World,
+  stage: StageRow,
+  shard: ShardRow,
+  attempt: string,
+): { progressed: boolean; furthest: boolean } {
+  const all = checkpointsOf(world, stage, shard);
+  const latest = (rows: ArtifactRow[]) => Math.max(-1, ...rows.map((row) => row.step ?? 0));
+  const own = all.filter((row) => row.attemptId === attempt);
+  const others = all.filter((row) => row.attemptId !== attempt);
+  return { progressed: own.length > 0, furthest: own.length > 0 && latest(own) > latest(others) };
+}

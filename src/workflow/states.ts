@@ -1,0 +1,31 @@
+import type { AttemptRow, AttemptState, ShardRow, StageRow } from "../core/rows.ts";
+
+/** States in which an attempt may still change; at most one attempt of a shard is in one of them. */
+export const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
+
+export function isLive(attempt: Pick<AttemptRow, "state">): boolean {
+  return liveStates.includes(attempt.state);
+}
+
+export function isStageEnded(stage: Pick<StageRow, "state">): boolean {
+  return hasOutputs(stage) || hasFailed(stage);
+}
+
+/** Its artifacts are committed: its own, or those of the stage it was cached from. */
+export function hasOutputs(stage: Pick<StageRow, "state">): boolean {
+  return stage.state === "SUCCEEDED" || stage.state === "SKIPPED";
+}
+
+/** It ended without outputs. */
+export function hasFailed(stage: Pick<StageRow, "state">): boolean {
+  return stage.state === "FAILED" || stage.state === "CANCELLED";
+}
+
+export function isShardEnded(shard: Pick<ShardRow, "state">): boolean {
+  return shard.state === "SUCCEEDED" || shard.state === "FAILED" || shard.state === "CANCELLED";
+}
+
+/** It waits for an attempt, and none is live. */
+export function wantsAttempt(shard: Pick<ShardRow, "state" | "notBefore">, now: Date): boolean {
+  return shard.state === "PENDING" && (shard.notBefore === null || shard.notBefore <= now);
+}
