@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A loaded machine is late, not wrong.
+    expect: { poll: { timeout: 10_000, interval: 20 } },
   },
 });

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type ConnectionSpec, parseDatabaseUrl, type QueueSpec } from "../core/connections.ts";
 import { socketFolder, workspace } from "../core/paths.ts";
 
@@ -23,4 +23,12 @@ export function databaseSpec(home = workspace()): ConnectionSpec {
 export function queueSpec(home = workspace()): QueueSpec {
   const url = process.env.LEGALONE_REDIS_URL;
   return url ? { url } : { path: valkeySocket(home) };
+}
+
+/**
+ * Prefix of the names of this workspace's queues, for servers that several workspaces share. Machines that work
+ * for one serve from different folders agree on LEGALONE_QUEUE_PREFIX.
+ */
+export function queuePrefix(home = workspace()): string {
+  return process.env.LEGALONE_QUEUE_PREFIX ?? basename(socketFolder(home));
 }

@@ -20,14 +20,14 @@ import { faultsOfEvent } from "../../worker/protocol.ts";
 export interface AgentCommand {
   node?: string;
   serve?: string;
-  slots: string;
+  slots: number;
 }
 
 /** Runs the agent of this node until TERM. Workers go on when it ends. */
 export async function runAgent(options: AgentCommand): Promise<void> {
   const home = workspace();
   const node = nodeName(options.node);
-  const slots = wholeNumber("--slots", options.slots);
+  const { slots } = options;
   const log = createLog({ fields: { agent: node } });
   await takeNote(home, node);
   const engine = new ProcessEngine({
@@ -105,10 +105,4 @@ function nodeName(given: string | undefined): string {
     "E_USAGE",
     `the node's name is ${JSON.stringify(name)}, expected letters, digits, ".", "_", "-"`,
   );
-}
-
-function wholeNumber(flag: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new LegaloneError("E_USAGE", `${flag} is ${JSON.stringify(text)}, expected a whole number from 1`);
 }

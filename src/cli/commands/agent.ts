@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { wholeNumber } from "../whole-number.ts";
 
 export function define(command: Command): void {
   command
@@ -7,7 +8,7 @@ export function define(command: Command): void {
       "--serve <url>",
       "control plane on another machine, with its token in LEGALONE_TOKEN; or LEGALONE_SERVE_URL",
     )
-    .option("--slots <number>", "workers that may run here at once", "1")
+    .option("--slots <number>", "workers that may run here at once", wholeNumber, 1)
     .action(async () => {
       const { runAgent } = await import("../actions/agent.ts");
       await runAgent(command.optsWithGlobals());

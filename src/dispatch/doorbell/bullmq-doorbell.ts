@@ -1,5 +1,5 @@
 import { Queue, Worker } from "bullmq";
-import { Redis, type RedisOptions as AllOptions } from "ioredis";
+import { type RedisOptions as AllOptions, Redis } from "ioredis";
 import type { QueueSpec } from "../../core/connections.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";

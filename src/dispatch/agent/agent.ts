@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import { LegaloneError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { ExitReport, LaunchSpec, SyncRequest } from "../api/contract.ts";
+import { AttemptFolder } from "../attempt-folder.ts";
+import { type Doorbell, nodeQueue } from "../doorbell/doorbell.ts";
+import type { Engine, Launch } from "../engine.ts";
+import { AttemptReporter } from "./attempt-reporter.ts";
+import { ServeAway, type ServeClient } from "./serve-client.ts";
+import { Wake } from "./wake.ts";
+
+/** While serve is away it is asked this often; it may come back under another address at any time. */
+const awayMs = 500;
+
+export interface AgentOptions {
+  /** Name of this node. */
+  node: string;
+  /** Folder of the workspace. */
+  home: string;
+  engines: Engine[];
+  client: ServeClient;
+  doorbell: Doorbell;
+  /** What every sync tells of this node. */
+  facts: () => SyncRequest["agent"];
+  launchOf: (spec: LaunchSpec) => Launch;
+  faultsOf: (value: unknown) => string[];
+  log: Log;
+  /** Milliseconds from one sync to the next while no bell is heard. */
+  syncMs: number;
+}
+
+/**
+ * The hands of a node: asks serve what is to run here, starts and stops it, and reports it. It decides nothing.
+ * Workers do not need it: it may end and come back at any time.
+ */
+export class Agent {
+  private readonly reporters = new Map<string, AttemptReporter>();
+  private readonly runs = new Set<Promise<void>>();
+  private readonly wake = new Wake();
+  private readonly options: AgentOptions;
+  private leaving = false;
+
+  constructor(options: AgentOptions) {
+    this.options = options;
+  }
+
+  /** Resolves after leave(). */
+  async run(): Promise<void> {
+    const { doorbell, node, syncMs, engines, log } = this.options;
+    for (const engine of engines) for (const attempt of await engine.adopt()) this.adopt(attempt, engine);
+    if (this.reporters.size > 0) log.info("adopted", { attempts: [...this.reporters.keys()] });
+    doorbell.listen(nodeQueue(node), async () => this.wake.call(), { everyMs: syncMs });
+    let away = false;
+    while (!this.leaving) {
+      let waitMs = syncMs;
+      try {
+        waitMs = Math.min(syncMs, await this.sync());
+        if (away) log.info("serve is back");
+        away = false;
+      } catch (error) {
+        if (!away) log.warn("no sync with serve; workers go on", { error });
+        away = error instanceof ServeAway;
+        waitMs = Math.min(syncMs, awayMs);
+      }
+      if (!this.leaving) await this.wake.sleep(waitMs);
+    }
+    for (const reporter of this.reporters.values()) reporter.leave();
+    await Promise.all(this.runs);
+    await doorbell.close();
+  }
+
+  /** Ends run() soon. Workers go on. */
+  leave(): void {
+    this.leaving = true;
+    this.wake.call();
+  }
+
+  /** Attempts held now. */
+  held(): string[] {
+    return [...this.reporters.keys()];
+  }
+
+  /** Asks every worker here to stop; for the end of a throw-away workspace and `down --workers`. */
+  async stopWorkers(graceSeconds: number): Promise<void> {
+    for (const engine of this.options.engines)
+      for (const attempt of await engine.adopt()) await engine.stop(attempt, graceSeconds);
+  }
+
+  /** One exchange with serve. Returns the milliseconds until it wants the next. */
+  private async sync(): Promise<number> {
+    const { client, node, facts } = this.options;
+    const named = [...this.reporters.values()].map((reporter) => reporter.held());
+    const reply = await client.sync(node, { agent: facts(), attempts: named });
+    const known = new Set(reply.known);
+    for (const { attempt } of named) if (!known.has(attempt)) await this.reporters.get(attempt)?.abandon();
+    for (const { attempt, graceSeconds } of reply.stop)
+      await this.engineOf(attempt)?.stop(attempt, graceSeconds);
+    await Promise.all(reply.assignments.map((spec) => this.begin(spec)));
+    return reply.intervalSeconds * 1000;
+  }
+
+  private async begin(spec: LaunchSpec): Promise<void> {
+    if (this.reporters.has(spec.attempt)) return;
+    const { engines, launchOf, log } = this.options;
+    try {
+      const engine = engines.find(({ name }) => name === spec.engine);
+      if (engine === undefined)
+        throw new LegaloneError(
+          "E_NODE",
+          `this node has no engine ${spec.engine}, only ${engines.map((e) => e.name).join(", ")}`,
+        );
+      await engine.start(launchOf(spec));
+      log.info("started", { attempt: spec.attempt, kind: spec.kind });
+      this.hold(spec.attempt, spec.epoch, engine);
+    } catch (error) {
+      log.error("an attempt could not be started", { attempt: spec.attempt, error });
+      await this.reportFailedStart(spec, error);
+    }
+  }
+
+  private async reportFailedStart(spec: LaunchSpec, error: unknown): Promise<void> {
+    const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
+    const report: ExitReport = {
+      epoch: spec.epoch,
+      code: null,
+      signal: null,
+      lost: false,
+      at: new Date().toISOString(),
+      reason: full ? "disk_full" : "dispatch_failed",
+      message: error instanceof Error ? error.message : String(error),
+    };
+    // When serve is away it will assign the attempt again.
+    await this.options.client.exit(spec.attempt, report);
+  }
+
+  private adopt(attempt: string, engine: Engine): void {
+    const epoch = new AttemptFolder(join(this.options.home, "attempts"), attempt).job()?.epoch;
+    if (epoch !== undefined && !this.reporters.has(attempt)) this.hold(attempt, epoch, engine);
+  }
+
+  private readonly engineNames = new Map<string, Engine>();
+
+  private engineOf(attempt: string): Engine | undefined {
+    return this.engineNames.get(attempt);
+  }
+
+  private hold(attempt: string, epoch: number, engine: Engine): void {
+    const { home, client, log, faultsOf } = this.options;
+    const folder = join(home, "attempts", attempt);
+    const artifacts = join(home, "artifacts");
+    const reporter = new AttemptReporter({
+      attempt,
+      epoch,
+      folder,
+      artifacts,
+      engine,
+      client,
+      log,
+      faultsOf,
+    });
+    this.reporters.set(attempt, reporter);
+    this.engineNames.set(attempt, engine);
+    const run = reporter.run().then(() => {
+      this.reporters.delete(attempt);
+      this.engineNames.delete(attempt);
+      this.runs.delete(run);
+      // A slot is free: serve may have the next attempt ready.
+      this.wake.call();
+    });
+    this.runs.add(run);
+  }
+}

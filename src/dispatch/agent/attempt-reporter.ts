@@ -1,0 +1,164 @@
+import { type FSWatcher, mkdirSync, watch } from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../../core/log.ts";
+import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
+import type { Engine, Observation } from "../engine.ts";
+import { type Batch, eventsOf, readBatch, warning } from "./event-tail.ts";
+import { settle } from "./outputs.ts";
+import { ServeAway, type ServeClient, ServeRefuses } from "./serve-client.ts";
+import { Wake } from "./wake.ts";
+
+/** Where file notices do not come (some network file systems), changes are seen this late. */
+const pollMs = 500;
+const firstRetryMs = 100;
+const lastRetryMs = 3000;
+/** A worker whose epoch is over can commit nothing: it need not be given long. */
+const staleGraceSeconds = 5;
+
+export interface ReporterOptions {
+  attempt: string;
+  epoch: number;
+  /** The attempt's folder. */
+  folder: string;
+  /** Folder of all committed outputs. */
+  artifacts: string;
+  engine: Engine;
+  client: ServeClient;
+  log: Log;
+  faultsOf: (value: unknown) => string[];
+}
+
+/**
+ * Reports one attempt from its first line to its exit. What is not acknowledged is sent again, so it may begin
+ * anew at any time: after a restart serve tells how far it has read.
+ */
+export class AttemptReporter {
+  state: HeldAttempt["state"] = "running";
+  private acknowledged = 0;
+  private retryMs = firstRetryMs;
+  private stale = false;
+  private left = false;
+  private readonly wake = new Wake();
+  private readonly options: ReporterOptions;
+
+  constructor(options: ReporterOptions) {
+    this.options = options;
+  }
+
+  /** For the agent's sync. */
+  held(): HeldAttempt {
+    return { attempt: this.options.attempt, epoch: this.options.epoch, state: this.state };
+  }
+
+  /** Ends run() soon and leaves the worker as it is. */
+  leave(): void {
+    this.left = true;
+    this.wake.call();
+  }
+
+  /** Serve no longer counts on this attempt: its worker is stopped, and nothing more is reported. */
+  async abandon(): Promise<void> {
+    if (this.stale) return;
+    this.stale = true;
+    const { engine, attempt, log } = this.options;
+    log.warn("stale attempt, its worker is stopped", { attempt });
+    await engine.stop(attempt, staleGraceSeconds);
+    this.wake.call();
+  }
+
+  /** Resolves when the attempt's end is recorded, or after leave(). */
+  async run(): Promise<void> {
+    const watcher = this.watch();
+    try {
+      while (!this.left) {
+        if (await this.round()) return;
+        await this.wake.sleep(this.retryMs > firstRetryMs ? this.retryMs : pollMs);
+      }
+    } finally {
+      watcher?.close();
+    }
+  }
+
+  /** One look: new lines first, then the exit. True when there is nothing left to do. */
+  private async round(): Promise<boolean> {
+    const { engine, attempt, log } = this.options;
+    try {
+      // In this order: what was written before the end is read after the end was seen.
+      const seen = await engine.observe(attempt);
+      this.state = seen.state;
+      const over = seen.state !== "running";
+      await this.pushLines(over);
+      if (over && (this.stale || (await this.reportExit(seen)))) {
+        await engine.forget(attempt);
+        return true;
+      }
+      this.retryMs = firstRetryMs;
+    } catch (error) {
+      if (!(error instanceof ServeAway)) log.error("reporting an attempt failed", { attempt, error });
+      this.retryMs = Math.min(lastRetryMs, this.retryMs * 2);
+    }
+    return false;
+  }
+
+  private async pushLines(final: boolean): Promise<void> {
+    const { folder, artifacts, faultsOf } = this.options;
+    for (;;) {
+      if (this.stale || this.left) return;
+      const batch = readBatch(join(folder, "events.jsonl"), this.acknowledged, final);
+      if (batch === undefined) return;
+      const lines = eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts));
+      await this.send(batch, lines);
+    }
+  }
+
+  private async send(batch: Pick<Batch, "offset" | "bytes">, lines: EventLine[]): Promise<void> {
+    const { attempt, epoch, engine, client, log } = this.options;
+    const { offset, bytes } = batch;
+    let answer: Awaited<ReturnType<ServeClient["events"]>>;
+    try {
+      answer = await client.events(attempt, { epoch, offset, bytes, lines });
+    } catch (error) {
+      if (!(error instanceof ServeRefuses) || lines.length === 0) throw error;
+      // Lines that pass our own check and not serve's: the worker's life does not hang on them.
+      log.error("serve refused lines of an event file", { attempt, offset, bytes, error });
+      answer = await client.events(attempt, {
+        epoch,
+        offset,
+        bytes,
+        lines: [warning("lines_refused", error.message)],
+      });
+    }
+    if (answer.status === "stale") return this.abandon();
+    if (answer.status === "wrong_offset" && answer.acknowledged === offset)
+      throw new Error(`serve refuses offset ${offset} and asks for the same`);
+    this.acknowledged = answer.acknowledged;
+    if (answer.status === "accepted" && answer.desired === "STOP")
+      await engine.stop(attempt, answer.graceSeconds ?? 120);
+  }
+
+  private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {
+    if (this.left) return false;
+    const { attempt, epoch, client } = this.options;
+    const report: ExitReport =
+      seen.state === "exited"
+        ? { epoch, code: seen.exit.code, signal: seen.exit.signal, lost: false, at: seen.exit.at }
+        : { epoch, code: null, signal: null, lost: true, at: new Date().toISOString() };
+    await client.exit(attempt, report);
+    return true;
+  }
+
+  /** Notices of the folder: lines of the event file, and exit.json. Without them the poll does. */
+  private watch(): FSWatcher | undefined {
+    const { folder } = this.options;
+    try {
+      mkdirSync(folder, { recursive: true });
+      const watcher = watch(folder, (_kind, name) => {
+        if (name === null || name === "events.jsonl" || name === "exit.json") this.wake.call();
+      });
+      watcher.on("error", () => watcher.close());
+      return watcher;
+    } catch {
+      return undefined;
+    }
+  }
+}

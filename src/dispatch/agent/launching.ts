@@ -1,0 +1,69 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { LegaloneError } from "../../core/errors.ts";
+import { dataFolder, packageRoot } from "../../core/paths.ts";
+import type { LaunchSpec } from "../api/contract.ts";
+import type { Launch } from "../engine.ts";
+
+/** Of the control plane, none of a worker's business. Everything else of the agent's environment is handed on. */
+const withheld = ["LEGALONE_DATABASE_URL", "LEGALONE_REDIS_URL", "LEGALONE_SERVE_URL", "LEGALONE_TOKEN"];
+
+/** Where the programs of workers are: here for processes, in the image for containers. */
+export interface Programs {
+  python: string;
+  /** Folder above stages/. */
+  root: string;
+}
+
+/** The Python of this checkout, or LEGALONE_PYTHON. */
+export function localPrograms(): Programs {
+  return {
+    python: process.env.LEGALONE_PYTHON ?? join(packageRoot, ".venv", "bin", "python"),
+    root: packageRoot,
+  };
+}
+
+/**
+ * The environment of worker processes. Keys of teachers and judges reach a worker only this way: a job names the
+ * variable, the agent's environment holds it. Threads share the cores among `slots` workers; their number is part
+ * of what makes a CPU run repeat bit by bit, so it is set here and not left to libraries.
+ */
+export function workerEnvironment(home: string, slots: number): NodeJS.ProcessEnv {
+  const env = { ...process.env };
+  for (const name of withheld) delete env[name];
+  const threads = String(Math.max(1, Math.floor(availableParallelism() / slots)));
+  return {
+    OMP_NUM_THREADS: threads,
+    OPENBLAS_NUM_THREADS: threads,
+    ...env,
+    LEGALONE_HOME: home,
+    LEGALONE_DATA: dataFolder(),
+    PYTHONPATH: packageRoot,
+    PYTHONUNBUFFERED: "1",
+  };
+}
+
+/**
+ * Turns what serve sends into what an engine runs: absolute folders, command lines.
+ * @throws E_BUG when a name could lead out of its folder
+ */
+export function launchOf(spec: LaunchSpec, home: string, programs: Programs): Launch {
+  const attempt = checked("attempt", spec.attempt, /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/);
+  const kind = checked("stage kind", spec.kind, /^[a-z][a-z0-9-]*$/);
+  const folder = join(home, "attempts", attempt);
+  const file = join(folder, "job.json");
+  const job = { ...spec.job, folder, output: join(folder, "output"), events: join(folder, "events.jsonl") };
+  const main = [programs.python, "-m", `stages.${kind.replaceAll("-", "_")}.run`, "--job", file];
+  const launch: Launch = { attempt, epoch: spec.epoch, folder, job, main, env: spec.env };
+  if (spec.image !== undefined) launch.image = spec.image;
+  if (spec.prepare !== undefined) {
+    const entry = checked("prepare entry", spec.prepare.entry, /^[a-z][a-z0-9-]*$/);
+    launch.prepare = [process.execPath, join(packageRoot, "dist", "worker", `${entry}.js`), "--job", file];
+  }
+  return launch;
+}
+
+function checked(what: string, name: string, form: RegExp): string {
+  if (form.test(name)) return name;
+  throw new LegaloneError("E_BUG", `serve sent the ${what} ${JSON.stringify(name)}, expected ${form}`);
+}

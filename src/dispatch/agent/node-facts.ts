@@ -1,0 +1,25 @@
+import { mkdirSync, statfsSync } from "node:fs";
+import { arch, availableParallelism, freemem, hostname, platform, totalmem } from "node:os";
+import type { SyncRequest } from "../api/contract.ts";
+
+/** What this machine offers. Sizes are in bytes. */
+export function nodeFacts(
+  home: string,
+  slots: number,
+): Pick<SyncRequest["agent"], "address" | "npus" | "slots" | "info"> {
+  mkdirSync(home, { recursive: true });
+  const disk = statfsSync(home);
+  return {
+    address: hostname(),
+    npus: 0,
+    slots,
+    info: {
+      platform: `${platform()}-${arch()}`,
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+      freeMemoryBytes: freemem(),
+      freeDiskBytes: disk.bavail * disk.bsize,
+      node: process.version,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { basename, isAbsolute, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { sha256 } from "../../core/hash.ts";
+import type { EventLine } from "../api/contract.ts";
+import { warning } from "./event-tail.ts";
+
+interface ManifestFile {
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+/**
+ * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,
+ * checkpoints stay in the attempt's folder. Doing it twice is harmless. An output that is not what the line says
+ * is refused: the line becomes a warning, and the stage ends without it.
+ */
+export function settle(line: EventLine, folder: string, artifacts: string): EventLine {
+  if (line.type !== "artifact" && line.type !== "checkpoint") return line;
+  const { path, sha256: named } = line as EventLine & { path: string; sha256: string };
+  try {
+    const from = inside(folder, path);
+    if (line.type === "checkpoint") return { ...line, uri: pathToFileURL(checkpoint(from, named)).href };
+    return { ...line, uri: pathToFileURL(commit(from, named, artifacts)).href };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return warning("output_refused", `${line.type} ${path}: ${error.message}`);
+  }
+}
+
+class Refused extends Error {}
+
+function commit(from: string, named: string, artifacts: string): string {
+  if (!/^[0-9a-f]{64}$/.test(named)) throw new Refused(`its sha256 is "${named}"`);
+  const to = join(artifacts, named);
+  if (existsSync(to)) return to;
+  if (!existsSync(from)) throw new Refused("there is no such folder");
+  verify(from, named);
+  mkdirSync(artifacts, { recursive: true });
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    // The same content, committed by another attempt in between.
+    if (existsSync(to)) return to;
+    throw error;
+  }
+  // The worker may still read what it made.
+  symlinkSync(to, from);
+  syncFolder(artifacts);
+  return to;
+}
+
+/** The manifest names the files; its hash must be the line's, and the sizes those on disk. */
+function verify(folder: string, named: string): void {
+  const files = manifestOf(folder);
+  const lines = files.map((file) => `${file.path} ${file.size} ${file.sha256}\n`);
+  // By bytes, as Python sorts text.
+  lines.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const seen = sha256(lines.join(""));
+  if (seen !== named) throw new Refused(`its manifest hashes to ${seen}`);
+  for (const file of files) {
+    const size = statSync(inside(folder, file.path), { throwIfNoEntry: false })?.size;
+    if (size !== file.size)
+      throw new Refused(`${file.path} has ${size ?? "no"} bytes, its manifest says ${file.size}`);
+  }
+}
+
+function manifestOf(folder: string): ManifestFile[] {
+  try {
+    const { files } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as {
+      files: ManifestFile[];
+    };
+    if (!Array.isArray(files)) throw new Error("no list of files");
+    return files;
+  } catch (error) {
+    throw new Refused(`${basename(folder)}/manifest.json: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function checkpoint(folder: string, named: string): string {
+  let seen: string;
+  try {
+    seen = sha256(readFileSync(join(folder, "manifest.json")));
+  } catch {
+    throw new Refused("it has no manifest.json");
+  }
+  if (seen !== named) throw new Refused(`its manifest.json hashes to ${seen}, the event says ${named}`);
+  return folder;
+}
+
+/** A worker speaks of its own folder only. */
+function inside(folder: string, path: string): string {
+  const absolute = resolve(folder, path);
+  const way = relative(folder, absolute);
+  if (way === "" || way.startsWith("..") || isAbsolute(way))
+    throw new Refused("it is outside the attempt's folder");
+  return absolute;
+}
+
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,120 @@
+import { readFileSync } from "node:fs";
+import type { EventBatch, ExitReport, SyncReply, SyncRequest } from "../api/contract.ts";
+
+/** Where serve answers, and the token it asks for. */
+export interface ServeAddress {
+  address: string;
+  token: string;
+}
+
+/** Serve cannot be reached, is busy, or does not know us yet: the same request will do later. */
+export class ServeAway extends Error {
+  override readonly name = "ServeAway";
+}
+
+/** Serve refuses the request itself; sending it again changes nothing. */
+export class ServeRefuses extends Error {
+  override readonly name = "ServeRefuses";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What serve says to lines of an event file. */
+export type EventsAnswer =
+  | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds?: number }
+  | { status: "stale" }
+  | { status: "wrong_offset"; acknowledged: number };
+
+const patienceMs = 15_000;
+
+/** The HTTP API of serve, as agents use it. */
+export class ServeClient {
+  private readonly find: () => ServeAddress;
+
+  /** `find` is asked before every request, since a restarted serve has another port and token. */
+  constructor(find: () => ServeAddress) {
+    this.find = find;
+  }
+
+  async sync(node: string, request: SyncRequest): Promise<SyncReply> {
+    const { body } = await this.post(`/v1/nodes/${encodeURIComponent(node)}/sync`, request);
+    return body as SyncReply;
+  }
+
+  async events(attempt: string, batch: EventBatch): Promise<EventsAnswer> {
+    const { status, body } = await this.post(
+      `/v1/attempts/${encodeURIComponent(attempt)}/events`,
+      batch,
+      [404, 409, 416],
+    );
+    if (status === 404 || status === 409) return { status: "stale" };
+    const answer = body as { acknowledged: number; desired: "RUN" | "STOP"; graceSeconds?: number };
+    if (status === 416) return { status: "wrong_offset", acknowledged: answer.acknowledged };
+    return { ...answer, status: "accepted" };
+  }
+
+  /** False when the attempt is stale or has ended already: nothing was changed. */
+  async exit(attempt: string, report: ExitReport): Promise<boolean> {
+    const { status } = await this.post(
+      `/v1/attempts/${encodeURIComponent(attempt)}/exit`,
+      report,
+      [404, 409],
+    );
+    return status < 300;
+  }
+
+  private async post(
+    path: string,
+    sent: unknown,
+    expected: number[] = [],
+  ): Promise<{ status: number; body: unknown }> {
+    let response: Response;
+    let text: string;
+    try {
+      const { address, token } = this.find();
+      response = await fetch(new URL(path, address), {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+        body: JSON.stringify(sent),
+        signal: AbortSignal.timeout(patienceMs),
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new ServeAway(`serve cannot be reached: ${reasonOf(cause)}`, { cause });
+    }
+    const { status } = response;
+    if (status < 300 || expected.includes(status)) return { status, body: parse(text) };
+    // A token of an older serve, a proxy, a database that is away: all of these pass.
+    if (status === 401 || status === 403 || status === 408 || status === 429 || status >= 500)
+      throw new ServeAway(`serve answered ${status} to ${path}: ${text.slice(0, 300)}`);
+    throw new ServeRefuses(status, `serve refused ${path} with ${status}: ${text.slice(0, 300)}`);
+  }
+}
+
+/** Reads serve.json of a workspace. @throws ServeAway when there is none */
+export function addressFromFile(path: string): ServeAddress {
+  try {
+    const { address, token } = JSON.parse(readFileSync(path, "utf8")) as ServeAddress;
+    return { address, token };
+  } catch (cause) {
+    throw new ServeAway(`no ${path}: serve does not run`, { cause });
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return text === "" ? {} : JSON.parse(text);
+  } catch (cause) {
+    throw new ServeAway(`serve answered no JSON: ${text.slice(0, 100)}`, { cause });
+  }
+}
+
+/** fetch hides the reason one level down. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,64 @@
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ErrorCode } from "../core/error-codes.ts";
+import { LegaloneError } from "../core/errors.ts";
+import { packageRoot } from "../core/paths.ts";
+import { type DaemonNote, readDaemon } from "./daemon.ts";
+
+const patienceMs = 60_000;
+
+/** A long-lived command of this program. */
+export interface DaemonCommand {
+  /** Also the name of its note, <home>/<name>.json, and of its log, <home>/<name>.log. */
+  name: "serve" | "agent";
+  code: ErrorCode;
+  /** True once it does its work; asked again and again after its note is there. */
+  ready(note: DaemonNote): Promise<boolean>;
+}
+
+/**
+ * Starts `legalone <name>` in the background and waits until it is ready.
+ * @throws the command's code with the end of its log, when it ends or is not ready within a minute
+ */
+export async function launchDaemon(command: DaemonCommand, home: string): Promise<DaemonNote> {
+  mkdirSync(home, { recursive: true });
+  const log = join(home, `${command.name}.log`);
+  const output = openSync(log, "a", 0o600);
+  const child = spawn(process.execPath, [join(packageRoot, "dist", "bin.js"), command.name], {
+    cwd: packageRoot,
+    env: { ...process.env, LEGALONE_HOME: home },
+    detached: true,
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  let ended: string | undefined;
+  child.once("exit", (code, signal) => {
+    ended = `it ended with ${signal ?? `exit code ${code}`}`;
+  });
+  child.once("error", (error) => {
+    ended = error.message;
+  });
+  const deadline = Date.now() + patienceMs;
+  while (ended === undefined && Date.now() < deadline) {
+    const note = readDaemon(join(home, `${command.name}.json`));
+    if (note !== undefined && note.pid === child.pid && (await command.ready(note))) {
+      child.unref();
+      return note;
+    }
+    await sleep(10);
+  }
+  if (ended === undefined) child.kill("SIGKILL");
+  throw new LegaloneError(
+    command.code,
+    `${command.name} did not start: ${ended ?? "not ready after a minute"}: ${lastLines(log)}`,
+    {
+      hint: `Its log is ${log}. \`legalone doctor\` checks this machine.`,
+    },
+  );
+}
+
+function lastLines(log: string): string {
+  return readFileSync(log, "utf8").trim().split("\n").slice(-3).join(" / ");
+}

@@ -1,0 +1,128 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildHash } from "../core/build.ts";
+import { workspace } from "../core/paths.ts";
+import { type DaemonNote, endDaemon, readDaemon } from "./daemon.ts";
+import { type DaemonCommand, launchDaemon } from "./launch-daemon.ts";
+import { withLock } from "./lock.ts";
+import { postgresStatus, startPostgres, stopPostgres } from "./postgres.ts";
+import { startValkey, stopValkey, valkeyStatus } from "./valkey.ts";
+
+/** Serve ends its answers, the agent its posts; neither waits for workers. */
+const endPatienceMs = 10_000;
+
+const serve: DaemonCommand = { name: "serve", code: "E_SERVE", ready: healthy };
+/** It has nothing to wait for: it looks for serve by itself. */
+const agent: DaemonCommand = { name: "agent", code: "E_NODE", ready: async () => true };
+
+export interface UpResult {
+  /** What was not running and was started now: postgres, valkey, serve, agent. */
+  started: string[];
+  /** What ran from another build and was replaced; workers went on. */
+  replaced: string[];
+  serve: DaemonNote;
+  agent: DaemonNote;
+}
+
+/**
+ * Makes everything run that one machine needs: PostgreSQL, Valkey, serve and one agent, in the background.
+ * Returns when serve answers. Calling it again costs a few milliseconds.
+ */
+export async function up(home = workspace()): Promise<UpResult> {
+  mkdirSync(home, { recursive: true });
+  const asItIs = await running(home);
+  if (asItIs !== undefined) return { started: [], replaced: [], ...asItIs };
+  return withLock(join(home, "up.lock"), () => start(home));
+}
+
+export interface DownResult {
+  stopped: string[];
+}
+
+/** Stops agent and serve, then the embedded servers. Workers go on, and the next agent finds them. */
+export async function down(home = workspace()): Promise<DownResult> {
+  return withLock(join(home, "up.lock"), async () => {
+    const note = (name: string) => join(home, `${name}.json`);
+    const ended = {
+      agent: await endDaemon(note("agent"), endPatienceMs),
+      serve: await endDaemon(note("serve"), endPatienceMs),
+      valkey: await stopValkey(home),
+      postgres: await stopPostgres(home),
+    };
+    return { stopped: Object.entries(ended).flatMap(([name, was]) => (was ? [name] : [])) };
+  });
+}
+
+/** Both daemons, when all four run and the daemons are of this build. */
+async function running(home: string): Promise<Pick<UpResult, "serve" | "agent"> | undefined> {
+  const [serveNote, agentNote] = [ours("serve", home), ours("agent", home)];
+  if (serveNote === undefined || agentNote === undefined) return undefined;
+  const [postgres, valkey, answers] = await Promise.all([
+    postgresStatus(home),
+    valkeyStatus(home),
+    healthy(serveNote),
+  ]);
+  if (postgres.state === "stopped" || valkey.state === "stopped" || !answers) return undefined;
+  return { serve: serveNote, agent: agentNote };
+}
+
+async function start(home: string): Promise<UpResult> {
+  const started: string[] = [];
+  const replaced: string[] = [];
+  const stores = Promise.all([
+    startStore(
+      "postgres",
+      () => postgresStatus(home),
+      () => startPostgres(home),
+      started,
+    ),
+    startStore(
+      "valkey",
+      () => valkeyStatus(home),
+      () => startValkey(home),
+      started,
+    ),
+  ]);
+  const ensure = async (command: DaemonCommand): Promise<DaemonNote> => {
+    const note = ours(command.name, home);
+    if (note !== undefined && (await command.ready(note))) return note;
+    if (await endDaemon(join(home, `${command.name}.json`), endPatienceMs)) replaced.push(command.name);
+    else started.push(command.name);
+    return launchDaemon(command, home);
+  };
+  // The agent needs neither store; it is busy loading while they start.
+  const agentStarts = ensure(agent);
+  agentStarts.catch(() => {});
+  await stores;
+  const serveNote = await ensure(serve);
+  return { started, replaced, serve: serveNote, agent: await agentStarts };
+}
+
+async function startStore(
+  name: string,
+  status: () => Promise<{ state: string }>,
+  begin: () => Promise<unknown>,
+  started: string[],
+): Promise<void> {
+  if ((await status()).state !== "stopped") return;
+  await begin();
+  started.push(name);
+}
+
+/** The note of a daemon that runs and is of this build. */
+function ours(name: string, home: string): DaemonNote | undefined {
+  const note = readDaemon(join(home, `${name}.json`));
+  return note?.build === buildHash() ? note : undefined;
+}
+
+async function healthy(note: DaemonNote): Promise<boolean> {
+  try {
+    const response = await fetch(new URL("/healthz", String(note.address)), {
+      signal: AbortSignal.timeout(3000),
+    });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

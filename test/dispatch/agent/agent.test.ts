@@ -1,0 +1,260 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, lstatSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLog } from "../../../src/core/log.ts";
+import { Agent } from "../../../src/dispatch/agent/agent.ts";
+import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
+import type { LaunchSpec } from "../../../src/dispatch/api/contract.ts";
+import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
+import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
+import { faultsOfEvent } from "../../../src/worker/protocol.ts";
+import { ScriptedServe } from "../../support/scripted-serve.ts";
+import { openWorkspace, type TestWorkspace } from "../../support/servers.ts";
+
+let workspace: TestWorkspace;
+let serve: ScriptedServe;
+const agents: { agent: Agent; run: Promise<void> }[] = [];
+let serial = 0;
+
+beforeEach(async () => {
+  workspace = openWorkspace();
+  serve = new ScriptedServe();
+  await serve.open();
+});
+afterEach(async () => {
+  for (const { agent } of agents) await agent.stopWorkers(0);
+  for (const { agent, run } of agents.splice(0)) {
+    agent.leave();
+    await run;
+  }
+  await serve.close();
+  workspace.remove();
+});
+
+/** An agent on this workspace; its workers are shell scripts that the job holds. */
+function startAgent(): Agent {
+  const { home } = workspace;
+  const log = createLog({ file: join(home, "agent.log") });
+  const attempts = join(home, "attempts");
+  const agent = new Agent({
+    node: "test",
+    home,
+    engines: [new ProcessEngine({ attempts, env: { PATH: process.env.PATH } })],
+    client: new ServeClient(() => ({ address: serve.address, token: serve.token })),
+    doorbell: new TimerDoorbell(log),
+    facts: () => ({ pid: 1, build: "b", address: "here", engines: ["process"], npus: 0, slots: 1, info: {} }),
+    launchOf: (spec) => ({
+      attempt: spec.attempt,
+      epoch: spec.epoch,
+      folder: join(attempts, spec.attempt),
+      job: spec.job,
+      main: ["/bin/sh", "-c", String(spec.job.script)],
+      env: spec.env,
+    }),
+    faultsOf: faultsOfEvent,
+    log,
+    syncMs: 50,
+  });
+  agents.push({ agent, run: agent.run() });
+  return agent;
+}
+
+const prelude = `say() { printf '{"at":"2026-01-01T00:00:00Z",%s}\\n' "$1" >> events.jsonl; }\n`;
+
+function specOf(script: string): LaunchSpec {
+  const attempt = `r1-t-g1-s${serial++}-e1`;
+  const job = { attempt, epoch: 1, script: prelude + script };
+  return { attempt, epoch: 1, engine: "process", node: "test", kind: "t", job, env: {}, graceSeconds: 20 };
+}
+
+const folderOf = (spec: LaunchSpec) => join(workspace.home, "attempts", spec.attempt);
+
+test("runs an assignment: its lines in order, then its exit, once", async () => {
+  const spec = specOf(`say '"type":"started","attempt":"a","epoch":1,"pid":1'
+    for n in 1 2 3; do say "\\"type\\":\\"metric\\",\\"name\\":\\"loss\\",\\"step\\":$n,\\"value\\":0.5"; done
+    say '"type":"result","status":"succeeded"'`);
+  const seen = serve.assign(spec);
+  const agent = startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.lines.map((line) => (line as { step?: number }).step ?? line.type)).toEqual([
+    "started",
+    1,
+    2,
+    3,
+    "result",
+  ]);
+  expect(seen.exits[0]).toMatchObject({ epoch: 1, code: 0, signal: null, lost: false });
+  expect(seen.acknowledged).toBe(statSync(join(folderOf(spec), "events.jsonl")).size);
+  await expect.poll(() => agent.held()).toEqual([]);
+  await sleep(150);
+  expect(seen.exits).toHaveLength(1);
+});
+
+test("a line is at serve within a few milliseconds of being written", async () => {
+  const spec = specOf("touch up; while [ ! -e done ]; do sleep 0.05; done");
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => existsSync(join(folderOf(spec), "up"))).toBe(true);
+  await sleep(100);
+  const took: number[] = [];
+  for (let step = 1; step <= 10; step++) {
+    const line = JSON.stringify({
+      type: "progress",
+      at: new Date().toISOString(),
+      step,
+      of: 10,
+      unit: "steps",
+    });
+    const began = performance.now();
+    appendFileSync(join(folderOf(spec), "events.jsonl"), `${line}\n`);
+    while (seen.lines.length < step) await sleep(1);
+    took.push(performance.now() - began);
+  }
+  appendFileSync(join(folderOf(spec), "done"), "");
+  // The median: this machine also does other things. A poll alone would give 250.
+  expect(took.sort((a, b) => a - b)[5]).toBeLessThan(60);
+});
+
+test("an output is where its uri says before the line is sent, and the worker still finds it", async () => {
+  const text = "weights";
+  const hash = (data: string) => createHash("sha256").update(data).digest("hex");
+  const sum = hash(`a.bin ${text.length} ${hash(text)}\n`);
+  const manifest = JSON.stringify({ files: [{ path: "a.bin", size: text.length, sha256: hash(text) }] });
+  const spec = specOf(`mkdir -p output/model; printf ${text} > output/model/a.bin
+    printf '%s' '${manifest}' > output/model/manifest.json
+    say '"type":"artifact","kind":"model","path":"output/model","sha256":"${sum}","bytes":7'
+    while [ ! -L output/model ]; do sleep 0.02; done; cat output/model/a.bin
+    say '"type":"result","status":"succeeded"'`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  const uri = `file://${workspace.home}/artifacts/${sum}`;
+  expect(seen.lines[0]).toMatchObject({ type: "artifact", uri });
+  expect(readFileSync(join(workspace.home, "artifacts", sum, "a.bin"), "utf8")).toBe(text);
+  expect(readFileSync(join(folderOf(spec), "stdout.log"), "utf8")).toBe(text);
+});
+
+test("an output that is not what its line says is refused, and stays where it is", async () => {
+  const manifest = JSON.stringify({ files: [{ path: "a.bin", size: 7, sha256: "0".repeat(64) }] });
+  const wrong = "f".repeat(64);
+  const spec = specOf(`mkdir -p output/model; printf weights > output/model/a.bin
+    printf '%s' '${manifest}' > output/model/manifest.json
+    say '"type":"artifact","kind":"model","path":"output/model","sha256":"${wrong}","bytes":7'
+    say '"type":"artifact","kind":"model","path":"../../elsewhere","sha256":"${wrong}","bytes":7'
+    say '"type":"checkpoint","path":"step-5","step":5,"sha256":"${wrong}","bytes":7'`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.lines.map((line) => (line as { code?: string }).code)).toEqual(Array(3).fill("output_refused"));
+  expect(seen.lines[1]).toMatchObject({ message: expect.stringContaining("outside") });
+  expect(lstatSync(join(folderOf(spec), "output/model")).isDirectory()).toBe(true);
+});
+
+test("lines that are no events become warnings that name their place; those behind them go on", async () => {
+  const spec = specOf(`echo garbage >> events.jsonl
+    say '"type":"metric","name":"loss","step":1,"value":"high"'
+    say '"type":"heartbeat"'
+    printf '{"type":"heart' >> events.jsonl`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.lines.map(({ type }) => type)).toEqual(["warning", "warning", "heartbeat", "warning"]);
+  expect(seen.lines[0]).toMatchObject({ code: "not_json", message: expect.stringContaining("byte 0 ") });
+  expect(seen.lines[1]).toMatchObject({
+    code: "no_event",
+    message: expect.stringContaining("value must be number"),
+  });
+  expect(seen.acknowledged).toBe(statSync(join(folderOf(spec), "events.jsonl")).size);
+});
+
+test("lines that serve itself refuses do not stop the rest", async () => {
+  serve.refuseType = "phase";
+  const spec = specOf(`say '"type":"phase","phase":"loading"'; sleep 0.3; say '"type":"heartbeat"'`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.lines.map(({ type }) => type)).toEqual(["warning", "heartbeat"]);
+});
+
+test("while serve is away the worker goes on, and afterwards nothing is missing or double", async () => {
+  const spec = specOf(
+    `n=0; while [ $n -lt 30 ]; do n=$((n+1)); say "\\"type\\":\\"progress\\",\\"step\\":$n,\\"of\\":30,\\"unit\\":\\"steps\\""; sleep 0.03; done`,
+  );
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.lines.length).toBeGreaterThan(2);
+  await serve.close();
+  await sleep(300);
+  await serve.open();
+  serve.trouble = 503;
+  await sleep(200);
+  serve.trouble = undefined;
+  await expect.poll(() => seen.exits.length, { timeout: 15_000 }).toBe(1);
+  expect(seen.lines.map((line) => (line as unknown as { step: number }).step)).toEqual(
+    Array.from({ length: 30 }, (_, i) => i + 1),
+  );
+});
+
+test("a new agent adopts the worker, and sends on from where serve has read", async () => {
+  const spec = specOf(`say '"type":"progress","step":1,"of":2,"unit":"steps"'
+    while [ ! -e go ]; do sleep 0.02; done
+    say '"type":"progress","step":2,"of":2,"unit":"steps"'; exit 75`);
+  const seen = serve.assign(spec);
+  const first = startAgent();
+  await expect.poll(() => seen.lines.length).toBe(1);
+  first.leave();
+  await agents[0]?.run;
+  appendFileSync(join(folderOf(spec), "go"), "");
+  await expect.poll(() => existsSync(join(folderOf(spec), "exit.json"))).toBe(true);
+  const second = startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({ code: 75 });
+  expect(seen.lines.map((line) => (line as unknown as { step: number }).step)).toEqual([1, 2]);
+  await expect.poll(() => second.held()).toEqual([]);
+});
+
+test("desired STOP in an answer, or in a sync, ends the worker politely", async () => {
+  const polite = `trap 'say "\\"type\\":\\"result\\",\\"status\\":\\"stopped\\""; exit 75' TERM; say '"type":"heartbeat"'; while :; do sleep 0.02; done`;
+  const spec = specOf(polite);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.lines.length).toBe(1);
+  seen.desired = "STOP";
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({ code: 75 });
+  expect(seen.lines.at(-1)).toMatchObject({ type: "result", status: "stopped" });
+});
+
+test("a stale epoch: the worker is stopped, and nothing more is sent of it", async () => {
+  const spec = specOf(`while :; do say '"type":"heartbeat"'; sleep 0.05; done`);
+  const seen = serve.assign(spec);
+  const agent = startAgent();
+  await expect.poll(() => seen.lines.length).toBeGreaterThan(1);
+  seen.stale = true;
+  await expect.poll(() => existsSync(join(folderOf(spec), "exit.json"))).toBe(true);
+  await expect.poll(() => agent.held()).toEqual([]);
+  expect(seen.exits).toEqual([]);
+});
+
+test("an attempt that cannot be started is reported with its reason", async () => {
+  const seen = serve.assign({ ...specOf("exit 0"), engine: "slurm" });
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({
+    reason: "dispatch_failed",
+    message: expect.stringContaining("slurm"),
+  });
+});
+
+test("a worker that vanished without a word is reported lost", async () => {
+  const spec = specOf("touch up; sleep 60");
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => existsSync(join(folderOf(spec), "up"))).toBe(true);
+  const { pid } = JSON.parse(readFileSync(join(folderOf(spec), "pid.json"), "utf8")) as { pid: number };
+  process.kill(-pid, "SIGKILL");
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({ lost: true, code: null, signal: null });
+});
