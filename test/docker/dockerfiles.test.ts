@@ -2,8 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { packageRoot } from "../../src/core/paths.ts";
-import { readText } from "../support/markdown.ts";
+import { fencedBlocks, readText, tableRows } from "../support/markdown.ts";
 
 const hadolint = join(packageRoot, ".venv-test", "bin", "hadolint");
 const names = readdirSync(join(packageRoot, "docker")).filter((name) => name.endsWith(".Dockerfile"));
@@ -88,5 +89,31 @@ describe("docker/ascend-requirements.txt", () => {
       expect(lock.get(name), name).toBe(version);
     }
     expect(asked.match(/^[a-z0-9-]+/gm)!.filter((name) => !lock.has(name))).toEqual([]);
+  });
+});
+
+describe("docs/ascend.md", () => {
+  const page = readText("docs/ascend.md");
+
+  it("shows the environment that the cluster file sets", () => {
+    const { env } = parse(readText("configs/clusters/atlas-800t-a2.yaml")) as { env: Record<string, string> };
+    const shown = tableRows(page, "variable").map(([name, value]) => [name!.replaceAll("`", ""), value]);
+    expect(Object.fromEntries(shown)).toEqual(env);
+  });
+
+  it("has a command line that a shell reads", () => {
+    const [command] = fencedBlocks(page, "sh ascend");
+    const words = spawnSync("sh", ["-c", `docker() { printf '%s\\n' "$@"; }\n${command}`], {
+      encoding: "utf8",
+    });
+    const lines = words.stdout.trim().split("\n");
+    expect(lines.filter((word) => /^\/dev\/davinci\d$/.test(word))).toHaveLength(8);
+    expect(lines.slice(-5)).toEqual([
+      "python",
+      "-m",
+      "stages.midtrain.run",
+      "--job",
+      "/srv/legalone/attempts/ATTEMPT/job.json",
+    ]);
   });
 });
