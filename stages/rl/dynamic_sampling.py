@@ -1,7 +1,7 @@
 """Dynamic sampling with a bound: groups whose rewards do not differ are drawn again, a stated number of times."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -25,7 +25,6 @@ class Drawn(Generic[G]):
     mixed: list[G]  # groups with spread, at most as many as wanted
     draws: int  # rounds of generation, 1 .. max_draws
     groups: int = 0  # groups generated in all rounds
-    rewards: list[float] = field(default_factory=list)  # rewards of every answer of every round
 
     @property
     def short(self) -> bool:
@@ -49,7 +48,6 @@ def draw_groups(
         drawn.draws += 1
         drawn.groups += len(groups)
         for group in groups:
-            drawn.rewards.extend(float(reward) for reward in group.rewards)
             if has_spread(group.rewards) and len(drawn.mixed) < wanted:
                 drawn.mixed.append(group)
         if len(drawn.mixed) >= max(1, int(np.ceil(wanted * enough))):

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mindspore import Tensor
+from support.tiny_model import tiny_model_folder
 
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages.rl.loss import AnswerLogProbs, DapoLoss
-from support.tiny_model import tiny_model_folder
 
 PROMPT, ANSWER, ROWS = 6, 5, 4
 TEMPERATURE = 0.7

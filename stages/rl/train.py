@@ -1,0 +1,85 @@
+"""The whole RL stage: levels made ready, run to the end, measured, and the model committed."""
+
+from typing import Any
+
+from stages._worker import jsonl
+from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
+from stages._worker.inference.heldout import HeldOut, interval_metrics
+from stages._worker.job import Job
+from stages._worker.model import device
+from stages._worker.model.folder import load_model
+from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.training.finish import commit_model
+from stages._worker.worker import Worker
+from stages.rl.learner import Learner
+from stages.rl.level import Level, read_levels
+from stages.rl.levels_run import LevelsRun
+from stages.rl.progress import Progress, begin
+from stages.rl.rollout import NativeBackend, RolloutBackend
+from stages.rl.server_backend import ServerBackend
+
+# Options that decide no number: a checkpoint may go on when they change.
+_FREE = ("server", "judge", "heldout", "alarms")
+
+
+def train_rl(job: Job, worker: Worker) -> None:
+    """One attempt."""
+    worker.phase("loading")
+    device.set_up()
+    options = job.options
+    source = job.input("model")
+    tokenizer = load_tokenizer(source)
+    samples = list(jsonl.read(job.input("samples") / "samples.jsonl"))
+    levels = read_levels(options, samples, tokenizer, seed=job.seed, cache=job.folder / "judge")
+    longest = options["longest_prompt"] + max(level.longest_answer for level in levels)
+    network, _ = load_model(source, max_length=max(longest, options["heldout"]["tokens"]))
+    backend = _backend(options, network, tokenizer)
+    learner = Learner(network, tokenizer, backend, options=options, seed=job.seed)
+    settings = {
+        "kind": "rl",
+        "seed": job.seed,
+        "options": {name: value for name, value in options.items() if name not in _FREE},
+        "prompts": {level.name: len(level.pool.train) for level in levels},
+    }
+    progress = begin(worker, network, learner.train_step, settings)
+    LevelsRun(worker, network, tokenizer, levels, learner, backend, progress, settings).to_the_end()
+    metrics = dict(progress.metrics)
+    corpus = job.find_input("corpus")
+    if corpus is not None:
+        worker.phase("loading", "held-out perplexity")
+        measured = HeldOut(network, tokenizer, corpus, options["heldout"], seed=job.seed).measure()
+        for name in measured.keys() - {"loss"}:
+            metrics |= interval_metrics(name, measured[name])
+    commit_model(worker, network, tokenizer_from=source, metrics=metrics, summary=_summary(levels, progress))
+
+
+def _backend(options: dict[str, Any], network: Qwen3ForCausalLM, tokenizer: Tokenizer) -> RolloutBackend:
+    if options["backend"] == "server":
+        return ServerBackend(options["server"], tokenizer=tokenizer)
+    return NativeBackend(
+        network,
+        batch=options["groups"] * options["group"],
+        longest_prompt=options["longest_prompt"],
+        stop=tokenizer.end_of_turn,
+    )
+
+
+def _summary(levels: list[Level], progress: Progress) -> dict[str, Any]:
+    return {
+        "steps": progress.step,
+        "updates": progress.updates,
+        "ledger": progress.ledger.hex(),
+        "levels": [
+            {
+                "name": level.name,
+                "prompts": len(level.pool.train),
+                "too_long": level.pool.too_long,
+                "probes": len(level.pool.probes),
+                "heldout": len(level.pool.heldout),
+                **record,
+            }
+            for level, record in zip(levels, progress.position.ended, strict=True)
+        ],
+        "alarms": progress.alarms,
+        "answers": progress.answers,
+    }

@@ -1,0 +1,152 @@
+"""Supervised fine-tuning: samples -> chat form -> packed rows -> updates -> a model, measured before and after."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages._worker.data.tokenizer import load_tokenizer
+from stages._worker.failures import DataError
+from stages._worker.inference.bootstrap import Interval
+from stages._worker.inference.heldout import HeldOut, interval_metrics, training_metrics
+from stages._worker.job import Job
+from stages._worker.model import device
+from stages._worker.model.folder import load_model
+from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.training.adamw import AdamWSettings
+from stages._worker.training.finish import commit_model
+from stages._worker.training.schedule import Schedule
+from stages._worker.training.train_step import TrainStep
+from stages._worker.training.trainer import Trainer
+from stages._worker.worker import Worker
+from stages.sft.data import Plan, Samples, plan_training, read_samples, tokenise_all
+from stages.sft.heldout_loss import HeldoutLoss
+from stages.sft.loss import AnswerLoss
+from stages.sft.think_check import FEWEST_PROMPTS, ThinkCheck, check_think_form
+
+
+def train_sft(job: Job, worker: Worker) -> None:
+    """One attempt: measure, train, measure again, commit the model."""
+    options = job.options
+    worker.phase("loading")
+    device.set_up()
+    source = job.input("model")
+    tokenizer = load_tokenizer(source)
+    training, heldout = _samples(job.input("samples"), source, options)
+    plan, steps = plan_training(
+        training, options=options, seed=job.seed, padding=tokenizer.end_of_text, steps=options["steps"]
+    )
+    network, _ = load_model(source, max_length=max(options["length"], options["heldout"]["tokens"]))
+    loss = AnswerLoss(network)
+    check = HeldoutLoss(
+        loss,
+        heldout,
+        most=options["checks"]["samples"],
+        batch=options["batch"],
+        length=options["length"],
+        padding=tokenizer.end_of_text,
+    )
+    worker.phase("compiling", "held-out loss")
+    before = check.measure(job.seed)
+    train_loss = _train(job, worker, network, loss, plan, steps)
+    worker.phase("loading", "measuring")
+    after = check.measure(job.seed)
+    think = check_think_form(network, tokenizer, heldout, options=options["checks"], seed=job.seed)
+    perplexities = _perplexities(job, network, tokenizer)
+
+    metrics = (
+        training_metrics(before, after, perplexities) | _think_metrics(think) | {"train_loss": train_loss}
+    )
+    _warn(worker, think, training)
+    commit_model(
+        worker,
+        network,
+        tokenizer_from=source,
+        metrics=metrics,
+        summary=_summary(plan, steps, training, heldout, think),
+    )
+
+
+def _samples(folder: Path, model: Path, options: dict[str, Any]) -> tuple[Samples, Samples]:
+    tokenizer = load_tokenizer(model)
+    rows = read_samples(folder)
+    parts = []
+    for split in ("train", "heldout"):
+        chosen = [row for row in rows if row.get("split", "train") == split]
+        made = tokenise_all(chosen, tokenizer, length=options["length"])
+        if not made.rows:
+            raise DataError(
+                f"{folder}: no {split} sample fits {options['length']} tokens ({len(chosen)} there)"
+            )
+        if made.dropped > options["longest_share_dropped"] * len(chosen):
+            raise DataError(
+                f"{folder}: {made.dropped} of {len(chosen)} {split} samples are longer than "
+                f"{options['length']} tokens",
+                hint="raise with.length, or with.longest_share_dropped when that is meant",
+            )
+        parts.append(made)
+    return parts[0], parts[1]
+
+
+def _train(
+    job: Job, worker: Worker, network: Qwen3ForCausalLM, loss: AnswerLoss, plan: Plan, steps: int
+) -> float:
+    options = job.options
+    batch = options["batch"]
+    return Trainer(
+        worker=worker,
+        network=network,
+        step=TrainStep(loss, AdamWSettings(**options["optimizer"])),
+        schedule=Schedule(steps=steps, **options["schedule"]),
+        rows=lambda step: np.arange(step * batch, (step + 1) * batch, dtype=np.uint32),
+        batch=lambda step: plan.batch(range(step * batch, (step + 1) * batch)),
+        tokens_per_step=batch * options["length"],
+        settings={
+            "kind": "sft",
+            "seed": job.seed,
+            "steps": steps,
+            **{name: options[name] for name in ("batch", "length", "boundaries", "mix", "mix_by")},
+            **{name: options[name] for name in ("schedule", "optimizer")},
+        },
+        order_sha256=plan.order_sha256(),
+        log_every=options["log_every"],
+    ).run()
+
+
+def _perplexities(job: Job, network: Qwen3ForCausalLM, tokenizer: Any) -> dict[str, Interval]:
+    corpus = job.find_input("corpus")
+    if corpus is None:
+        return {}
+    return HeldOut(network, tokenizer, corpus, job.options["heldout"], seed=job.seed).measure()
+
+
+def _think_metrics(think: ThinkCheck | None) -> dict[str, float]:
+    if think is None:
+        return {}
+    return interval_metrics("think_share", think.share) | {"think_prompts": think.prompts}
+
+
+def _warn(worker: Worker, think: ThinkCheck | None, training: Samples) -> None:
+    asked = 0 if think is None else think.prompts
+    if asked < FEWEST_PROMPTS:
+        worker.warning(
+            f"think_share is measured on {asked} held-out prompts; {FEWEST_PROMPTS} are the least that say much",
+            code="few_prompts",
+        )
+    if training.dropped:
+        worker.warning(f"{training.dropped} training samples are too long for a row", code="too_long")
+
+
+def _summary(
+    plan: Plan, steps: int, training: Samples, heldout: Samples, think: ThinkCheck | None
+) -> dict[str, Any]:
+    return {
+        "steps": steps,
+        "training_samples": len(training.rows),
+        "heldout_samples": len(heldout.rows),
+        "too_long": {"train": training.dropped, "heldout": heldout.dropped},
+        "mix": plan.shares,
+        "boundaries": plan.boundaries,
+        "filled": plan.fill_share(),
+        "answers": [] if think is None else think.shown,
+    }
