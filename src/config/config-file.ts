@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { packageRoot } from "../core/paths.ts";
+import { sourceRoot } from "../core/paths.ts";
 import { annotated, isObject, replacedAt, writtenForm } from "./annotations.ts";
 import { checkAgainst } from "./form/json-schema.ts";
 import { dotted, type Path, type Problem } from "./form/problem.ts";
@@ -21,7 +21,7 @@ export interface Resolved {
 }
 
 /** Names of the YAML files in configs/<folder>, sorted. */
-export function configNames(folder: string, root = packageRoot): string[] {
+export function configNames(folder: string, root = sourceRoot()): string[] {
   const path = join(root, "configs", folder);
   if (!existsSync(path)) return [];
   return readdirSync(path)
@@ -31,7 +31,7 @@ export function configNames(folder: string, root = packageRoot): string[] {
 }
 
 /** JSON Schema of configs/<folder>, from its schema.json; null where there is none. */
-export function configSchema(folder: string, root = packageRoot): JsonObject | null {
+export function configSchema(folder: string, root = sourceRoot()): JsonObject | null {
   const path = join(root, "configs", folder, "schema.json");
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as JsonObject) : null;
 }
@@ -50,7 +50,7 @@ function schemaOf(folder: string, root: string): JsonObject | null {
 export function readConfig(
   folder: string,
   name: string,
-  root = packageRoot,
+  root = sourceRoot(),
   seen: readonly string[] = [],
 ): Resolved {
   const schema = schemaOf(folder, root);
@@ -85,7 +85,7 @@ export function resolveOptions(
   written: JsonObject,
   source: YamlSource,
   at: Path,
-  { root = packageRoot, seen = [] as readonly string[] } = {},
+  { root = sourceRoot(), seen = [] as readonly string[] } = {},
 ): Resolved {
   let value: Json = structuredClone(written);
   const problems = checkAgainst(writtenForm(schema), value, source, at);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { canonicalJson, sha256 } from "../core/hash.ts";
-import { modelsFolder, packageRoot } from "../core/paths.ts";
+import { modelsFolder, sourceRoot } from "../core/paths.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
 import { durationSeconds } from "./form/duration.ts";
@@ -33,7 +33,7 @@ export function loadPipeline(file: string, options: LoadOptions = {}): ResolvedP
 /** As `loadPipeline`, with the problems given back; `pipeline` is null where there are any. */
 export function checkPipeline(
   file: string,
-  { set = [], root = packageRoot }: LoadOptions = {},
+  { set = [], root = sourceRoot() }: LoadOptions = {},
 ): { pipeline: ResolvedPipeline | null; problems: Problem[] } {
   const source = readYaml(resolve(file), parseOverrides(set));
   if (source.problems.length > 0) return { pipeline: null, problems: source.problems };

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { packageRoot } from "../core/paths.ts";
+import { sourceRoot } from "../core/paths.ts";
 import type { Problem } from "./form/problem.ts";
 import { readYaml, type YamlSource } from "./form/yaml-source.ts";
 import { parseWith } from "./form/zod-problems.ts";
@@ -42,7 +42,7 @@ export interface StageKind extends z.output<typeof stageKindSchema> {
 }
 
 /** Names of the stage kinds below `root`, sorted. */
-export function stageKindNames(root = packageRoot): string[] {
+export function stageKindNames(root = sourceRoot()): string[] {
   const stages = join(root, "stages");
   if (!existsSync(stages)) return [];
   return readdirSync(stages)
@@ -54,7 +54,7 @@ export function stageKindNames(root = packageRoot): string[] {
 /** Reads stages/<kind>/stage.yaml; the kind must be one of `stageKindNames`. */
 export function readStageKind(
   kind: string,
-  root = packageRoot,
+  root = sourceRoot(),
 ): { kind: StageKind; problems: [] } | { kind: null; problems: Problem[] } {
   const source = readYaml(join(root, "stages", kind.replaceAll("-", "_"), "stage.yaml"));
   if (source.problems.length > 0) return { kind: null, problems: source.problems };

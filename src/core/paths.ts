@@ -10,6 +10,12 @@ export const packageRoot = (() => {
   return folder;
 })();
 
+/** Folder above stages/ and configs/: the checkout, or the one above `LEGALONE_STAGES` for stage kinds kept elsewhere. */
+export function sourceRoot(): string {
+  const stages = process.env.LEGALONE_STAGES;
+  return stages ? dirname(resolve(stages)) : packageRoot;
+}
+
 /** The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. */
 export function workspace(): string {
   return resolve(process.env.LEGALONE_HOME ?? join(packageRoot, ".legalone"));

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { canonicalJson, sha256 } from "../core/hash.ts";
-import { packageRoot } from "../core/paths.ts";
+import { sourceRoot } from "../core/paths.ts";
 
 const skipped = new Set(["__pycache__", ".pytest_cache", "rank_0", "kernel_meta"]);
 
 /** Folder of a stage kind below `root`: the kind with `-` as `_`. */
-export function stageFolder(kind: string, root = packageRoot): string {
+export function stageFolder(kind: string, root = sourceRoot()): string {
   return join(root, "stages", kind.replaceAll("-", "_"));
 }
 
@@ -15,7 +15,11 @@ export function stageFolder(kind: string, root = packageRoot): string {
  * for a kind with a Node `prepare` worker, the sources of that worker and of the mathematics it uses.
  * Compiled caches do not count.
  */
-export function codeHash(kind: string, prepare: { entry: string } | null = null, root = packageRoot): string {
+export function codeHash(
+  kind: string,
+  prepare: { entry: string } | null = null,
+  root = sourceRoot(),
+): string {
   const paths = [
     ...filesBelow(stageFolder(kind, root)),
     ...filesBelow(join(root, "stages", "_worker")),

@@ -6,6 +6,8 @@ import { note } from "./output.ts";
  * @throws E_DATABASE, E_QUEUE, E_SERVE or E_NODE when one cannot be reached or started
  */
 export async function ensureUp({ json = false }: { json?: boolean | undefined }): Promise<void> {
-  const { started } = await up();
-  if (!json && started.length > 0) note(`started ${started.join(", ")}`);
+  const { started, replaced } = await up();
+  if (json) return;
+  if (started.length > 0) note(`started ${started.join(", ")}`);
+  if (replaced.length > 0) note(`replaced ${replaced.join(", ")} of another build; workers went on`);
 }

@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { loadPipeline } from "../../config/load.ts";
 import type { ResolvedPipeline } from "../../config/types.ts";
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { canonicalJson, sha256 } from "../../core/hash.ts";
 import { codeHash } from "../../plan/code-hash.ts";
+import { gatherExisting } from "../../plan/existing.ts";
+import { planPipeline } from "../../plan/plan.ts";
 import { type NewRun, submitRun } from "../../records/runs.ts";
 import { jsonLines } from "../../views/status-json.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { follow } from "./follow.ts";
 import { note, print } from "./output.ts";
+import { withPlanRecords } from "./plan-records.ts";
 import { withRecords } from "./records.ts";
 import { userName } from "./user-name.ts";
 
@@ -27,6 +30,7 @@ export interface TrainOptions {
  */
 export async function train(file: string, options: TrainOptions): Promise<void> {
   const pipeline = loadPipeline(file, { set: options.set ?? [] });
+  await refuseBlocked(pipeline);
   await ensureUp(options);
   await withRecords(async (db) => {
     const { run, attached } = await submitRun(db, newRun(pipeline, file, options));
@@ -36,6 +40,19 @@ export async function train(file: string, options: TrainOptions): Promise<void> 
       process.exitCode = ExitCode.ok;
       if (!options.json) print(`${run}\n  legalone watch ${run}`);
     } else process.exitCode = await follow(db, run, options);
+  });
+}
+
+/** Nothing is started for a run that cannot end. */
+async function refuseBlocked(pipeline: ResolvedPipeline): Promise<void> {
+  const { result: existing } = await withPlanRecords((records) => gatherExisting(pipeline, records));
+  const plan = planPipeline(pipeline, existing);
+  const blocked = plan.stages.filter((stage) => stage.action === "BLOCKED");
+  if (blocked.length === 0) return;
+  const lines = blocked.map((stage) => `\n  ${stage.name}: ${stage.why}`);
+  throw new LegaloneError("E_PLAN_REFUSED", `The plan is blocked; nothing was started.${lines.join("")}`, {
+    hint: `legalone plan ${pipeline.file}`,
+    fields: { blocked: blocked.map(({ name, why }) => ({ stage: name, why })) },
   });
 }
 
@@ -58,7 +75,7 @@ export function newRun(pipeline: ResolvedPipeline, file: string, options: TrainO
       shards: stage.shards,
       codeHash: codeHash(stage.kind, stage.prepare),
       needs: stage.needs,
-      spec: stageSpec(pipeline, stage),
+      spec: stage,
     })),
   };
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { dataFolder, packageRoot } from "../../core/paths.ts";
+import { dataFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
 import type { LaunchSpec } from "../api/contract.ts";
 import type { Launch } from "../engine.ts";
 
@@ -19,7 +19,7 @@ export interface Programs {
 export function localPrograms(): Programs {
   return {
     python: process.env.LEGALONE_PYTHON ?? join(packageRoot, ".venv", "bin", "python"),
-    root: packageRoot,
+    root: sourceRoot(),
   };
 }
 
@@ -38,7 +38,7 @@ export function workerEnvironment(home: string, slots: number): NodeJS.ProcessEn
     ...env,
     LEGALONE_HOME: home,
     LEGALONE_DATA: dataFolder(),
-    PYTHONPATH: packageRoot,
+    PYTHONPATH: sourceRoot(),
     PYTHONUNBUFFERED: "1",
   };
 }
