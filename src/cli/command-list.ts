@@ -27,12 +27,10 @@ export const commandList: readonly CommandEntry[] = [
   { name: "train", group: "Run", summary: "Run a pipeline file from mid-training to the delivered model" },
   { name: "resume", group: "Run", summary: "Go on with a run from its last checkpoints" },
   { name: "retry", group: "Run", summary: "Try stages of a run again, and what comes after them" },
-  { name: "retry", group: "Run", summary: "Try stages that failed again, in the same run" },
   { name: "cancel", group: "Run", summary: "Stop a run; its workers save a checkpoint and leave" },
   { name: "export", group: "Run", summary: "Copy a delivered model out of a run" },
   { name: "status", group: "Look", summary: "List the runs, or show one" },
   { name: "watch", group: "Look", summary: "Follow a run to its end" },
-  { name: "watch", group: "Look", summary: "Follow a run live until it ends" },
   { name: "logs", group: "Look", summary: "Print or follow the output of a stage" },
   { name: "metrics", group: "Look", summary: "Print or plot the measured values of a run" },
   {
@@ -41,11 +39,6 @@ export const commandList: readonly CommandEntry[] = [
     summary: "Write the report of a run: numbers before and after, gates, lineage",
   },
   { name: "lineage", group: "Look", summary: "Show what a model was made from" },
-  {
-    name: "lineage",
-    group: "Look",
-    summary: "Show what an artifact was made from",
-  },
   {
     name: "up",
     group: "Machines",

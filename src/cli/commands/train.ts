@@ -1,9 +1,14 @@
 import type { Command } from "commander";
+import { repeated } from "../repeated.ts";
 
 export function define(command: Command): void {
   command
     .argument("<file>", "pipeline file")
-    .option("--set <key=value...>", "change a value of the file, e.g. stages.sft.with.steps=50")
+    .option(
+      "--set <key=value>",
+      "change a value of the file, e.g. stages.sft.with.steps=50; may be repeated",
+      repeated,
+    )
     .option("--until <stage>", "last stage to run, with what it needs")
     .option("--detach", "submit and leave; the run goes on")
     .option(

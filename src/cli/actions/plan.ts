@@ -1,0 +1,33 @@
+import { loadPipeline } from "../../config/load.ts";
+import { ExitCode } from "../../core/errors.ts";
+import { gatherExisting } from "../../plan/existing.ts";
+import { planPipeline } from "../../plan/plan.ts";
+import { lookOf } from "../../views/look.ts";
+import { planView } from "../../views/plan.ts";
+import { note, print } from "./output.ts";
+import { withPlanRecords } from "./plan-records.ts";
+
+export interface PlanCommandOptions {
+  json?: boolean;
+  set?: string[];
+  assumeInputs?: boolean;
+}
+
+/** Shows what a run of the file would do. Missing inputs end with exit code 3; nothing is started. */
+export async function plan(
+  file: string,
+  { json, set = [], assumeInputs = false }: PlanCommandOptions,
+): Promise<void> {
+  const pipeline = loadPipeline(file, { set });
+  const { result: existing, reached } = await withPlanRecords((records) => gatherExisting(pipeline, records));
+  const planned = planPipeline(pipeline, existing, { assumeInputs });
+  if (json) print(JSON.stringify({ ...planned, records: reached }));
+  else {
+    print(planView(planned, lookOf(process.stdout)));
+    if (!reached)
+      note(
+        "The records cannot be read (legalone up starts them): every stage is planned as if nothing had run.",
+      );
+  }
+  if (planned.verdict === "blocked") process.exitCode = ExitCode.refused;
+}

@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import { repeated } from "../repeated.ts";
+import { wholeNumber } from "../whole-number.ts";
+
+export function define(command: Command): void {
+  for (const entry of [preview, explain, order]) entry(command);
+}
+
+function preview(pas: Command): void {
+  withSource(pas.command("preview"))
+    .summary("Show learning rate, probabilities and counts of every step")
+    .description(
+      "Shows learning rate, probabilities and counts of every step, passes over every cell, and the hash of the order.",
+    )
+    .addHelpText(
+      "after",
+      "\n  $ legalone pas preview pipelines/demo.yaml\n  $ legalone pas preview spec.yaml --json\n\nA bare spec has cells at its top level: steps, batch, lambda, schedule, cells, seed, hold.",
+    )
+    .action(async (file: string, _options, command: Command) => {
+      const { previewPas } = await import("../actions/pas-preview.ts");
+      await previewPas(file, command.optsWithGlobals());
+    });
+}
+
+function explain(pas: Command): void {
+  withSource(pas.command("explain"))
+    .summary("Show how one step gets its sequences")
+    .description("Shows the formula of one step with its numbers, and how far every cell is from its target.")
+    .requiredOption("--step <n>", "step, counted from 0", stepNumber)
+    .addHelpText("after", "\n  $ legalone pas explain pipelines/demo.yaml --step 300")
+    .action(async (file: string, _options, command: Command) => {
+      const { explainPas } = await import("../actions/pas-explain.ts");
+      await explainPas(file, command.optsWithGlobals());
+    });
+}
+
+function order(pas: Command): void {
+  withSource(pas.command("order"))
+    .summary("Write the order folder for a trainer that runs alone")
+    .description(
+      "Writes order.idx, order.rows.bin and order.json over packed data, as the control plane does before a mid-training attempt.",
+    )
+    .requiredOption("--out <folder>", "folder to write, for example <attempt folder>/order")
+    .addHelpText(
+      "after",
+      "\n  $ legalone pas order pipelines/demo.yaml --packed .legalone/artifacts/<sha256> --out attempt/order",
+    )
+    .action(async (file: string, _options, command: Command) => {
+      const { writePasOrder } = await import("../actions/pas-order.ts");
+      await writePasOrder(file, command.optsWithGlobals());
+    });
+}
+
+/** Where the cells come from; the same for all three. */
+function withSource(command: Command): Command {
+  return command
+    .argument("<file>", "pipeline file, or a bare spec")
+    .option("--set <key=value>", "change a value of the pipeline file; may be repeated", repeated)
+    .option("--stage <name>", "the stage, where a pipeline has several with an order")
+    .option("--packed <folder>", "packed data to take the cells from; otherwise those of the newest run");
+}
+
+function stepNumber(text: string): number {
+  return text === "0" ? 0 : wholeNumber(text);
+}

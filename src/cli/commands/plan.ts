@@ -1,0 +1,17 @@
+import type { Command } from "commander";
+import { repeated } from "../repeated.ts";
+
+export function define(command: Command): void {
+  command
+    .argument("<file>", "pipeline file")
+    .option("--set <key=value>", "change a value of the file; may be repeated", repeated)
+    .option("--assume-inputs", "take inputs from outside as if they were there")
+    .addHelpText(
+      "after",
+      "\n  $ legalone plan pipelines/demo.yaml\n  $ legalone plan pipelines/legalone-8b.yaml --assume-inputs\n\nMissing inputs are BLOCKED, and the command ends with exit code 3. Nothing is started.",
+    )
+    .action(async (file: string) => {
+      const { plan } = await import("../actions/plan.ts");
+      await plan(file, command.optsWithGlobals());
+    });
+}

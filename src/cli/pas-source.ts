@@ -1,0 +1,107 @@
+import { fileURLToPath } from "node:url";
+import { loadPipeline } from "../config/load.ts";
+import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
+import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import { LegaloneError } from "../core/errors.ts";
+import type { OrderSpec } from "../recipe/order.ts";
+import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/order-options.ts";
+import { type PackedCells, readPackedCells } from "../worker/packed-cells.ts";
+
+export interface PasSourceOptions {
+  set?: string[];
+  stage?: string;
+  packed?: string;
+}
+
+/** An order spec and where its cells come from. */
+export interface PasSource {
+  spec: OrderSpec;
+  /** null for a bare spec and for assumed cells: there is no data to point into. */
+  packed: PackedCells | null;
+  /** One sentence for people: what the cells were taken from. */
+  from: string;
+  /** The cells are not measured: counts and passes are only a sketch. */
+  assumed: boolean;
+  /** Of the pipeline's stage; a bare spec has no limit. */
+  maxPasses: number | undefined;
+}
+
+/**
+ * Reads a bare spec, or the stage of a pipeline that has an order. Its cells come from `packed`, else from the newest
+ * packed artifact of a run of this pipeline, else they are assumed.
+ */
+export async function readPasSource(file: string, options: PasSourceOptions): Promise<PasSource> {
+  if (isPasSpec(file)) {
+    return { spec: readPasSpec(file), packed: null, from: "the spec", assumed: false, maxPasses: undefined };
+  }
+  const pipeline = loadPipeline(file, { set: options.set ?? [] });
+  const stage = orderedStage(pipeline, options.stage);
+  const order = stage.with as unknown as OrderOptions;
+  const found =
+    options.packed === undefined
+      ? await newestPacked(pipeline.name)
+      : { folder: options.packed, from: options.packed };
+  const packed = found ? readPackedCells(found.folder) : null;
+  return {
+    spec: orderSpecOf(order, packed ?? assumedCells(order, stage, pipeline), pipeline.seed),
+    packed,
+    from:
+      found?.from ??
+      "assumption: nothing is packed yet, so that groups, equal bands and one pass over each cell are assumed",
+    assumed: packed === null,
+    maxPasses: order.pas.max_passes,
+  };
+}
+
+function orderedStage(pipeline: ResolvedPipeline, wanted: string | undefined): ResolvedStage {
+  const stages = pipeline.stages.filter(({ prepare }) => prepare?.entry === "pas-order");
+  const names = stages.map(({ name }) => name).join(", ");
+  if (stages.length === 0)
+    throw new LegaloneError("E_USAGE", `${pipeline.name} has no stage with an order`, {
+      hint: "the stage kind `midtrain` has one",
+    });
+  if (wanted === undefined && stages.length > 1)
+    throw new LegaloneError("E_USAGE", `${pipeline.name} has several stages with an order: ${names}`, {
+      hint: "name one with --stage",
+    });
+  const stage = wanted === undefined ? stages[0] : stages.find(({ name }) => name === wanted);
+  if (!stage)
+    throw new LegaloneError("E_USAGE", `${wanted} is no stage with an order; ${pipeline.name} has ${names}`);
+  return stage;
+}
+
+async function newestPacked(pipeline: string): Promise<{ folder: string; from: string } | null> {
+  const { withPlanRecords } = await import("./actions/plan-records.ts");
+  const { findNewestArtifact } = await import("../records/reads/planning.ts");
+  const { result } = await withPlanRecords(
+    async (_, database) => database && findNewestArtifact(database, pipeline, "packed"),
+  );
+  return result?.uri.startsWith("file://")
+    ? { folder: fileURLToPath(result.uri), from: `the packed data of ${result.runId}` }
+    : null;
+}
+
+/** Groups of the corpus configuration, three equal bands, and as many sequences as one pass takes. */
+function assumedCells(order: OrderOptions, stage: ResolvedStage, pipeline: ResolvedPipeline): PackedCells {
+  const packer = pipeline.stages.find(({ name }) =>
+    stage.inputs.some((input) => input.kind === "packed" && input.stage === name),
+  );
+  const sequenceLength = Number(packer?.with.sequence_length ?? 4096);
+  const groups = groupsOf(pipeline);
+  const total = stepsOf(order, sequenceLength) * order.batch;
+  const bands = ["low", "middle", "high"];
+  const sequences = Math.ceil(total / (groups.length * bands.length));
+  const cells = groups.flatMap((group) =>
+    bands.map((band) => ({ group, band, first: 0, sequences, tokens: sequences * sequenceLength })),
+  );
+  return { sequenceLength, cells };
+}
+
+function groupsOf(pipeline: ResolvedPipeline): string[] {
+  const sources = pipeline.stages.flatMap((stage) => {
+    const corpus = stage.with.corpus as { sources?: { group?: string }[] } | undefined;
+    return corpus?.sources ?? [];
+  });
+  const groups = [...new Set(sources.flatMap(({ group }) => (group === undefined ? [] : [group])))].sort();
+  return groups.length > 0 ? groups : ["general", "legal", "synthetic"];
+}

@@ -1,0 +1,85 @@
+import type { OrderCell, OrderSummary } from "../recipe/order.ts";
+import { count, number, percent } from "./format.ts";
+import type { Look } from "./look.ts";
+import { indent, table } from "./table.ts";
+
+export interface PasPreview extends OrderSummary {
+  cells: OrderCell[];
+  batch: number;
+  from: string;
+  assumed: boolean;
+  warnings: string[];
+}
+
+/** The schedule drawn over the steps, and what it means for every cell. */
+export async function pasView(preview: PasPreview, look: Look): Promise<string> {
+  const { default: asciichart } = await import("asciichart");
+  const { cells, steps, batch, from, assumed, orderSha256, warnings } = preview;
+  const { colors } = look;
+  const width = Math.max(20, Math.min(steps.length, look.width - 16));
+  const low = steps.map(({ p }) =>
+    p.reduce((sum, value, i) => (cells[i]!.band === "low" ? sum + value : sum), 0),
+  );
+  const plot = (title: string, values: number[]) =>
+    `${colors.bold(title)}\n${indent(asciichart.plot(squeeze(values, width), { height: 6, format: (value) => number(value).padStart(9) }))}`;
+  return [
+    `${steps.length} steps of ${batch} sequences; cells from ${from}`,
+    ...(assumed
+      ? [
+          colors.yellow(
+            "These are no measured numbers. After a run, or with --packed, the real cells are shown.",
+          ),
+        ]
+      : []),
+    "",
+    plot(
+      "learning rate",
+      steps.map(({ lr }) => lr),
+    ),
+    "",
+    plot("share of the low band", low),
+    "",
+    cellTable(preview, look),
+    "",
+    ...warnings.map((text) => `${colors.yellow("warning")} ${text}`),
+    `order ${orderSha256}`,
+  ].join("\n");
+}
+
+/** Probabilities at the first, a stable and the last step, and how often each cell is gone through. */
+function cellTable({ cells, steps, passes }: PasPreview, look: Look): string {
+  const right = { align: "right" } as const;
+  const stable = steps.reduce((best, step) => (step.alpha > best.alpha ? step : best), steps[0]!);
+  return table(
+    [
+      { title: "GROUP" },
+      { title: "BAND" },
+      { title: "WEIGHT", ...right },
+      { title: "FIRST", ...right },
+      { title: "STABLE", ...right },
+      { title: "LAST", ...right },
+      { title: "SEQUENCES", ...right },
+      { title: "TAKEN", ...right },
+      { title: "PASSES", ...right },
+    ],
+    cells.map(({ group, band, weight, sequences }, i) => [
+      group,
+      band,
+      percent(weight),
+      percent(steps[0]!.p[i]!),
+      percent(stable.p[i]!),
+      percent(steps.at(-1)!.p[i]!),
+      count(sequences),
+      count(steps.reduce((sum, step) => sum + step.count[i]!, 0)),
+      passes[i]!.toFixed(2),
+    ]),
+    look.colors.dim,
+  );
+}
+
+function squeeze(values: number[], width: number): number[] {
+  return Array.from(
+    { length: width },
+    (_, i) => values[Math.round((i * (values.length - 1)) / Math.max(1, width - 1))]!,
+  );
+}
