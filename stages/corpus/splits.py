@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
+
+from stages._worker.chance import draw
 
 SPLITS = ("base", "train", "heldout")
 
@@ -20,9 +21,3 @@ def choose_split(rules: dict[str, Any], unit: str, row: dict[str, Any], source: 
     if draw(seed, source, "heldout", unit) < heldout.get("share", 0):
         return "heldout"
     return "base" if draw(seed, source, "base", unit) < rules.get("base", 0) else "train"
-
-
-def draw(seed: int, *parts: str) -> float:
-    """A number in [0, 1) that depends on the seed and the parts only."""
-    digest = hashlib.sha256("\0".join([str(seed), *parts]).encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
