@@ -6,11 +6,11 @@ import copy
 import functools
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 
 from stages._worker.failures import UserError
 from stages._worker.locations import CHECKOUT, stage_folder
+from stages._worker.yaml_file import read_yaml
 
 
 @functools.cache
@@ -19,7 +19,7 @@ def stage_definition(kind: str) -> dict[str, Any]:
     path = stage_folder(kind) / "stage.yaml"
     if not path.is_file():
         raise UserError(f"no stage kind '{kind}': {path} does not exist")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def resolve_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -53,4 +53,4 @@ def _load_config(folder: str, name: str) -> dict[str, Any]:
     path = CHECKOUT / "configs" / folder / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"no configs/{folder}/{name}.yaml")
-    return {"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))}
+    return {"name": name, **read_yaml(path)}

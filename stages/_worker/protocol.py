@@ -81,8 +81,10 @@ def _run_attempt(run: Callable[[Job, Worker], None], raw: dict[str, Any]) -> int
 def _report(error: Exception, events: EventFile) -> int:
     failure = as_failure(error)
     status = "stopped" if isinstance(failure, Stopped) else "failed"
-    if not isinstance(failure, Stopped):
+    if failure.reason == WorkerFailure.reason:
         traceback.print_exception(error)
+    else:
+        print(f"{failure.reason}: {failure}", file=sys.stderr)
     hint = {} if failure.hint is None else {"hint": failure.hint}
     try:
         events.write(
