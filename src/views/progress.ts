@@ -16,7 +16,7 @@ export function progressFrame(detail: RunDetail, look: Look, live: Live, warning
   const room = Math.max(20, look.width - widest - 30);
   const rows = lines.map((line) => [
     `${mark(line, colors)} ${line.name}`,
-    paint(line.state, colors)(line.word),
+    paint(line.outcome, colors)(line.word),
     line.elapsedMs === null ? "" : duration(line.elapsedMs),
     noteWithBar(line, look, room),
   ]);

@@ -14,6 +14,8 @@ export interface StageLine {
   name: string;
   kind: string;
   state: StageRow["state"];
+  /** How it is shown: a stage whose gate did not hold looks failed, although its outputs are there. */
+  outcome: StageRow["state"];
   /** What a person calls it now: `training`, `done`, `cached`, `waiting`, … */
   word: string;
   reason: string | null;
@@ -45,6 +47,7 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     name: stage.name,
     kind: stage.kind,
     state: stage.state,
+    outcome: gateFailed(stage) ? "FAILED" : stage.state,
     word: wordOf(stage),
     reason: stage.reason,
     message: stage.message,
@@ -97,14 +100,18 @@ function wordOf(stage: StageRow): string {
     case "RUNNING":
       return runningWord(stage);
     case "SUCCEEDED":
-      return "done";
+      return gateFailed(stage) ? "gate failed" : "done";
     case "SKIPPED":
-      return "cached";
+      return gateFailed(stage) ? "gate failed" : "cached";
     case "FAILED":
-      return stage.reason === "gate_failed" ? "gate failed" : "failed";
+      return "failed";
     case "CANCELLED":
-      return "cancelled";
+      return stage.reason === "cancelled" ? "cancelled" : "not run";
   }
+}
+
+function gateFailed(stage: StageRow): boolean {
+  return stage.gates.some((gate) => !gate.passed);
 }
 
 function runningWord(stage: StageRow): string {
@@ -131,8 +138,8 @@ const marks: Record<StageLine["state"], string> = {
 };
 
 /** The mark before a stage's name, in the colour of its state. */
-export function mark(line: Pick<StageLine, "state">, colors: Colors): string {
-  return paint(line.state, colors)(marks[line.state]);
+export function mark({ outcome }: Pick<StageLine, "outcome">, colors: Colors): string {
+  return paint(outcome, colors)(marks[outcome]);
 }
 
 export function paint(state: StageLine["state"], colors: Colors): (text: string) => string {

@@ -78,7 +78,7 @@ export function stageTable(lines: StageLine[], look: Look): string {
   const { colors } = look;
   const rows = lines.map((line) => [
     `${mark(line, colors)} ${line.name}`,
-    paint(line.state, colors)(line.word),
+    paint(line.outcome, colors)(line.word),
     line.elapsedMs === null ? "" : duration(line.elapsedMs),
   ]);
   const widest = Math.max(...lines.map((line) => line.name.length), 0);

@@ -37,7 +37,7 @@ function stageSection({ stages }: RunDetail, look: Look): string {
     const line = stageLine(stage, nothingLive, look.now);
     const first = [
       `${mark(line, colors)} ${line.name}`,
-      paint(line.state, colors)(line.word),
+      paint(line.outcome, colors)(line.word),
       line.elapsedMs === null ? "" : duration(line.elapsedMs),
     ];
     const [head = "", ...more] = chunks(tellings(line), 3);

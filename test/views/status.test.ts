@@ -82,18 +82,13 @@ describe("status of one run", () => {
   });
 
   test("gates show what was measured against what", () => {
-    const stage = stageRow("midtrain", {
-      state: "FAILED",
-      reason: "gate_failed",
-      startedAt: at(0),
-      endedAt: at(9),
-    });
+    const stage = doneStage("midtrain", 0, 9, { legal_ppl: 380 });
     const text = runStatus(
       runDetail([{ ...stage, gates: [gateRow(stage.id, { value: 380, passed: false })] }]),
       plainLook,
     );
     expect(text).toContain("✗ gate midtrain  legal ppl below base legal ppl  380  < 365.2  does not hold");
-    expect(text).toContain("gate failed");
+    expect(text).toContain("✗ midtrain  gate failed");
   });
 
   test("a stage taken from an earlier run names that run and shows no time", () => {

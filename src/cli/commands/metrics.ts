@@ -1,11 +1,12 @@
 import type { Command } from "commander";
+import { repeated } from "../repeated.ts";
 import { wholeNumber } from "../whole-number.ts";
 
 export function define(command: Command): void {
   command
     .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
     .argument("[stage]", "only this stage")
-    .option("--name <metric...>", "only these metrics")
+    .option("--name <metric>", "only this metric; may be repeated", repeated)
     .option("--plot", "draw each curve")
     .option("--points <number>", "at most this many points a curve", wholeNumber, 400)
     .addHelpText("after", "\n  $ legalone metrics latest midtrain --name loss --plot")

@@ -29,52 +29,74 @@ export interface Verdict {
 
 type StageLike = Pick<
   Stage,
-  "name" | "state" | "reason" | "message" | "desired" | "startedAt" | "endedAt" | "position"
-> & { gates: Pick<Gate, "passed">[] };
+  "name" | "state" | "reason" | "message" | "startedAt" | "endedAt" | "position" | "spec"
+> & { gates: Pick<Gate, "metric" | "comparison" | "against" | "value" | "threshold" | "passed">[] };
 
-const final = new Set<Stage["state"]>(["SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED"]);
+interface Culprit {
+  state: RunState;
+  stage: string;
+  reason: string | null;
+  message: string | null;
+}
+
+/** Reasons of stages that others took along: they decide nothing. */
+const takenAlong = new Set(["upstream_failed", "gate_failed", "not_requested"]);
 
 /**
- * The verdict over a run's stages of the current generation. A failed stage decides over a cancelled one, because
- * the rest of a failed run is cancelled; a stage that failed by its gate ends the run with exit code 10. Stages after
- * `--until` are recorded as CANCELLED (not_requested) and decide nothing.
+ * The verdict over a run's stages of the current generation. A failed stage decides before a gate that did not hold,
+ * and both before a cancelled stage. Stages after `--until` are recorded as CANCELLED (not_requested) and decide nothing.
  */
-export function verdictOf(run: Pick<Run, "id">, stages: StageLike[]): Verdict {
-  const ended = stages.length > 0 && stages.every((stage) => final.has(stage.state));
-  const failed = stages.filter((stage) => stage.state === "FAILED" && stage.reason !== "upstream_failed");
-  const culprit =
-    failed[0] ??
-    stages.find((stage) => stage.state === "FAILED") ??
-    stages.find(
-      (stage) =>
-        stage.state === "CANCELLED" && stage.reason !== "upstream_failed" && stage.reason !== "not_requested",
-    );
-  const state = stateOf(stages, ended, culprit);
-  const times = (pick: (stage: StageLike) => Date | null) =>
-    stages.flatMap((stage) => pick(stage)?.getTime() ?? []);
-  const starts = times((stage) => stage.startedAt);
-  const ends = times((stage) => stage.endedAt);
+export function verdictOf(run: Pick<Run, "id" | "createdAt">, stages: StageLike[]): Verdict {
+  const ended = stages.length > 0 && stages.every(hasEnded);
+  const begun = stages.some((stage) => stage.startedAt !== null || stage.state === "SKIPPED");
+  const culprit = failedStage(stages) ?? failedGate(stages) ?? (ended ? cancelledStage(stages) : null);
+  const state = ended ? (culprit?.state ?? RunState.succeeded) : begun ? RunState.running : RunState.waiting;
+  const ends = stages.flatMap((stage) => stage.endedAt?.getTime() ?? []);
   return {
     run: run.id,
     state,
     ended,
     exitCode: exitOf[state],
-    stage: culprit?.name ?? null,
+    stage: culprit?.stage ?? null,
     reason: culprit?.reason ?? null,
     message: culprit?.message ?? null,
-    startedAt: starts.length > 0 ? new Date(Math.min(...starts)) : null,
+    startedAt: begun || ended ? run.createdAt : null,
     endedAt: ended && ends.length > 0 ? new Date(Math.max(...ends)) : null,
   };
 }
 
-function stateOf(stages: StageLike[], ended: boolean, culprit: StageLike | undefined): RunState {
-  if (!ended) {
-    const begun = stages.some((stage) => stage.state !== "PENDING" && stage.state !== "READY");
-    return begun ? RunState.running : RunState.waiting;
+/** A stage that ended well has ended only when its gates are measured: they decide about the run. */
+function hasEnded(stage: StageLike): boolean {
+  if (stage.state === "FAILED" || stage.state === "CANCELLED") return true;
+  if (stage.state !== "SUCCEEDED" && stage.state !== "SKIPPED") return false;
+  const declared = (stage.spec as { gates?: unknown[] } | null)?.gates?.length ?? 0;
+  return stage.gates.length >= declared;
+}
+
+function failedStage(stages: StageLike[]): Culprit | null {
+  const failed = stages.find((stage) => stage.state === "FAILED");
+  return failed === undefined ? null : { ...blame(failed), state: RunState.failed };
+}
+
+function failedGate(stages: StageLike[]): Culprit | null {
+  for (const stage of stages) {
+    const gate = stage.gates.find((one) => !one.passed);
+    if (gate === undefined) continue;
+    const rule = `${gate.metric} ${gate.comparison} ${gate.against}`;
+    const message = `${rule} did not hold: ${gate.value ?? "not measured"} against ${gate.threshold ?? "nothing"}`;
+    return { state: RunState.gateFailed, stage: stage.name, reason: "gate_failed", message };
   }
-  if (culprit === undefined) return RunState.succeeded;
-  if (culprit.state === "CANCELLED") return RunState.cancelled;
-  return culprit.reason === "gate_failed" ? RunState.gateFailed : RunState.failed;
+  return null;
+}
+
+function cancelledStage(stages: StageLike[]): Culprit | null {
+  const cancelled = stages.filter((stage) => stage.state === "CANCELLED");
+  const first = cancelled.find((stage) => !takenAlong.has(stage.reason ?? ""));
+  return first === undefined ? null : { ...blame(first), state: RunState.cancelled };
+}
+
+function blame({ name, reason, message }: StageLike): Omit<Culprit, "state"> {
+  return { stage: name, reason, message };
 }
 
 const exitOf: Record<RunState, ExitCode> = {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { verdictOf } from "../../../src/records/reads/verdict.ts";
 import { at, doneStage, gateRow, stageRow } from "../../views/rows.ts";
 
-const run = { id: "rk2m9x4t7a" };
+const run = { id: "rk2m9x4t7a", createdAt: at(0) };
 const done = doneStage("base", 0, 60, {});
 const failed = stageRow("sft", {
   state: "FAILED",
@@ -12,6 +12,20 @@ const failed = stageRow("sft", {
   endedAt: at(70),
 });
 const cancelledAfter = stageRow("rl", { state: "CANCELLED", reason: "upstream_failed", endedAt: at(70) });
+
+const cancelledBehindGate = stageRow("rl", { state: "CANCELLED", reason: "gate_failed", endedAt: at(70) });
+
+/** A stage that ended well with one gate. */
+function gated(passed: boolean) {
+  const stage = doneStage(
+    "midtrain",
+    0,
+    60,
+    { legal_ppl: 244 },
+    { spec: { gates: [{ metric: "legal_ppl" }] } },
+  );
+  return { ...stage, gates: [gateRow(stage.id, { passed })] };
+}
 
 test.each([
   ["nothing has begun", [stageRow("a"), stageRow("b", { state: "READY" })], "waiting", 6],
@@ -37,18 +51,11 @@ test.each([
     "succeeded",
     0,
   ],
-  [
-    "a gate did not hold",
-    [
-      {
-        ...stageRow("m", { state: "FAILED", reason: "gate_failed", endedAt: at(9) }),
-        gates: [gateRow("m", { passed: false })],
-      },
-      cancelledAfter,
-    ],
-    "gate_failed",
-    10,
-  ],
+  ["a gate did not hold", [gated(false), cancelledBehindGate], "gate_failed", 10],
+  ["a gate of the last stage did not hold", [done, gated(false)], "gate_failed", 10],
+  ["a gate held", [gated(true)], "succeeded", 0],
+  ["the last stage ended, its gate is not yet measured", [done, { ...gated(true), gates: [] }], "running", 6],
+  ["a stage failed and a gate too", [gated(false), failed], "failed", 4],
 ] as const)("%s", (_name, stages, state, exitCode) => {
   expect(verdictOf(run, [...stages])).toMatchObject({ state, exitCode, ended: exitCode !== 6 });
 });
@@ -58,8 +65,14 @@ test("the stage that failed is named, not those that it took along", () => {
   expect(verdict).toMatchObject({ stage: "sft", reason: "nan_loss", message: "NaN" });
 });
 
-test("time runs from the first start to the last end", () => {
+test("the gate that did not hold is told with its values", () => {
+  const { message } = verdictOf(run, [gated(false), cancelledBehindGate]);
+  expect(message).toBe("legal_ppl below base.legal_ppl did not hold: 244.1 against 365.2");
+});
+
+test("time runs from the submission to the last end", () => {
   const verdict = verdictOf(run, [done, doneStage("b", 60, 300, {})]);
   expect([verdict.startedAt, verdict.endedAt]).toEqual([at(0), at(300)]);
   expect(verdictOf(run, [done, stageRow("b")]).endedAt).toBeNull();
+  expect(verdictOf(run, [stageRow("b")]).startedAt).toBeNull();
 });
