@@ -96,7 +96,7 @@ class LevelsRun:
             "entropy": report.mean_measure(1),
             "ratio": report.mean_measure(2),
             "loss": sum(report.losses) / len(report.losses) if report.losses else None,
-            "gradient_norm": max(report.gradient_norms, default=None),
+            "grad_norm": max(report.gradient_norms, default=None),
             "seconds_per_step": seconds,
         }
         for name, value in points.items():

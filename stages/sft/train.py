@@ -48,14 +48,14 @@ def train_sft(job: Job, worker: Worker) -> None:
     )
     worker.phase("compiling", "held-out loss")
     before = check.measure(job.seed)
-    train_loss = _train(job, worker, network, loss, plan, steps)
+    _train(job, worker, network, loss, plan, steps)
     worker.phase("loading", "measuring")
     after = check.measure(job.seed)
     think = check_think_form(network, tokenizer, heldout, options=options["checks"], seed=job.seed)
     perplexities = _perplexities(job, network, tokenizer)
 
     metrics = (
-        training_metrics(before, after, perplexities) | _think_metrics(think) | {"train_loss": train_loss}
+        training_metrics(before, after, perplexities) | _think_metrics(think)
     )
     _warn(worker, think, training)
     commit_model(
@@ -90,10 +90,10 @@ def _samples(folder: Path, model: Path, options: dict[str, Any]) -> tuple[Sample
 
 def _train(
     job: Job, worker: Worker, network: Qwen3ForCausalLM, loss: AnswerLoss, plan: Plan, steps: int
-) -> float:
+) -> None:
     options = job.options
     batch = options["batch"]
-    return Trainer(
+    Trainer(
         worker=worker,
         network=network,
         step=TrainStep(loss, AdamWSettings(**options["optimizer"])),

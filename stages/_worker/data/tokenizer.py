@@ -84,6 +84,7 @@ def train_tokenizer(texts: Iterable[str], *, size: int, folder: Path) -> Tokeniz
     fast.train_from_iterator(_with_roles(texts), trainer)
     folder.mkdir(parents=True, exist_ok=True)
     fast.save(str(folder / FILES[0]))
+    _keep_think_tags(folder / FILES[0], special)
     write_json(folder / FILES[1], _tokenizer_config(fast))
     return load_tokenizer(folder)
 
@@ -96,6 +97,14 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     except Exception as error:  # the tokenizers package raises bare Exception
         raise DataError(f"{folder}: no tokenizer can be read: {error}") from error
     return Tokenizer(fast, settings.get("chat_template") or CHAT_TEMPLATE)
+
+
+def _keep_think_tags(path: Path, special: tuple[str, ...]) -> None:
+    """The trainer marks all reserved tokens as special; `<think>` is not, so that decoding keeps it."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for token in content["added_tokens"]:
+        token["special"] = token["content"] in special
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def _with_roles(texts: Iterable[str]) -> Iterator[str]:
