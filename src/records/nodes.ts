@@ -18,7 +18,10 @@ export interface NodeAttempt {
   id: string;
   epoch: number;
   state: AttemptState;
+  startedAt: Date | null;
   exitedAt: Date | null;
+  /** Since its last line, or its dispatch. */
+  silentMs: number;
 }
 
 /** Notes a node's sign of life and hands back the attempts that are live on it. `isNew`: it had been silent or unknown. */
@@ -41,10 +44,21 @@ export async function syncNode(
     heartbeatAt: now,
   };
   await database.node.upsert({ where: { id: node }, create: { id: node, ...row }, update: row });
-  const attempts = await database.attempt.findMany({
+  const live = await database.attempt.findMany({
     where: { nodeId: node, endedAt: null },
-    select: { id: true, epoch: true, state: true, exitedAt: true },
+    select: {
+      id: true,
+      epoch: true,
+      state: true,
+      startedAt: true,
+      exitedAt: true,
+      heartbeatAt: true,
+      dispatchedAt: true,
+    },
     orderBy: { dispatchedAt: "asc" },
+  });
+  const attempts = live.map(({ heartbeatAt, dispatchedAt, ...attempt }) => {
+    return { ...attempt, silentMs: now.getTime() - (heartbeatAt ?? dispatchedAt).getTime() };
   });
   const silent = !before || now.getTime() - before.heartbeatAt.getTime() > silenceMs;
   const changed = before !== null && (before.slots !== row.slots || before.npus !== row.npus);

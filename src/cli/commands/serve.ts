@@ -1,0 +1,16 @@
+import type { Command } from "commander";
+import { wholeNumber } from "../whole-number.ts";
+
+export function define(command: Command): void {
+  command
+    .option(
+      "--host <address>",
+      "address to listen on; agents of other machines need one they reach",
+      "127.0.0.1",
+    )
+    .option("--port <number>", "port to listen on; the default is a free one", wholeNumber, 0)
+    .action(async () => {
+      const { runServe } = await import("../serve/run-serve.ts");
+      await runServe(command.optsWithGlobals());
+    });
+}

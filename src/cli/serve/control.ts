@@ -1,0 +1,123 @@
+import { buildHash } from "../../core/build.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import type { Times } from "../../core/times.ts";
+import type {
+  ControlPort,
+  EventBatch,
+  ExitReport,
+  Health,
+  IngestReply,
+  LaunchSpec,
+  SyncReply,
+  SyncRequest,
+} from "../../dispatch/api/contract.ts";
+import { defaultKeep } from "../../records/artifacts.ts";
+import { type Database, databaseError } from "../../records/database.ts";
+import { recordExit } from "../../records/exits.ts";
+import { ingestEvents } from "../../records/ingest.ts";
+import { readLaunch } from "../../records/launches.ts";
+import { type NodeAttempt, syncNode } from "../../records/nodes.ts";
+import { launchOf } from "../../workflow/launch.ts";
+
+export interface ControlOptions {
+  database: Database;
+  times: Times;
+  /** Looks at the rows soon. */
+  wake(): void;
+  queueHealthy(): boolean;
+}
+
+/** The control plane as agents see it: records beneath, and a call to the reconciler wherever something may follow. */
+export class Control implements ControlPort {
+  readonly #options: ControlOptions;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  async sync(node: string, { agent, attempts: held }: SyncRequest): Promise<SyncReply> {
+    const { database, times, wake } = this.#options;
+    return guarded(async () => {
+      const { attempts, isNew } = await syncNode(database, node, agent, times.nodeSilence);
+      const named = new Set(held.map(({ attempt, epoch }) => `${attempt} ${epoch}`));
+      const isHeld = ({ id, epoch }: NodeAttempt) => named.has(`${id} ${epoch}`);
+      const vanished = attempts.filter((attempt) => !isHeld(attempt) && this.#hasVanished(attempt));
+      for (const { id, epoch } of vanished) {
+        await recordExit(database, id, { epoch, code: null, signal: null, lost: true });
+      }
+      if (isNew || vanished.length > 0) wake();
+      const fresh = attempts.filter(
+        (attempt) => attempt.state === "DISPATCHING" && !attempt.exitedAt && !isHeld(attempt),
+      );
+      return {
+        assignments: await Promise.all(fresh.map(({ id }) => this.#launch(id))),
+        stop: attempts
+          .filter((attempt) => attempt.state === "STOPPING" && isHeld(attempt))
+          .map(({ id }) => ({ attempt: id, graceSeconds: times.stop / 1000 })),
+        known: attempts.filter(isHeld).map(({ id }) => id),
+        intervalSeconds: times.sync / 1000,
+      };
+    });
+  }
+
+  /**
+   * An agent names all it holds. One that should run and is not named is lost when it has not been heard of for a
+   * while (a request may be older than the start it does not name); one that was to stop before it began, at once.
+   */
+  #hasVanished({ state, startedAt, exitedAt, silentMs }: NodeAttempt): boolean {
+    if (exitedAt || state === "DISPATCHING") return false;
+    if (state === "STOPPING" && startedAt === null) return true;
+    return silentMs > 2 * this.#options.times.sync + this.#options.times.heartbeat;
+  }
+
+  async ingest(attempt: string, batch: EventBatch): Promise<IngestReply> {
+    const { database, times } = this.#options;
+    return guarded(() => ingestEvents(database, attempt, batch, times));
+  }
+
+  async exit(attempt: string, { epoch, code, signal, lost, reason, message }: ExitReport): Promise<boolean> {
+    return guarded(async () => {
+      const exit = { epoch, code, signal, lost, reason, message };
+      const taken = await recordExit(this.#options.database, attempt, exit);
+      if (taken) this.#options.wake();
+      return taken;
+    });
+  }
+
+  async launch(attempt: string): Promise<LaunchSpec> {
+    return guarded(() => this.#launch(attempt));
+  }
+
+  async #launch(attempt: string): Promise<LaunchSpec> {
+    const { database, times } = this.#options;
+    return launchOf(await readLaunch(database, attempt), times, defaultKeep);
+  }
+
+  doorbell(): void {
+    this.#options.wake();
+  }
+
+  async health(): Promise<Health> {
+    const database = await this.#options.database.$queryRaw`select 1`.then(
+      () => true,
+      () => false,
+    );
+    return {
+      ok: database,
+      build: buildHash(),
+      pid: process.pid,
+      database,
+      queue: this.#options.queueHealthy(),
+    };
+  }
+}
+
+/** A database that is away is E_DATABASE (503): agents keep what they have and come again. */
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = databaseError(error);
+    throw known instanceof LegaloneError ? known : error;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Happening } from "../../core/changes.ts";
+import type { Log } from "../../core/log.ts";
+import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
+import { lookUpCache } from "../../records/cache.ts";
+import { type Database, isUnreachable } from "../../records/database.ts";
+import { type Bell, commitHappenings } from "../../records/happenings.ts";
+import { relayOutbox, sweepOutbox } from "../../records/outbox.ts";
+import { readSnapshot } from "../../records/snapshot.ts";
+import { reconcile } from "../../workflow/reconcile.ts";
+import type { Policy } from "../../workflow/types.ts";
+
+const sweepEveryMs = 3_600_000;
+
+export interface LookOptions {
+  database: Database;
+  doorbell: Doorbell;
+  policy: Policy;
+  log: Log;
+  /** Since when this serve is the one that decides; undefined while another is. */
+  leadSince(): Date | undefined;
+}
+
+export interface Look {
+  /** One look at the rows: decides, applies, rings. Does nothing while another serve decides. */
+  once(): Promise<void>;
+  /** Called when a back-off ends. */
+  onLater(wake: () => void): void;
+  stop(): void;
+}
+
+/** The reconciler with its hands: the records beneath it and the bells it rings. */
+export function createLook({ database, doorbell, policy, log, leadSince }: LookOptions): Look {
+  const ports = {
+    read: () => readSnapshot(database, policy.times.cooldown),
+    lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
+    commit: (happenings: readonly Happening[], bells: readonly Bell[]) =>
+      commitHappenings(database, happenings, bells),
+  };
+  let timer: NodeJS.Timeout | undefined;
+  let later = () => {};
+  let sweptAt = 0;
+
+  const once = async (): Promise<void> => {
+    const since = leadSince();
+    if (!since) return;
+    try {
+      const wakeAt = await reconcile(ports, policy, since, log);
+      // A bell for the reconciler has been heard: this was the look it asked for.
+      await relayOutbox(
+        database,
+        async (topic, key) => topic === reconcileQueue || doorbell.ring(topic, key),
+      );
+      clearTimeout(timer);
+      if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
+      if (Date.now() - sweptAt > sweepEveryMs) {
+        sweptAt = Date.now();
+        await sweepOutbox(database, sweepEveryMs);
+      }
+    } catch (error) {
+      // Told once by the leadership, which notices first.
+      if (!isUnreachable(error)) throw error;
+    }
+  };
+  return {
+    once,
+    onLater: (wake) => {
+      later = wake;
+    },
+    stop: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import pRetry, { AbortError } from "p-retry";
+import { buildHash } from "../../core/build.ts";
+import type { ConnectionSpec } from "../../core/connections.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import { createLog, type Log } from "../../core/log.ts";
+import { workspace } from "../../core/paths.ts";
+import { readTimes } from "../../core/times.ts";
+import { createApi } from "../../dispatch/api/server.ts";
+import { BullmqDoorbell } from "../../dispatch/doorbell/bullmq-doorbell.ts";
+import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
+import { AnswerRound } from "../../dispatch/doorbell/timer-doorbell.ts";
+import { openDatabase } from "../../records/database.ts";
+import { Leadership } from "../../records/leadership.ts";
+import { migrate } from "../../records/migrate.ts";
+import { databaseSpec, queuePrefix, queueSpec } from "../../services/addresses.ts";
+import { readDaemon, writeDaemon } from "../../services/daemon.ts";
+import { withLock } from "../../services/lock.ts";
+import { leaveWithOwner } from "../../services/owner.ts";
+import { Control } from "./control.ts";
+import { createLook } from "./look.ts";
+import { policyOf } from "./policy.ts";
+
+/** A database that starts beside serve is waited for. */
+const databasePatienceMs = 20_000;
+
+export interface ServeOptions {
+  host: string;
+  /** 0 for a free one. */
+  port: number;
+}
+
+/** Runs the control plane until TERM. Agents and workers go on without it, and are found again by the next one. */
+export async function runServe({ host, port }: ServeOptions): Promise<void> {
+  const home = workspace();
+  const log = createLog({ fields: { serve: process.pid } });
+  const times = readTimes();
+  const spec = databaseSpec(home);
+  refuseSecond(home);
+  await migrated(spec, log);
+
+  const database = openDatabase(spec);
+  const doorbell: Doorbell = new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
+  const leadSince = () => leadership.since;
+  const look = createLook({ database, doorbell, policy: policyOf(times), log, leadSince });
+  const round = new AnswerRound(look.once, log);
+  const wake = () => void round.call(undefined);
+  look.onLater(wake);
+  const leadership = Leadership.start(spec, wake, log);
+  const control = new Control({ database, times, wake, queueHealthy: () => doorbell.healthy() });
+  const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
+  const api = createApi(control, token, log);
+  try {
+    const address = await api.listen({ host, port });
+    doorbell.listen(reconcileQueue, () => round.call(undefined), { everyMs: times.reconcile });
+    await takeNote(home, { address, token });
+    log.info("serve runs", { address, build: buildHash(), home, reconcileMs: times.reconcile });
+    await untilAsked();
+    log.info("serve leaves; agents and workers go on");
+  } finally {
+    await api.close();
+    look.stop();
+    await doorbell.close();
+    await round.idle();
+    await leadership.close();
+    await database.$disconnect();
+    if (readDaemon(noteOf(home))?.pid === process.pid) rmSync(noteOf(home), { force: true });
+  }
+}
+
+/** Tries while PostgreSQL cannot be reached; what it answers is final. */
+async function migrated(spec: ConnectionSpec, log: Log): Promise<void> {
+  const applied = await pRetry(
+    async () => {
+      try {
+        return await migrate(spec);
+      } catch (error) {
+        const away = error instanceof LegaloneError && error.code === "E_DATABASE";
+        throw away ? error : new AbortError(error as Error);
+      }
+    },
+    { forever: true, maxRetryTime: databasePatienceMs, minTimeout: 200, maxTimeout: 2_000 },
+  );
+  if (applied.length > 0) log.info("migrated", { applied });
+}
+
+function noteOf(home: string): string {
+  return join(home, "serve.json");
+}
+
+/** One serve a workspace: its note tells agents where to report. @throws E_CONFLICT */
+function refuseSecond(home: string): void {
+  const other = readDaemon(noteOf(home));
+  if (other === undefined || other.pid === process.pid) return;
+  throw new LegaloneError("E_CONFLICT", `a serve of this workspace runs already, process ${other.pid}`, {
+    hint: "`legalone down` stops it; LEGALONE_HOME names another workspace.",
+  });
+}
+
+async function takeNote(home: string, note: { address: string; token: string }): Promise<void> {
+  await withLock(join(home, "serve.lock"), async () => {
+    refuseSecond(home);
+    writeDaemon(noteOf(home), { pid: process.pid, build: buildHash(), ...note });
+  });
+}
+
+/** Resolves at TERM, INT, or the end of the owner that tests name. */
+function untilAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve());
+    leaveWithOwner(resolve);
+  });
+}

@@ -1,0 +1,96 @@
+import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import type { ArtifactRow } from "../core/rows.ts";
+import type { Times } from "../core/times.ts";
+
+/** The rows a launch is made from. */
+export interface LaunchFacts {
+  attempt: { id: string; epoch: number; engine: string; nodeId: string | null };
+  shard: { index: number };
+  stage: { id: string; name: string; kind: string; spec: unknown; startedAt: Date | null };
+  run: { id: string; config: unknown };
+  /** Number of shards of the stage. */
+  shards: number;
+  inputs: { kind: string; stage: string; artifact: ArtifactRow }[];
+  resume: ArtifactRow | null;
+  devices: number[];
+}
+
+/** What an agent needs to start an attempt. Paths of the job are relative to the workspace of its node. */
+export interface Launch {
+  attempt: string;
+  epoch: number;
+  engine: string;
+  node: string;
+  prepare?: { entry: string };
+  kind: string;
+  job: Record<string, unknown>;
+  env: Record<string, string>;
+  graceSeconds: number;
+  image?: string;
+}
+
+/** Makes the launch of an attempt. Pure: the same rows give the same job, so starting it twice is starting it once. */
+export function launchOf(facts: LaunchFacts, times: Times, keep: number): Launch {
+  const { attempt, stage } = facts;
+  const spec = stage.spec as ResolvedStage;
+  const { cluster } = facts.run.config as ResolvedPipeline;
+  const visible: Record<string, string> =
+    facts.devices.length > 0 ? { ASCEND_RT_VISIBLE_DEVICES: facts.devices.join(",") } : {};
+  return {
+    attempt: attempt.id,
+    epoch: attempt.epoch,
+    engine: attempt.engine,
+    node: attempt.nodeId ?? "",
+    ...(spec.prepare ? { prepare: { entry: spec.prepare.entry } } : {}),
+    kind: stage.kind,
+    job: jobOf(facts, spec, times, keep),
+    env: { ...cluster.env, ...visible },
+    graceSeconds: times.stop / 1000,
+    ...(cluster.image === null ? {} : { image: cluster.image }),
+  };
+}
+
+function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: number): Record<string, unknown> {
+  const { attempt, shard, stage, run, resume } = facts;
+  const { seed, model } = run.config as ResolvedPipeline;
+  const folder = `attempts/${attempt.id}`;
+  const deadline =
+    spec.timeoutSeconds !== null && stage.startedAt
+      ? new Date(stage.startedAt.getTime() + spec.timeoutSeconds * 1000).toISOString()
+      : null;
+  return {
+    protocol: 1,
+    run: run.id,
+    stage: stage.name,
+    stageId: stage.id,
+    kind: stage.kind,
+    shard: shard.index,
+    shards: facts.shards,
+    attempt: attempt.id,
+    epoch: attempt.epoch,
+    inputs: jobInputs(facts, spec),
+    with: spec.with,
+    model,
+    resources: spec.resources,
+    seed,
+    folder,
+    output: `${folder}/output`,
+    events: `${folder}/events.jsonl`,
+    checkpoint: { keep, ...spec.checkpoint },
+    resume: resume ? { uri: resume.uri, step: resume.step, sha256: resume.sha256 } : null,
+    deadline,
+    heartbeatSeconds: times.heartbeat / 1000,
+  };
+}
+
+/** Inputs in bound order; one bound to a split stage gives one entry a shard. */
+function jobInputs({ inputs }: LaunchFacts, spec: ResolvedStage): object[] {
+  return spec.inputs.flatMap((input): object[] => {
+    if (input.stage === null) {
+      return [{ kind: input.kind, stage: null, uri: input.uri, sha256: input.sha256 }];
+    }
+    return inputs
+      .filter((bound) => bound.kind === input.kind && bound.stage === input.stage)
+      .map(({ kind, stage, artifact: { uri, sha256, meta } }) => ({ kind, stage, uri, sha256, meta }));
+  });
+}
