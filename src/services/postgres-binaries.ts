@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
-import { canReach, type ServiceUser } from "./unprivileged.ts";
+import { canReach, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
 const requireHere = createRequire(import.meta.url);
 
@@ -16,11 +16,11 @@ export function postgresBinaries(user: ServiceUser | undefined): string {
   const { native, version } = platformPackage();
   linkLibraries(native);
   if (canReach(native, user)) return native;
-  const copy = `/var/lib/legalone-postgresql-${version}`;
+  const copy = join(serviceFolder(), `legalone-postgresql-${version}`);
   if (!existsSync(copy)) {
     const half = `${copy}.${process.pid}`;
     mkdirSync(half, { mode: 0o755 });
-    cpSync(native, half, { recursive: true, verbatimSymlinks: true });
+    execFileSync("cp", ["-RP", `${native}/.`, half]);
     try {
       renameSync(half, copy);
     } catch (error) {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
-import { canReach, giveTo, type ServiceUser } from "./unprivileged.ts";
+import { canReach, giveTo, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
 /** Environment of every PostgreSQL program: none of ours, messages in English. */
 export const postgresEnv: NodeJS.ProcessEnv = {
@@ -14,14 +14,16 @@ export const postgresEnv: NodeJS.ProcessEnv = {
 };
 
 /**
- * Folder of the data: <workspace>/postgres, or where `user` cannot reach that, a folder below /var/lib.
+ * Folder of the data: <workspace>/postgres, or where `user` cannot reach that, one below serviceFolder().
  * It is chosen once and written to <workspace>/postgres.json, since permissions may change later.
  */
 export function dataFolder(home: string, user: ServiceUser | undefined): string {
   const note = join(home, "postgres.json");
   if (existsSync(note)) return (JSON.parse(readFileSync(note, "utf8")) as { data: string }).data;
   const id = sha256(`${home} ${Date.now()} ${process.pid}`).slice(0, 8);
-  const data = canReach(home, user) ? join(home, "postgres") : `/var/lib/legalone-${id}/postgres`;
+  const data = canReach(home, user)
+    ? join(home, "postgres")
+    : join(serviceFolder(), `legalone-${id}`, "postgres");
   mkdirSync(home, { recursive: true });
   writeFileSync(`${note}.new`, JSON.stringify({ data }));
   renameSync(`${note}.new`, note);

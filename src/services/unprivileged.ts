@@ -17,6 +17,14 @@ export function serviceUser(): ServiceUser | undefined {
   return userNamed("postgres") ?? userNamed("nobody") ?? { uid: 65534, gid: 65534 };
 }
 
+/**
+ * Where root keeps what the service user must reach when the workspace or the checkout is closed to it.
+ * LEGALONE_SERVICE_FOLDER, or /var/lib.
+ */
+export function serviceFolder(): string {
+  return process.env.LEGALONE_SERVICE_FOLDER ?? "/var/lib";
+}
+
 /** True when `user` can enter `folder`: every folder above it may be searched. Access lists are not read. */
 export function canReach(folder: string, user: ServiceUser | undefined): boolean {
   if (user === undefined) return true;
