@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,38 @@ class Qwen3Config:
         if self.head_dim % 2:
             raise UserError(f"head_dim {self.head_dim} is odd: rotary positions need pairs")
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Hugging Face name and shape of every weight."""
+        queries = self.num_attention_heads * self.head_dim
+        keys = self.num_key_value_heads * self.head_dim
+        layer = {
+            "input_layernorm": (self.hidden_size,),
+            "post_attention_layernorm": (self.hidden_size,),
+            "self_attn.q_proj": (queries, self.hidden_size),
+            "self_attn.k_proj": (keys, self.hidden_size),
+            "self_attn.v_proj": (keys, self.hidden_size),
+            "self_attn.o_proj": (self.hidden_size, queries),
+            "self_attn.q_norm": (self.head_dim,),
+            "self_attn.k_norm": (self.head_dim,),
+            "mlp.gate_proj": (self.intermediate_size, self.hidden_size),
+            "mlp.up_proj": (self.intermediate_size, self.hidden_size),
+            "mlp.down_proj": (self.hidden_size, self.intermediate_size),
+        }
+        table = (self.vocab_size, self.hidden_size)
+        return {
+            "model.embed_tokens.weight": table,
+            **{
+                f"model.layers.{n}.{name}.weight": shape
+                for n in range(self.num_hidden_layers)
+                for name, shape in layer.items()
+            },
+            "model.norm.weight": (self.hidden_size,),
+            **({} if self.tie_word_embeddings else {"lm_head.weight": table}),
+        }
+
     def parameter_count(self) -> int:
         """Number of weights."""
-        attention = (
-            self.hidden_size * self.head_dim * (self.num_attention_heads + self.num_key_value_heads) * 2
-        )
-        norms = 2 * self.hidden_size + 2 * self.head_dim
-        layer = attention + norms + 3 * self.hidden_size * self.intermediate_size
-        embedding = self.vocab_size * self.hidden_size * (1 if self.tie_word_embeddings else 2)
-        return embedding + self.num_hidden_layers * layer + self.hidden_size
+        return sum(math.prod(shape) for shape in self.shapes().values())
 
 
 def config_from(values: dict[str, Any], *, where: str = "model") -> Qwen3Config:

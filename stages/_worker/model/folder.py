@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,18 @@ from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
 from stages._worker.failures import DataError
 from stages._worker.jsonl import write_json
 from stages._worker.model.config import Qwen3Config, read_config, write_config
-from stages._worker.model.qwen3 import Qwen3ForCausalLM
-from stages._worker.model.weights import load_weights, save_weights
+from stages._worker.model.tensor_folder import save_weights
+
+if TYPE_CHECKING:
+    from stages._worker.model.qwen3 import Qwen3ForCausalLM
 
 
 def load_model(folder: Path, *, max_length: int | None = None) -> tuple[Qwen3ForCausalLM, Tokenizer]:
     """Network and tokenizer of a model folder, checked against each other."""
+    # Writing a folder needs no MindSpore; only this does.
+    from stages._worker.model.qwen3 import Qwen3ForCausalLM
+    from stages._worker.model.weights import load_weights
+
     config = read_config(folder)
     tokenizer = load_tokenizer(folder)
     if len(tokenizer) > config.vocab_size:
@@ -39,6 +45,7 @@ def save_model(
     tokenizer_from: Path,
     facts: dict[str, Any],
     dtype: str = "float32",
+    shard_bytes: int = 4_000_000_000,
 ) -> None:
     """Writes a folder that transformers loads. `facts` (metrics, parents, …) go to legalone.json."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,5 +56,5 @@ def save_model(
     write_config(
         config, folder, end_of_text=tokenizer.end_of_text, end_of_turn=tokenizer.end_of_turn, dtype=dtype
     )
-    save_weights(tensors, folder, dtype=dtype)
+    save_weights(tensors, folder, dtype=dtype, shard_bytes=shard_bytes)
     write_json(folder / "legalone.json", facts)

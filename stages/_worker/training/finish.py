@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ def commit_model(
     summary: dict[str, Any],
     dtype: str = "float32",
 ) -> None:
-    """Writes output/model, commits it and ends the attempt with `metrics`."""
+    """Writes output/model, commits it and ends the attempt with `metrics`.
+
+    `tokenizer_from` is the model folder the stage started from; what made that model stays in its history.
+    """
     job = worker.job
     worker.phase("saving")
-    facts = {
+    step = {
         "stage": job.stage,
         "kind": job.kind,
         "seed": job.seed,
@@ -38,8 +42,14 @@ def commit_model(
         config=network.config,
         tensors=weights_of(network),
         tokenizer_from=tokenizer_from,
-        facts=facts,
+        facts={**step, "history": [*history_of(tokenizer_from), step]},
         dtype=dtype,
     )
     worker.commit("model", meta={"parameters": network.config.parameter_count()})
     worker.finish(metrics=metrics, summary=summary)
+
+
+def history_of(folder: Path) -> list[dict[str, Any]]:
+    """The stages that made a model, first to last; none for a model from outside."""
+    path = folder / "legalone.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("history", []) if path.is_file() else []

@@ -1,0 +1,134 @@
+"""The model card: what the model is, how each stage changed its numbers, whose data and licences it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stages._worker.model.config import Qwen3Config
+
+# What a reader asks first; each is shown where a stage measured it.
+_SHOWN = ("heldout_loss_before", "heldout_loss_after", "legal_ppl", "general_ppl", "think_share")
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Sources:
+    """Everything the card quotes."""
+
+    history: list[dict[str, Any]]
+    """The stages that made the model, first to last."""
+    licenses: list[dict[str, Any]]
+    teachers: list[dict[str, Any]]
+    evaluation: dict[str, Any] | None
+
+
+def model_card(options: dict[str, Any], config: Qwen3Config, sources: Sources) -> str:
+    """README.md of the delivery."""
+    parts = [
+        _front_matter(options),
+        f"# {options['name']}",
+        _about(options, config),
+        _use(),
+        _numbers(sources.history),
+        _evaluation(sources.evaluation),
+        _stand_ins(options, sources),
+        _licenses(options, sources.licenses),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(options: dict[str, Any]) -> str:
+    lines = [f"license: {options['license']}", "language: [zh]", "library_name: transformers"]
+    lines += ["pipeline_tag: text-generation", "tags: [legal, reasoning, qwen3]"]
+    if options["base_model"]:
+        lines.append(f"base_model: {options['base_model']}")
+    return "---\n" + "\n".join(lines) + "\n---"
+
+
+def _about(options: dict[str, Any], config: Qwen3Config) -> str:
+    origin = f"from {options['base_model']}" if options["base_model"] else "from scratch"
+    return (
+        f"A Qwen3 model of {config.parameter_count():,} parameters ({config.num_hidden_layers} layers, hidden size "
+        f"{config.hidden_size}, vocabulary {config.vocab_size:,}), trained {origin} with the LegalOne recipe: "
+        "mid-training in PAS order, fine-tuning on reasoning samples, curriculum reinforcement learning.\n\n"
+        "Answers have the form `<think>` reasoning `</think>` answer. It is no substitute for legal advice."
+    )
+
+
+def _use() -> str:
+    return (
+        "```python\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        'tokenizer = AutoTokenizer.from_pretrained(".")\n'
+        'model = AutoModelForCausalLM.from_pretrained(".")\n'
+        "```"
+    )
+
+
+def _numbers(history: list[dict[str, Any]]) -> str:
+    if not history:
+        return ""
+    shown = [name for name in _SHOWN if any(name in item["metrics"] for item in history)]
+    rows = [["stage", *(name.replace("_", " ") for name in shown)]]
+    for item in history:
+        rows.append([item["stage"], *(_cell(item["metrics"], name) for name in shown)])
+    return (
+        "## Numbers\n\nMeasured by each stage at its end, on held-out data; 95 % bootstrap intervals in brackets.\n\n"
+        + _table(rows)
+    )
+
+
+def _cell(metrics: dict[str, Any], name: str) -> str:
+    value = metrics.get(name)
+    if value is None:
+        return ""
+    low, high = metrics.get(f"{name}_lo"), metrics.get(f"{name}_hi")
+    bounds = "" if low is None or high is None else f" [{low:.4g}, {high:.4g}]"
+    return f"{value:.4g}{bounds}"
+
+
+def _evaluation(evaluation: dict[str, Any] | None) -> str:
+    if evaluation is None:
+        return ""
+    rows = [["measure", "value"], *_flat(evaluation)]
+    return "## Evaluation\n\n" + _table(rows)
+
+
+def _flat(value: Any, name: str = "") -> list[list[str]]:
+    if isinstance(value, dict):
+        return [row for key, inner in value.items() for row in _flat(inner, f"{name}/{key}" if name else key)]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return []
+    return [[name, f"{value:.4g}"]]
+
+
+def _stand_ins(options: dict[str, Any], sources: Sources) -> str:
+    lines = []
+    if not options["base_model"] and any(item["kind"] == "base" for item in sources.history):
+        lines.append(
+            "- The base model was trained from scratch by this pipeline, in place of a pretrained Qwen3."
+        )
+    for teacher in sources.teachers:
+        name = f"{teacher.get('name', 'unnamed')} {teacher.get('revision') or ''}".strip()
+        if teacher.get("stand_in"):
+            lines.append(
+                f"- Reasoning samples were written by `{name}`, a stand-in for a strong teacher model."
+            )
+        else:
+            lines.append(f"- Reasoning samples were written by the teacher model `{name}`.")
+    return "## Where it comes from\n\n" + "\n".join(lines) if lines else ""
+
+
+def _licenses(options: dict[str, Any], licenses: list[dict[str, Any]]) -> str:
+    text = f"## Licences\n\nWeights: {options['license']}."
+    if not licenses:
+        return text
+    rows = [["source", "group", "licence"]]
+    rows += [[item["source"], item["group"], item["license"]] for item in licenses]
+    return f"{text} Training data:\n\n{_table(rows)}"
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body])

@@ -1,0 +1,73 @@
+"""export: the model as a Hugging Face folder, with a card that says where every number and licence comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages._worker import jsonl
+from stages._worker.job import Job
+from stages._worker.model.config import read_config
+from stages._worker.model.folder import save_model
+from stages._worker.model.tensor_folder import FolderTensors
+from stages._worker.protocol import main
+from stages._worker.training.finish import history_of
+from stages._worker.worker import Worker
+from stages.export.check import check_folder
+from stages.export.model_card import Sources, model_card
+
+
+def run(job: Job, worker: Worker) -> None:
+    """Commits `delivery`."""
+    options = job.options
+    source = job.input("model")
+    worker.phase("loading")
+    check_folder(source)
+    config = read_config(source)
+    folder = worker.stage_output("delivery")
+    worker.phase("saving")
+    history = history_of(source)
+    facts = {"name": options["name"], "run": job.run, "history": history}
+    save_model(
+        folder,
+        config=config,
+        tensors=FolderTensors(source),
+        tokenizer_from=source,
+        facts=facts,
+        dtype=options["dtype"],
+        shard_bytes=options["shard_bytes"],
+    )
+    sources = Sources(
+        history=history,
+        licenses=_json(job, "corpus", "licenses.json") or [],
+        teachers=_teachers(job),
+        evaluation=_json(job, "evaluation", "result.json"),
+    )
+    (folder / "README.md").write_text(model_card(options, config, sources), encoding="utf-8")
+    parameters = check_folder(folder)
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    worker.commit("delivery", meta={"name": options["name"], "parameters": parameters})
+    worker.finish(metrics={"parameters": parameters, "bytes": size}, summary={"stages": len(history)})
+
+
+def _json(job: Job, kind: str, name: str) -> Any:
+    folder = job.find_input(kind)
+    path = None if folder is None else folder / name
+    return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
+
+
+def _teachers(job: Job) -> list[dict[str, Any]]:
+    """Every teacher that wrote training samples, once."""
+    folder: Path | None = job.find_input("samples")
+    if folder is None:
+        return []
+    found = {}
+    for sample in jsonl.read(folder / "samples.jsonl"):
+        teacher = sample.get("teacher") or {}
+        found[json.dumps(teacher, sort_keys=True)] = teacher
+    return [found[key] for key in sorted(found) if found[key]]
+
+
+if __name__ == "__main__":
+    main(run)
