@@ -4,8 +4,8 @@ import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { LegaloneError } from "../core/errors.ts";
 import type { OrderSpec } from "../recipe/order.ts";
-import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/order-options.ts";
-import { type PackedCells, readPackedCells } from "../worker/packed-cells.ts";
+import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
+import { type PackedCells, readPackedCells } from "../worker/pas-order/packed-cells.ts";
 
 export interface PasSourceOptions {
   set?: string[];

@@ -13,10 +13,8 @@ export interface Resolved {
   value: JsonObject;
   /** `value` without the places marked `x-cache: false`. */
   identity: JsonObject;
-  /** Files and folders from outside that it names: `data://…` addresses and `x-path` values. */
+  /** Files and folders from outside that it names: `data://…` addresses and values marked `x-path` or `x-outside`. */
   external: string[];
-  /** Names of environment variables it refers to: values of keys marked `x-env: true`. */
-  variables: string[];
   problems: Problem[];
 }
 
@@ -36,7 +34,7 @@ export function configSchema(folder: string, root = sourceRoot()): JsonObject | 
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as JsonObject) : null;
 }
 
-const nothing = { value: {}, identity: {}, external: [], variables: [] };
+const nothing = { value: {}, identity: {}, external: [] };
 
 const schemas = new Map<string, JsonObject | null>();
 
@@ -71,7 +69,6 @@ export function readConfig(
     value: { name, ...resolved.value },
     identity: { name, ...resolved.identity },
     external: resolved.external,
-    variables: resolved.variables,
     problems: resolved.problems,
   };
 }
@@ -96,9 +93,10 @@ export function resolveOptions(
     identity = replacedAt(identity, path, undefined);
   }
   const external = addresses(value);
-  const variables = annotated(schema, value, "x-env").flatMap(({ value: name }) =>
-    typeof name === "string" ? [name] : [],
-  );
+  for (const { value: marked } of annotated(schema, value, "x-outside")) {
+    for (const address of [marked].flat())
+      if (typeof address === "string" && !external.includes(address)) external.push(address);
+  }
   for (const { path, value: text } of annotated(schema, value, "x-path")) {
     if (typeof text !== "string" || /^[a-z]+:\/\//.test(text)) continue;
     const absolute = resolve(dirname(source.file), text);
@@ -109,12 +107,11 @@ export function resolveOptions(
     if (typeof name !== "string" && !isObject(name)) continue;
     const inlined = inline(String(annotation), name, source, [...at, ...path], root, seen);
     external.push(...inlined.external);
-    variables.push(...inlined.variables);
     problems.push(...inlined.problems);
     value = replacedAt(value, path, inlined.value);
     if (present(identity, path)) identity = replacedAt(identity, path, inlined.identity);
   }
-  return { value: value as JsonObject, identity: identity as JsonObject, external, variables, problems };
+  return { value: value as JsonObject, identity: identity as JsonObject, external, problems };
 }
 
 function inline(

@@ -79,7 +79,7 @@ function readNamed(folder: string, path: string[], name: string, source: YamlSou
   const problem = problemAt(source, path, `there is no configs/${folder}/${name}.yaml`, {
     hint: didYouMeanOrList(name, known),
   });
-  return { value: {}, identity: {}, external: [], variables: [], problems: [problem] };
+  return { value: {}, identity: {}, external: [], problems: [problem] };
 }
 
 function readKinds(
@@ -143,7 +143,6 @@ function resolveStage(
     with: options.value,
     identity: { with: options.identity, shards: written.shards },
     external: options.external,
-    variables: options.variables,
     resources: {
       nodes: written.resources.nodes ?? Math.min(kind.resources.nodes, cluster.nodes ?? 1),
       npus: written.resources.npus ?? Math.min(kind.resources.npus, cluster.npus_per_node ?? 0),

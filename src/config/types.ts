@@ -40,10 +40,8 @@ export interface ResolvedStage {
    * (addresses, ports, concurrency), the number of shards, and the model where the kind reads it. Goes into the cache key.
    */
   identity: JsonObject;
-  /** Files and folders from outside that its options name: `data://…` addresses and absolute paths. */
+  /** Files and folders from outside that its options name, as the worker gets them (plan/outside.ts reads such addresses). */
   external: string[];
-  /** Names of environment variables its options refer to (`x-env` in schemas): addresses and keys of endpoints. */
-  variables: string[];
   resources: { nodes: number; npus: number };
   shards: number;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */

@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
+import type { ResolvedStage } from "../config/types.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
-import { sourceRoot } from "../core/paths.ts";
+import { packageRoot, sourceRoot } from "../core/paths.ts";
+import { outsideHash } from "./outside.ts";
 
 const skipped = new Set(["__pycache__", ".pytest_cache", "rank_0", "kernel_meta"]);
 
@@ -11,30 +13,37 @@ export function stageFolder(kind: string, root = sourceRoot()): string {
 }
 
 /**
- * Hash over the code that makes a stage's output: stages/<kind>, stages/_worker, the Python lock and,
- * for a kind with a Node `prepare` worker, the sources of that worker and of the mathematics it uses.
- * Compiled caches do not count.
+ * Hash over what makes a stage's output besides options and inputs: stages/<kind>, stages/_worker, the Python lock,
+ * for a kind with a Node `prepare` worker the sources of that worker and of the mathematics it uses, and the files
+ * from outside that its options name. Compiled caches do not count.
  */
 export function codeHash(
-  kind: string,
-  prepare: { entry: string } | null = null,
+  { kind, prepare, external }: Pick<ResolvedStage, "kind" | "prepare" | "external">,
   root = sourceRoot(),
 ): string {
   const paths = [
     ...filesBelow(stageFolder(kind, root)),
     ...filesBelow(join(root, "stages", "_worker")),
     join(root, "stages", "requirements.txt"),
+  ].filter(existsSync);
+  const own = prepare ? prepareFiles(prepare.entry) : [];
+  const lines = [
+    ...paths.map((path) => [relative(root, path).replaceAll("\\", "/"), sha256(readFileSync(path))]),
+    ...own.map((path) => [relative(packageRoot, path).replaceAll("\\", "/"), sha256(readFileSync(path))]),
   ];
-  if (prepare)
-    paths.push(
-      join(root, "src", "worker", `${prepare.entry}.ts`),
-      ...filesBelow(join(root, "src", "recipe")),
-    );
-  const lines = paths.map((path) => [relative(root, path).replaceAll("\\", "/"), sha256(readFileSync(path))]);
-  return sha256(canonicalJson(lines.sort(([a], [b]) => (a! < b! ? -1 : 1))));
+  lines.sort(([a], [b]) => (a! < b! ? -1 : 1));
+  return sha256(canonicalJson({ code: lines, outside: external.length > 0 ? outsideHash(external) : null }));
 }
 
+/** Sources of src/worker/<entry>.ts, its parts in src/worker/<entry>/, and src/recipe. */
+function prepareFiles(entry: string): string[] {
+  const worker = join(packageRoot, "src", "worker", entry);
+  return [`${worker}.ts`, ...filesBelow(worker), ...filesBelow(join(packageRoot, "src", "recipe"))];
+}
+
+/** Every file below a folder; none where there is no such folder. */
 function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     if (skipped.has(name) || name.endsWith(".pyc")) return [];

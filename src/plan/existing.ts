@@ -1,12 +1,10 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline } from "../config/types.ts";
-import { dataFolder } from "../core/paths.ts";
 import type { HashedInput } from "./cache-key.ts";
 import { codeHash } from "./code-hash.ts";
+import { isThere } from "./outside.ts";
 import { stageKey } from "./plan.ts";
 import type { CachedStage, Existing } from "./types.ts";
+import { neededVariables } from "./variables.ts";
 
 /** What planning asks the records; without records nothing has run before. */
 export interface PlanRecords {
@@ -19,14 +17,12 @@ export async function gatherExisting(
   records: PlanRecords | null,
   checkpoints: Existing["checkpoints"] = {},
 ): Promise<Existing> {
-  const codeHashes = Object.fromEntries(
-    pipeline.stages.map(({ kind, prepare }) => [kind, codeHash(kind, prepare)]),
-  );
+  const codeHashes = Object.fromEntries(pipeline.stages.map((stage) => [stage.name, codeHash(stage)]));
   const outside = pipeline.stages.flatMap(({ inputs, external }) => [
     ...inputs.flatMap((input) => (input.stage === null ? [input.uri] : [])),
     ...external,
   ]);
-  const variables = pipeline.stages.flatMap((stage) => stage.variables);
+  const variables = pipeline.stages.flatMap(neededVariables);
   return {
     codeHashes,
     cached: records ? await cachedStages(pipeline, codeHashes, records) : new Map(),
@@ -52,15 +48,4 @@ async function cachedStages(
     outputs.set(stage.name, found.artifacts);
   }
   return cached;
-}
-
-/** Of a pattern such as `data://wiki/*.jsonl` the folder above the first `*` is looked for. */
-function isThere(address: string): boolean {
-  const path = address.startsWith("file://")
-    ? fileURLToPath(address)
-    : address.startsWith("data://")
-      ? join(dataFolder(), address.slice("data://".length))
-      : address;
-  const star = path.indexOf("*");
-  return existsSync(star < 0 ? path : path.slice(0, path.lastIndexOf("/", star)));
 }

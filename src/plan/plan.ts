@@ -4,6 +4,7 @@ import { parameters } from "../recipe/capacity.ts";
 import { cacheKey, type HashedInput } from "./cache-key.ts";
 import { estimateCost } from "./cost.ts";
 import type { Existing, Plan, PlannedStage, StageAction } from "./types.ts";
+import { neededVariables } from "./variables.ts";
 
 export interface PlanOptions {
   /** Takes inputs from outside as if they were there. */
@@ -52,7 +53,7 @@ export function planPipeline(
     model: pipeline.model && { name: pipeline.model.name, parameters: parameters(pipeline.model) },
     stages,
     totals: totalsOf(stages),
-    warnings: warningsOf(pipeline, existing),
+    warnings: warningsOf(pipeline, assumeInputs ? existing.unsetVariables : new Set()),
     verdict: verdictOf(stages),
   };
 }
@@ -64,7 +65,7 @@ export function stageKey(
   codeHashes: Readonly<Record<string, string>>,
   outputs: ReadonlyMap<string, readonly HashedInput[]>,
 ): string | null {
-  const code = codeHashes[stage.kind];
+  const code = codeHashes[stage.name];
   if (code === undefined) return null;
   const inputs: HashedInput[] = [];
   for (const input of stage.inputs) {
@@ -116,7 +117,7 @@ function missingOf(stage: ResolvedStage, existing: Existing): string[] {
   return [
     ...folders.filter((uri) => existing.missing.has(uri)).map((uri) => `no model at ${fileURLToPath(uri)}`),
     ...stage.external.filter((address) => existing.missing.has(address)).map((address) => `no ${address}`),
-    ...stage.variables
+    ...neededVariables(stage)
       .filter((name) => existing.unsetVariables.has(name))
       .map((name) => `${name} is not set`),
   ];
@@ -143,11 +144,9 @@ function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
   };
 }
 
-function warningsOf(pipeline: ResolvedPipeline, existing: Existing): string[] {
+function warningsOf(pipeline: ResolvedPipeline, unset: ReadonlySet<string>): string[] {
   const unpinned = pipeline.model?.weights !== undefined && (pipeline.model.revision ?? "main") === "main";
-  const passed = [...existing.unsetVariables]
-    .sort()
-    .map((name) => `${name} is not set here; the agent needs it`);
+  const passed = [...unset].sort().map((name) => `${name} is not set here; the agent needs it`);
   return [
     ...(unpinned
       ? [

@@ -2,7 +2,7 @@ import type { HashedInput } from "./cache-key.ts";
 
 /** What is there already, gathered before planning; the plan is a pure function of the pipeline and this. */
 export interface Existing {
-  /** Code hash by stage kind. */
+  /** Code hash by name of the stage. */
   codeHashes: Readonly<Record<string, string>>;
   /** Stages that succeeded before, by cache key. */
   cached: ReadonlyMap<string, CachedStage>;

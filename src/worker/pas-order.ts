@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { LegaloneError } from "../core/errors.ts";
 import { type EventFile, openEventFile } from "./event-file.ts";
-import { writeOrderFolder } from "./order-folder.ts";
-import { checkPasses, type OrderOptions, orderSpecOf } from "./order-options.ts";
-import { readPackedCells } from "./packed-cells.ts";
+import { writeOrderFolder } from "./pas-order/order-folder.ts";
+import { checkPasses, type OrderOptions, orderSpecOf } from "./pas-order/order-options.ts";
+import { readPackedCells } from "./pas-order/packed-cells.ts";
 import { faultsOfJob, type Job } from "./protocol.ts";
 
 // A worker that runs before a trainer in the same attempt: it writes the order of the data into <attempt folder>/order.

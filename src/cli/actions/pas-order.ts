@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { writeOrderFolder } from "../../worker/order-folder.ts";
-import { checkPasses } from "../../worker/order-options.ts";
+import { writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
+import { checkPasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
 import { note, print } from "./output.ts";
 

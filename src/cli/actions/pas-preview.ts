@@ -1,7 +1,7 @@
 import { passWarnings, planOrder } from "../../recipe/order.ts";
 import { lookOf } from "../../views/look.ts";
 import { pasView } from "../../views/pas.ts";
-import { checkPasses } from "../../worker/order-options.ts";
+import { checkPasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
 import { print } from "./output.ts";
 

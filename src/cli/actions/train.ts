@@ -73,7 +73,7 @@ export function newRun(pipeline: ResolvedPipeline, file: string, options: TrainO
       kind: stage.kind,
       position: stage.position,
       shards: stage.shards,
-      codeHash: codeHash(stage.kind, stage.prepare),
+      codeHash: codeHash(stage),
       needs: stage.needs,
       spec: stage,
     })),

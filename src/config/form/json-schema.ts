@@ -6,7 +6,7 @@ import { didYouMean } from "./suggest.ts";
 import { problemAt, type YamlSource } from "./yaml-source.ts";
 import { describe } from "./zod-problems.ts";
 
-// Annotations of our own: a reference to a file of configs/, a path, an environment variable, and "not part of the cache key".
+// Annotations of our own: a reference to a file of configs/, a path, an address of data outside, and "not part of the cache key".
 const ajv = new Ajv2020({
   allErrors: true,
   useDefaults: true,
@@ -15,7 +15,7 @@ const ajv = new Ajv2020({
   strictTypes: false,
   strictRequired: false,
 });
-ajv.addVocabulary(["x-config", "x-cache", "x-path", "x-env"]);
+ajv.addVocabulary(["x-config", "x-cache", "x-path", "x-outside"]);
 addFormats.default(ajv);
 
 const compiled = new WeakMap<JsonObject, ValidateFunction>();

@@ -11,8 +11,14 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { canonicalJson, sha256 } from "../core/hash.ts";
-import { littleEndian, type OrderSpec, type OrderSummary, passWarnings, planOrder } from "../recipe/order.ts";
+import { canonicalJson, sha256 } from "../../core/hash.ts";
+import {
+  littleEndian,
+  type OrderSpec,
+  type OrderSummary,
+  passWarnings,
+  planOrder,
+} from "../../recipe/order.ts";
 
 /** Where a sequence of a cell lies in the packed data. */
 export interface OrderTarget {

@@ -1,8 +1,8 @@
-import { LegaloneError } from "../core/errors.ts";
-import { cellWeights, unknownWeights, type WrittenWeights } from "../recipe/cell-weights.ts";
-import type { OrderSpec } from "../recipe/order.ts";
-import type { PasOptions } from "../recipe/pas.ts";
-import type { WsdSchedule } from "../recipe/wsd.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import { cellWeights, unknownWeights, type WrittenWeights } from "../../recipe/cell-weights.ts";
+import type { OrderSpec } from "../../recipe/order.ts";
+import type { PasOptions } from "../../recipe/pas.ts";
+import type { WsdSchedule } from "../../recipe/wsd.ts";
 import type { PackedCells } from "./packed-cells.ts";
 
 /** The options of a mid-training stage that decide its order. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { LegaloneError } from "../core/errors.ts";
-import type { PackedCell } from "../recipe/cell-weights.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import type { PackedCell } from "../../recipe/cell-weights.ts";
 
 /** What an order needs to know of packed data. */
 export interface PackedCells {

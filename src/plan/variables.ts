@@ -1,0 +1,41 @@
+import type { JsonObject, ResolvedStage } from "../config/types.ts";
+
+interface Endpoint {
+  base_url_env?: string;
+  stand_in?: string;
+}
+
+/**
+ * Names of the environment variables without which a stage cannot work: the addresses of its teacher, judge or
+ * rollout server. An endpoint with a stand-in needs none; keys may always be unset.
+ */
+export function neededVariables({ kind, with: options }: Pick<ResolvedStage, "kind" | "with">): string[] {
+  const lead = (options.lead ?? {}) as { teacher?: Endpoint; judge?: Endpoint };
+  switch (kind) {
+    case "lead-prompts":
+    case "lead-synthesize":
+    case "lead-refine":
+      return addressOf(lead.teacher);
+    case "lead-judge":
+      return addressOf(lead.judge);
+    case "rl":
+      return [
+        ...(hasRubric(options) ? addressOf(options.judge as Endpoint | undefined) : []),
+        ...(options.backend === "server" ? addressOf(options.server as Endpoint | undefined) : []),
+      ];
+    default:
+      return [];
+  }
+}
+
+function addressOf(endpoint: Endpoint | undefined): string[] {
+  if (!endpoint?.base_url_env || (endpoint.stand_in ?? "none") !== "none") return [];
+  return [endpoint.base_url_env];
+}
+
+function hasRubric({ levels }: JsonObject): boolean {
+  return (
+    Array.isArray(levels) &&
+    levels.some((level) => (level as { reward?: { kind?: string } }).reward?.kind === "rubric")
+  );
+}
