@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { StageResult } from "../core/rows.ts";
+import type { ArtifactRow, StageResult } from "../core/rows.ts";
 import { markGone } from "./artifacts.ts";
 import { type Database, databaseNow } from "./database.ts";
 
@@ -8,6 +8,7 @@ import { type Database, databaseNow } from "./database.ts";
 export interface CacheHit {
   stageId: string;
   result: StageResult | null;
+  artifacts: ArtifactRow[];
 }
 
 /**
@@ -30,7 +31,8 @@ export async function lookUpCache(
     missing.push(...broken.map((artifact) => artifact.id));
     const usable = broken.length === 0 && stage.artifacts.every((artifact) => artifact.goneAt === null);
     if (usable && stage.cacheKey && !hits.get(stage.cacheKey)) {
-      hits.set(stage.cacheKey, { stageId: stage.id, result: stage.result as StageResult | null });
+      const { id: stageId, artifacts } = stage;
+      hits.set(stage.cacheKey, { stageId, result: stage.result as StageResult | null, artifacts });
     }
   }
   if (missing.length > 0) await markGone(database, missing, await databaseNow(database));

@@ -29,6 +29,7 @@ export function readyStage(world: World, stage: StageRow): void {
   if (hit === undefined) {
     world.lookups.add(key);
   } else if (hit) {
+    for (const artifact of hit.artifacts) world.learn(artifact);
     endStage(world, stage, {
       state: "SKIPPED",
       reason: "completed",

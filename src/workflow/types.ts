@@ -35,6 +35,7 @@ export interface Rows {
 export interface CacheHit {
   stageId: string;
   result: StageResult | null;
+  artifacts: ArtifactRow[];
 }
 
 /** What was looked up outside the rows. */

@@ -61,6 +61,11 @@ export class World {
     this.actions.push({ happening, bells });
   }
 
+  /** Adds an artifact of another run, which stages of this one take over. */
+  learn(artifact: ArtifactRow): void {
+    this.tables.Artifact.set(artifact.id, artifact);
+  }
+
   stage(id: string): StageRow {
     return required(this.tables.Stage.get(id), id);
   }
