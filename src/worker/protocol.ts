@@ -97,48 +97,55 @@ export type WorkerEvent = { at: string } & (
 export type Faults = string[];
 
 const schemaFile = join(packageRoot, "stages", "_worker", "protocol.schema.json");
-let compiled: { job: ValidateFunction; events: Map<string, ValidateFunction> } | undefined;
+let opened: { validator(reference: string): ValidateFunction; events: ReadonlySet<string> } | undefined;
 
 /** Checks a job against the protocol. */
 export function faultsOfJob(value: unknown): Faults {
-  return faults("job", validators().job, value);
+  return faults("job", protocol().validator("Job"), value);
 }
 
 /** Checks one event. The fault of an unknown type names the known ones. */
 export function faultsOfEvent(value: unknown): Faults {
-  const { events } = validators();
+  const { events, validator } = protocol();
   const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
-  const validate = events.get(String(type));
-  if (validate === undefined)
-    return [`event: type is ${JSON.stringify(type)}, expected ${[...events.keys()].join(", ")}`];
-  return faults(`event ${type}`, validate, value);
+  if (typeof type !== "string" || !events.has(type))
+    return [`event: type is ${JSON.stringify(type)}, expected ${[...events].join(", ")}`];
+  return faults(`event ${type}`, validator(type), value);
 }
 
 export function isWorkerEvent(value: unknown): value is WorkerEvent {
   return faultsOfEvent(value).length === 0;
 }
 
-/** Each kind of event is compiled alone: a fault then speaks of that kind, not of all the others. */
-function validators(): NonNullable<typeof compiled> {
-  if (compiled !== undefined) return compiled;
+/**
+ * The schema, opened once. Each definition is compiled when it is first met, which takes milliseconds, and each
+ * kind of event alone: a fault then speaks of that kind, not of all the others.
+ */
+function protocol(): NonNullable<typeof opened> {
+  if (opened !== undefined) return opened;
   const schema = JSON.parse(readFileSync(schemaFile, "utf8")) as {
     $id: string;
-    $defs: Record<string, unknown> & { Event: { oneOf: { $ref: string }[]; properties: unknown } };
+    $defs: { Event: { oneOf: { $ref: string }[]; properties: unknown } };
   };
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  const events = new Set(schema.$defs.Event.oneOf.map(({ $ref }) => $ref.slice($ref.lastIndexOf("/") + 1)));
+  // Checking the schema itself would take longer than all else here; the tests of both sides do that.
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
   addFormats.default(ajv);
   ajv.addSchema(schema);
-  const of = (reference: string): ValidateFunction => ajv.compile({ $ref: `${schema.$id}${reference}` });
-  const events = new Map<string, ValidateFunction>();
-  for (const { $ref } of schema.$defs.Event.oneOf) {
-    const kind = { $ref: `${schema.$id}${$ref}` };
-    events.set(
-      $ref.slice($ref.lastIndexOf("/") + 1),
-      ajv.compile({ allOf: [kind, { properties: schema.$defs.Event.properties }] }),
-    );
-  }
-  compiled = { job: of("#/$defs/Job"), events };
-  return compiled;
+  const compiled = new Map<string, ValidateFunction>();
+  const compile = (name: string): ValidateFunction => {
+    const definition = { $ref: `${schema.$id}#/$defs/${name}` };
+    // What all events share stands beside the list of their kinds.
+    const shared = { properties: schema.$defs.Event.properties };
+    return ajv.compile(events.has(name) ? { allOf: [definition, shared] } : definition);
+  };
+  const validator = (name: string): ValidateFunction => {
+    const validate = compiled.get(name) ?? compile(name);
+    compiled.set(name, validate);
+    return validate;
+  };
+  opened = { validator, events };
+  return opened;
 }
 
 function faults(what: string, validate: ValidateFunction, value: unknown): Faults {
