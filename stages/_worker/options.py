@@ -25,7 +25,7 @@ def stage_definition(kind: str) -> dict[str, Any]:
 def resolve_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     """`given` with defaults filled in and names of configs resolved, checked; all errors at once."""
     schema = stage_definition(kind)["with"]
-    options = _complete(schema, copy.deepcopy(given))
+    options = complete(schema, copy.deepcopy(given), schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(options), key=lambda e: list(e.absolute_path))
     if errors:
         lines = [f"{'.'.join(['with', *map(str, e.absolute_path)])}: {e.message}" for e in errors]
@@ -33,19 +33,28 @@ def resolve_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _complete(schema: dict[str, Any], value: Any) -> Any:
+def complete(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
+    """`value` with the defaults of `schema` and names of configs replaced; `value` itself is changed.
+
+    Looks through properties, additionalProperties, items and $defs of `root`: all that our schemas use.
+    """
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     if "x-config" in schema and isinstance(value, str):
         value = _load_config(schema["x-config"], value)
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [_complete(schema["items"], item) for item in value]
-    properties = schema.get("properties")
-    if not properties or not isinstance(value, dict):
+    if isinstance(value, list) and "items" in schema:
+        return [complete(schema["items"], item, root) for item in value]
+    if not isinstance(value, dict):
         return value
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties")
     for name, inner in properties.items():
         if name not in value and "default" in inner:
             value[name] = copy.deepcopy(inner["default"])
-        if name in value:
-            value[name] = _complete(inner, value[name])
+    for name, below in value.items():
+        inner = properties.get(name, others)
+        if isinstance(inner, dict):
+            value[name] = complete(inner, below, root)
     return value
 
 

@@ -48,7 +48,28 @@ def main(run: Callable[[Job, Worker], None]) -> NoReturn:
 
 
 def _run_attempt(run: Callable[[Job, Worker], None], raw: dict[str, Any]) -> int:
-    events = EventFile(Path(raw["events"]))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    events: EventFile | None = None
+    worker: Worker | None = None
+    try:
+        events = EventFile(Path(raw["events"]))
+        _say_started(events, raw)
+        worker = Worker(parse_job(raw), events, stop)
+        run(worker.job, worker)
+        worker.close()
+        if not worker.finished:
+            worker.finish()
+        events.close()
+        return 0
+    except Exception as error:
+        if worker is not None:
+            worker.close()
+        return _end(as_failure(error), error, events)
+
+
+def _say_started(events: EventFile, raw: dict[str, Any]) -> None:
     events.write(
         "started",
         durable=True,
@@ -59,37 +80,21 @@ def _run_attempt(run: Callable[[Job, Worker], None], raw: dict[str, Any]) -> int
         versions=versions(),
         device=os.environ.get("LEGALONE_DEVICE", "cpu"),
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    worker: Worker | None = None
-    try:
-        worker = Worker(parse_job(raw), events, stop)
-        run(worker.job, worker)
-        worker.close()
-        if not worker.finished:
-            worker.finish()
-        return 0
-    except Exception as error:
-        if worker is not None:
-            worker.close()
-        return _report(error, events)
-    finally:
-        events.close()
 
 
-def _report(error: Exception, events: EventFile) -> int:
-    failure = as_failure(error)
-    status = "stopped" if isinstance(failure, Stopped) else "failed"
+def _end(failure: WorkerFailure, error: Exception, events: EventFile | None) -> int:
     if failure.reason == WorkerFailure.reason:
         traceback.print_exception(error)
     else:
         print(f"{failure.reason}: {failure}", file=sys.stderr)
+    status = "stopped" if isinstance(failure, Stopped) else "failed"
     hint = {} if failure.hint is None else {"hint": failure.hint}
     try:
-        events.write(
-            "result", durable=True, status=status, reason=failure.reason, message=str(failure), **hint
-        )
+        if events is not None:
+            events.write(
+                "result", durable=True, status=status, reason=failure.reason, message=str(failure), **hint
+            )
+            events.close()
     except OSError as second:
         # On a full disk the exit code alone has to name the reason.
         print(f"cannot write the result event: {second}", file=sys.stderr)
