@@ -17,7 +17,8 @@ export interface Binding {
 
 /**
  * Binds the inputs of stage `name` by kind of artifact to the stages in its `needs`.
- * A `model` that no needed stage makes is the pipeline's own, where its configuration has `weights`.
+ * A `model` that no needed stage makes is the pipeline's own, where its configuration has `weights`;
+ * a stage that takes many models gets that one too, first, to compare with.
  */
 export function bindInputs(
   name: string,
@@ -37,6 +38,9 @@ export function bindInputs(
   const problems: Problem[] = [];
   for (const wanted of kind.inputs) {
     const found = makers(wanted.kind, needs);
+    if (wanted.many && wanted.kind === "model" && externalModel) {
+      inputs.push({ kind: "model", stage: null, ...externalModel });
+    }
     if (found.length === 1 || (found.length > 1 && wanted.many)) {
       inputs.push(...found.map((stage) => ({ kind: wanted.kind, stage })));
     } else if (found.length > 1) {
@@ -52,6 +56,7 @@ export function bindInputs(
         ),
       );
     } else if (wanted.kind === "model" && externalModel) {
+      if (wanted.many) continue;
       inputs.push({ kind: "model", stage: null, ...externalModel });
     } else if (!wanted.optional && !followsOther) {
       const others = makers(wanted.kind, Object.keys(pipeline.stages)).filter((stage) => stage !== name);

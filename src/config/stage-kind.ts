@@ -2,8 +2,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { sourceRoot } from "../core/paths.ts";
+import { writtenForm } from "./annotations.ts";
+import { schemaFault } from "./form/json-schema.ts";
 import type { Problem } from "./form/problem.ts";
-import { readYaml, type YamlSource } from "./form/yaml-source.ts";
+import { problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
 import { parseWith } from "./form/zod-problems.ts";
 import type { JsonObject } from "./types.ts";
 
@@ -62,5 +64,7 @@ export function readStageKind(
   if (parsed.value === null) return { kind: null, problems: parsed.problems };
   const { with: options, ...rest } = parsed.value;
   const schema = { type: "object", additionalProperties: false, ...options } as JsonObject;
+  const fault = schemaFault(writtenForm(schema));
+  if (fault) return { kind: null, problems: [problemAt(source, ["with"], `no JSON Schema: ${fault}`)] };
   return { kind: { ...rest, with: schema, source }, problems: [] };
 }

@@ -13,7 +13,8 @@ export function stageFolder(kind: string, root = sourceRoot()): string {
 }
 
 /**
- * Hash over what makes a stage's output besides options and inputs: stages/<kind>, stages/_worker, the Python lock,
+ * Hash over what makes a stage's output besides options and inputs: stages/<kind>, stages/_worker, every other folder
+ * of stages/ that these import from, the Python lock,
  * for a kind with a Node `prepare` worker the sources of that worker and of the mathematics it uses, and the files
  * from outside that its options name. Compiled caches do not count.
  */
@@ -22,8 +23,7 @@ export function codeHash(
   root = sourceRoot(),
 ): string {
   const paths = [
-    ...filesBelow(stageFolder(kind, root)),
-    ...filesBelow(join(root, "stages", "_worker")),
+    ...codeFolders(kind, root).flatMap(filesBelow),
     join(root, "stages", "requirements.txt"),
   ].filter(existsSync);
   const own = prepare ? prepareFiles(prepare.entry) : [];
@@ -33,6 +33,21 @@ export function codeHash(
   ];
   lines.sort(([a], [b]) => (a! < b! ? -1 : 1));
   return sha256(canonicalJson({ code: lines, outside: external.length > 0 ? outsideHash(external) : null }));
+}
+
+/** stages/<kind>, stages/_worker, and the folders that Python files in them import from. */
+function codeFolders(kind: string, root: string): string[] {
+  const folders = new Set([stageFolder(kind, root), join(root, "stages", "_worker")]);
+  // A set visits what is added while it is walked.
+  for (const folder of folders) {
+    for (const file of filesBelow(folder)) {
+      if (!file.endsWith(".py")) continue;
+      for (const [, name] of readFileSync(file, "utf8").matchAll(/^\s*(?:from|import)\s+stages\.(\w+)/gm)) {
+        folders.add(join(root, "stages", name!));
+      }
+    }
+  }
+  return [...folders];
 }
 
 /** Sources of src/worker/<entry>.ts, its parts in src/worker/<entry>/, and src/recipe. */

@@ -61,7 +61,7 @@ function training(stage: ResolvedStage, length: number | null): Work {
 function sequenceLengthOf(stage: ResolvedStage, pipeline: ResolvedPipeline): number | null {
   const packed = stage.inputs.find(({ kind }) => kind === "packed")?.stage;
   const maker = pipeline.stages.find(({ name }) => name === packed);
-  return maker ? (number(maker, "sequence_length") ?? number(maker, "length")) : null;
+  return maker ? number(maker, "sequence_length") : null;
 }
 
 /** Every level at its most steps, every answer at its longest: generated once (2) and trained on once (6). */
@@ -70,10 +70,10 @@ function reinforcement(stage: ResolvedStage): Work {
   if (!Array.isArray(levels)) return unknown;
   let steps = 0;
   let tokens = 0;
-  for (const level of levels as Record<string, unknown>[]) {
-    const most = Number(level.max_steps ?? level.steps);
-    const answers = Number(level.prompts ?? stage.with.prompts) * Number(level.group ?? stage.with.group);
-    const longest = Number(level.longest_answer ?? stage.with.longest_answer);
+  for (const level of levels as { longest_answer?: number; gate?: { max_steps?: number } }[]) {
+    const most = Number(level.gate?.max_steps);
+    const answers = Number(stage.with.groups) * Number(stage.with.group);
+    const longest = Number(level.longest_answer);
     if (![most, answers, longest].every(Number.isFinite)) return unknown;
     steps += most;
     tokens += most * answers * longest;

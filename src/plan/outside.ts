@@ -31,14 +31,10 @@ export function isThere(address: string): boolean {
 
 /**
  * A hash over what lies at the addresses, so that a changed source makes a stage run again:
- * small files by content, large ones by size and time of change; names below folders, never where the folder is.
+ * small files by content, large ones by size and time of change; names inside folders, never where they lie.
  */
 export function outsideHash(addresses: readonly string[]): string {
-  return sha256(
-    canonicalJson(
-      [...new Set(addresses)].sort().map((address) => [address, fingerprint(outsidePath(address))]),
-    ),
-  );
+  return sha256(canonicalJson(addresses.map((address) => fingerprint(outsidePath(address)))));
 }
 
 type Fingerprint = null | string | [string, Fingerprint][];

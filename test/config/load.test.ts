@@ -51,7 +51,7 @@ describe("a good pipeline", () => {
       timeoutSeconds: 129_600,
       retry: { infra: 10, user: 0, numeric: 2 },
       checkpoint: { every: 10 },
-      resources: { nodes: 2, npus: 0 },
+      resources: { nodes: 1, npus: 0 },
       gates: [
         { metric: "loss", comparison: "below", against: { stage: "start", metric: "loss" } },
         { metric: "easy_reward_after", comparison: "at_least", against: 0.1 },

@@ -7,29 +7,53 @@ import { problemAt, type YamlSource } from "./yaml-source.ts";
 import { describe } from "./zod-problems.ts";
 
 // Annotations of our own: a reference to a file of configs/, a path, an address of data outside, and "not part of the cache key".
+const complaints: string[] = [];
 const ajv = new Ajv2020({
   allErrors: true,
   useDefaults: true,
   verbose: true,
-  strict: true,
+  strictSchema: "log",
   strictTypes: false,
   strictRequired: false,
+  logger: { log: collect, warn: collect, error: collect },
 });
 ajv.addVocabulary(["x-config", "x-cache", "x-path", "x-outside"]);
 addFormats.default(ajv);
 
+function collect(...words: unknown[]): void {
+  complaints.push(words.join(" "));
+}
+
 const compiled = new WeakMap<JsonObject, ValidateFunction>();
+
+/** What is wrong with a schema itself, or null: an unknown keyword, mostly a description that lacks its quotes. */
+export function schemaFault(schema: JsonObject): string | null {
+  try {
+    compile(schema);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function compile(schema: JsonObject): ValidateFunction {
+  const known = compiled.get(schema);
+  if (known) return known;
+  complaints.length = 0;
+  const validate = ajv.compile(schema);
+  // Defaults below `oneOf` are only ignored; a word that is no keyword is a slip.
+  const fault = complaints.find((text) => text.includes("unknown keyword"));
+  if (fault) throw new Error(fault.replace("strict mode: ", ""));
+  compiled.set(schema, validate);
+  return validate;
+}
 
 /**
  * Checks `value` (standing at `at` in `source`) against a JSON Schema and fills in defaults, in place.
- * Every problem names its place in the file. Throws ajv's error when the schema itself is wrong.
+ * Every problem names its place in the file. Throws when the schema itself is wrong.
  */
 export function checkAgainst(schema: JsonObject, value: Json, source: YamlSource, at: Path): Problem[] {
-  let validate = compiled.get(schema);
-  if (!validate) {
-    validate = ajv.compile(schema);
-    compiled.set(schema, validate);
-  }
+  const validate = compile(schema);
   if (validate(value)) return [];
   const errors = (validate.errors ?? []).filter((error) => !echoes(error, validate.errors ?? []));
   return errors.map((error) => toProblem(error, source, at));

@@ -1,0 +1,136 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadPipeline } from "../../src/config/load.ts";
+import { packageRoot } from "../../src/core/paths.ts";
+import { gatherExisting } from "../../src/plan/existing.ts";
+import { planPipeline, stageKey } from "../../src/plan/plan.ts";
+import type { CachedStage, Existing } from "../../src/plan/types.ts";
+
+const root = join(packageRoot, "test/config/fixtures");
+const load = (...set: string[]) => loadPipeline(join(root, "good.yaml"), { root, set });
+const nothing: Existing = {
+  codeHashes: { corpus: "c", start: "t", score: "s", tuned: "t", measure: "m" },
+  cached: new Map(),
+  checkpoints: {},
+  missing: new Set(),
+  unsetVariables: new Set(),
+};
+const actions = (existing: Existing, ...set: string[]) =>
+  Object.fromEntries(planPipeline(load(...set), existing).stages.map(({ name, action }) => [name, action]));
+
+/** `existing` in which the first `count` stages of the pipeline have run, found by walking the keys as the plan does. */
+function ran(count: number, change: Partial<Existing> = {}, ...set: string[]): Existing {
+  const pipeline = load(...set);
+  const existing = { ...nothing, ...change };
+  const cached = new Map<string, CachedStage>();
+  const outputs = new Map<string, { kind: string; sha256: string }[]>();
+  for (const stage of pipeline.stages.slice(0, count)) {
+    const key = stageKey(stage, pipeline.seed, existing.codeHashes, outputs)!;
+    const artifacts = stage.outputs.map((kind) => ({ kind, sha256: `${stage.name}-${kind}` }));
+    cached.set(key, { run: "rearlier", stageId: `rearlier-${stage.name}-g1`, artifacts });
+    outputs.set(stage.name, artifacts);
+  }
+  return { ...existing, cached };
+}
+
+describe("a plan", () => {
+  it("runs everything where nothing is there, in order", () => {
+    const plan = planPipeline(load(), nothing);
+    expect(plan.stages.map(({ name, action }) => [name, action])).toEqual([
+      ["corpus", "RUN"],
+      ["start", "RUN"],
+      ["score", "RUN"],
+      ["tuned", "RUN"],
+      ["measure", "RUN"],
+    ]);
+    expect(plan.verdict).toBe("ready");
+    expect(plan.stages[0]!.cacheKey).toMatch(/^[0-9a-f]{64}$/);
+    expect(plan.stages[1]!.cacheKey).toBeNull();
+  });
+
+  it("skips what ran with the same code, options and inputs", () => {
+    expect(actions(ran(3))).toEqual({
+      corpus: "SKIP",
+      start: "SKIP",
+      score: "SKIP",
+      tuned: "RUN",
+      measure: "RUN",
+    });
+    expect(planPipeline(load(), ran(5)).verdict).toBe("nothing to do");
+    expect(planPipeline(load(), ran(5)).stages[0]!.why).toContain("rearlier");
+  });
+
+  it("runs again from the stage whose options, code or seed changed", () => {
+    expect(actions(ran(5), "stages.score.with.length=64")).toMatchObject({
+      corpus: "SKIP",
+      start: "SKIP",
+      score: "RUN",
+      tuned: "RUN",
+      measure: "RUN",
+    });
+    expect(actions({ ...ran(5), codeHashes: { ...nothing.codeHashes, tuned: "t2" } })).toMatchObject({
+      score: "SKIP",
+      tuned: "RUN",
+    });
+    expect(actions(ran(5), "seed=7")).toMatchObject({ corpus: "RUN" });
+  });
+
+  it("does not care about addresses, retries, resources or where the file lies", () => {
+    const other = [
+      "stages.tuned.with.teacher.url=http://elsewhere",
+      "stages.tuned.retry.infra=1",
+      "stages.tuned.timeout=1h",
+    ];
+    expect(planPipeline(load(...other), ran(5)).verdict).toBe("nothing to do");
+  });
+
+  it("blocks what lacks something from outside, and all that waits for it", () => {
+    const plan = planPipeline(load(), { ...nothing, missing: new Set(["data://laws.jsonl"]) });
+    expect(plan.stages[0]).toMatchObject({ action: "BLOCKED", why: "no data://laws.jsonl" });
+    expect(plan.stages[1]).toMatchObject({ action: "BLOCKED", why: "waits for corpus" });
+    expect(plan.verdict).toBe("blocked");
+    expect(
+      planPipeline(load(), { ...nothing, missing: new Set(["data://laws.jsonl"]) }, { assumeInputs: true })
+        .verdict,
+    ).toBe("ready");
+  });
+
+  it("needs no source of a stage that is skipped", () => {
+    expect(actions({ ...ran(1), missing: new Set(["data://laws.jsonl"]) })).toMatchObject({
+      corpus: "SKIP",
+      start: "RUN",
+    });
+  });
+
+  it("goes on from a checkpoint", () => {
+    const plan = planPipeline(load(), { ...ran(3), checkpoints: { tuned: { step: 40 } } });
+    expect(plan.stages.find(({ name }) => name === "tuned")).toMatchObject({ action: "RESUME", step: 40 });
+  });
+
+  it("blocks a stage that asks for more than the cluster has", () => {
+    const plan = planPipeline(
+      load("cluster=two-nodes", "stages.start.resources={nodes: 3, npus: 8}"),
+      nothing,
+    );
+    expect(plan.stages[1]).toMatchObject({ action: "BLOCKED", why: "asks for 3 nodes; two-nodes has 2" });
+  });
+});
+
+describe("what exists", () => {
+  it("is looked up key by key in the records", async () => {
+    const pipeline = load();
+    const codeHashes = (await gatherExisting(pipeline, null)).codeHashes;
+    const all = ran(2, { codeHashes });
+    const asked: string[] = [];
+    const found = await gatherExisting(pipeline, {
+      cachedStage: async (key) => {
+        asked.push(key);
+        return all.cached.get(key) ?? null;
+      },
+    });
+    expect(found.cached).toEqual(all.cached);
+    // corpus, start and score: the keys of those after score are not known.
+    expect(asked).toHaveLength(3);
+    expect([...found.missing]).toEqual(["data://laws.jsonl", join(root, "words.txt")]);
+  });
+});
