@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runStateOf } from "../../src/core/run-state.ts";
+import { readRun } from "../../src/records/reads/runs.ts";
 import { replayEvents } from "../../src/records/replay.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
@@ -50,7 +50,7 @@ test("a whole run over the HTTP API: in order, with inputs, and again from the c
     "perplexity/packed",
     "base/model",
   ]);
-  expect(runStateOf(await stagesOf(run))).toBe("succeeded");
+  expect((await readRun(plane.database, run)).verdict).toMatchObject({ state: "succeeded", exitCode: 0 });
 
   const again = await submitRun(plane.database, runOf(stages));
   expect(await agent.work(() => ({}), ended(again.run))).toEqual([]);

@@ -30,11 +30,17 @@ export interface Look {
 
 /** The reconciler with its hands: the records beneath it and the bells it rings. */
 export function createLook({ database, doorbell, policy, log, leadSince }: LookOptions): Look {
+  // A bell for the reconciler has been heard: the look it asked for goes on.
+  const ring = () =>
+    relayOutbox(database, async (topic, key) => topic === reconcileQueue || doorbell.ring(topic, key));
   const ports = {
     read: () => readSnapshot(database, policy.times.cooldown),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
-    commit: (happenings: readonly Happening[], bells: readonly Bell[]) =>
-      commitHappenings(database, happenings, bells),
+    commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
+      const done = await commitHappenings(database, happenings, bells);
+      if (done && bells.length > 0) await ring();
+      return done;
+    },
   };
   let timer: NodeJS.Timeout | undefined;
   let later = () => {};
@@ -45,11 +51,7 @@ export function createLook({ database, doorbell, policy, log, leadSince }: LookO
     if (!since) return;
     try {
       const wakeAt = await reconcile(ports, policy, since, log);
-      // A bell for the reconciler has been heard: this was the look it asked for.
-      await relayOutbox(
-        database,
-        async (topic, key) => topic === reconcileQueue || doorbell.ring(topic, key),
-      );
+      await ring();
       clearTimeout(timer);
       if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
       if (Date.now() - sweptAt > sweepEveryMs) {

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { cancelRun } from "../../src/records/cancel.ts";
+import { type Database, openDatabase } from "../../src/records/database.ts";
+import { migrate } from "../../src/records/migrate.ts";
+import { resumeRun } from "../../src/records/resume.ts";
+import { submitRun } from "../../src/records/runs.ts";
+import { runOf } from "../support/pipelines.ts";
+import { type Servers, startServers } from "../support/servers.ts";
+
+let servers: Servers;
+let db: Database;
+beforeAll(async () => {
+  servers = await startServers();
+  await migrate(servers.database);
+  db = openDatabase(servers.database);
+});
+afterAll(async () => {
+  await db.$disconnect();
+  await servers.stop();
+});
+
+const chain = [
+  { name: "corpus" },
+  { name: "base", needs: ["corpus"], shards: 2 },
+  { name: "eval", needs: ["corpus"] },
+];
+
+test("submit writes run, stages, shards, the event and the bell in one transaction", async () => {
+  const { run, attached } = await submitRun(db, runOf(chain));
+  expect(attached).toBe(false);
+  const stages = await db.stage.findMany({
+    where: { runId: run },
+    orderBy: { position: "asc" },
+    include: { shards: true },
+  });
+  expect(stages.map(({ id, state, shards }) => [id, state, shards.length])).toEqual([
+    [`${run}-corpus-g1`, "PENDING", 1],
+    [`${run}-base-g1`, "PENDING", 2],
+    [`${run}-eval-g1`, "PENDING", 1],
+  ]);
+  expect(await db.event.findMany({ where: { runId: run } })).toMatchObject([{ type: "run.submitted" }]);
+  expect(await db.outbox.count({ where: { key: `submit-${run}` } })).toBe(1);
+});
+
+test("a submit that fails in the middle leaves nothing", async () => {
+  const run = runOf([{ name: "base" }, { name: "base" }]);
+  const before = await db.run.count();
+  await expect(submitRun(db, run)).rejects.toThrow();
+  expect(await db.run.count()).toBe(before);
+});
+
+test("an idempotency key: ten at once are one run; another configuration is refused", async () => {
+  const submit = () => submitRun(db, runOf(chain, { idempotencyKey: "ci-17" }));
+  const results = await Promise.all(Array.from({ length: 10 }, submit));
+  expect(new Set(results.map(({ run }) => run)).size).toBe(1);
+  expect(results.filter(({ attached }) => !attached)).toHaveLength(1);
+  await expect(
+    submitRun(db, runOf(chain, { idempotencyKey: "ci-17", configHash: "other" })),
+  ).rejects.toMatchObject({
+    code: "E_CONFLICT",
+    exitCode: 8,
+  });
+});
+
+test("until: only what the stage needs is wanted; a resume without it wants the rest", async () => {
+  const { run } = await submitRun(db, runOf(chain, { until: "base" }));
+  const states = async () =>
+    Object.fromEntries(
+      (await db.stage.findMany({ where: { runId: run } })).map((stage) => [
+        stage.id.slice(run.length + 1),
+        `${stage.state} ${stage.reason}`,
+      ]),
+    );
+  expect(await states()).toEqual({
+    "corpus-g1": "PENDING null",
+    "base-g1": "PENDING null",
+    "eval-g1": "CANCELLED not_requested",
+  });
+  expect(await resumeRun(db, run)).toEqual(["eval"]);
+  expect((await states())["eval-g2"]).toBe("PENDING null");
+  await expect(submitRun(db, runOf(chain, { until: "nowhere" }))).rejects.toMatchObject({ code: "E_USAGE" });
+});
+
+test("resume adds a generation of what failed, and leaves the old rows", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  const end = (name: string, state: "SUCCEEDED" | "FAILED" | "CANCELLED", reason: string) =>
+    db.stage.update({ where: { id: `${run}-${name}-g1` }, data: { state, reason, endedAt: new Date() } });
+  await end("corpus", "SUCCEEDED", "completed");
+  await end("base", "FAILED", "killed");
+  await end("eval", "CANCELLED", "cancelled");
+  const both = await Promise.all([resumeRun(db, run), resumeRun(db, run)]);
+  expect(both.map((names) => names.length).sort()).toEqual([0, 2]);
+  const base = await db.stage.findMany({
+    where: { runId: run, name: "base" },
+    orderBy: { generation: "asc" },
+    include: { shards: true },
+  });
+  expect(base.map(({ generation, state, shards }) => [generation, state, shards.length])).toEqual([
+    [1, "FAILED", 2],
+    [2, "PENDING", 2],
+  ]);
+  await expect(resumeRun(db, "nobody")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
+test("a resume that names a stage that succeeded runs it and what follows again", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  await db.stage.updateMany({ where: { runId: run }, data: { state: "SUCCEEDED", endedAt: new Date() } });
+  expect(await resumeRun(db, run)).toEqual([]);
+  expect(await resumeRun(db, run, { stages: ["corpus"] })).toEqual(["corpus", "base", "eval"]);
+});
+
+test("behind a gate that did not hold nothing is resumed, and the error says which", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  await db.stage.updateMany({
+    where: { runId: run },
+    data: { state: "CANCELLED", reason: "gate_failed", endedAt: new Date() },
+  });
+  await db.stage.update({ where: { id: `${run}-corpus-g1` }, data: { state: "SUCCEEDED" } });
+  const stageId = `${run}-corpus-g1`;
+  const gate = {
+    id: `${run}-gate`,
+    stageId,
+    metric: "loss",
+    comparison: "below",
+    against: "1",
+    value: 2,
+    threshold: 1,
+    passed: false,
+  };
+  await db.gate.create({ data: gate });
+  await expect(resumeRun(db, run)).rejects.toMatchObject({
+    code: "E_GATE_FAILED",
+    exitCode: 10,
+    message: expect.stringContaining("loss is 2"),
+  });
+});
+
+test("cancel asks every open stage to stop, once", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  expect((await cancelRun(db, run, "me")).sort()).toEqual(["base", "corpus", "eval"]);
+  expect(await cancelRun(db, run, "me")).toEqual([]);
+  expect(await db.stage.count({ where: { runId: run, desired: "STOP" } })).toBe(3);
+  await expect(cancelRun(db, "nobody")).rejects.toMatchObject({ code: "E_NOT_FOUND", exitCode: 7 });
+});

@@ -1,0 +1,356 @@
+import { describe, expect, test } from "vitest";
+import { defaultTimes } from "../../src/core/times.ts";
+import { MemoryRecords } from "../support/memory-records.ts";
+
+const chain = [
+  { name: "corpus", outputs: ["corpus"] },
+  { name: "base", needs: ["corpus"] },
+  { name: "export", needs: ["base"] },
+];
+const one = [{ name: "base" }];
+const types = (records: MemoryRecords) => records.look().actions.map(({ happening }) => happening.type);
+
+describe("order", () => {
+  test("a stage begins when what it needs has ended and committed; its end opens the next in the same look", () => {
+    const records = new MemoryRecords(chain);
+    expect(types(records)).toEqual(["stage.ready", "attempt.opened"]);
+    expect(types(records)).toEqual([]);
+    records.succeed(records.liveOf("corpus"));
+    expect(types(records)).toEqual(["attempt.ended", "stage.ended", "stage.ready", "attempt.opened"]);
+    expect(records.live().map(({ id }) => id)).toEqual(["r1-base-g1-s0-e1"]);
+    expect(records.states()).toBe("corpus:SUCCEEDED base:RUNNING export:PENDING");
+  });
+
+  test("a success without its output is a bug of the worker, and the rest is cancelled", () => {
+    const records = new MemoryRecords(chain);
+    records.look();
+    records.hear(records.liveOf("corpus"), {
+      result: { status: "succeeded" },
+      exitCode: 0,
+      exitedAt: records.now,
+    });
+    records.look();
+    expect(records.stage("corpus")).toMatchObject({ state: "FAILED", reason: "crashed", cause: "BUG" });
+    expect(records.stage("corpus").message).toContain("without committing corpus");
+    expect(records.stage("base")).toMatchObject({ state: "CANCELLED", reason: "upstream_failed" });
+    expect(records.stage("export")).toMatchObject({ state: "CANCELLED", reason: "upstream_failed" });
+  });
+
+  test("a stage of shards ends when all have ended", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 3 }]);
+    records.look();
+    expect(records.live()).toHaveLength(2);
+    records.succeed(records.live()[0]!, { loss: 1 });
+    records.look();
+    expect(records.live().map(({ id }) => id)).toEqual(["r1-base-g1-s1-e1", "r1-base-g1-s2-e1"]);
+    for (const attempt of records.live()) records.succeed(attempt, { loss: 4 });
+    records.look();
+    expect(records.stage("base")).toMatchObject({ state: "SUCCEEDED", result: { metrics: { loss: 3 } } });
+  });
+
+  test("a shard that fails for good ends its siblings", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 2 }]);
+    records.look();
+    const [first, second] = records.live();
+    records.fail(first!, 65);
+    records.look();
+    expect(records.rows.Attempt.get(second!.id)).toMatchObject({
+      state: "STOPPING",
+      stopReason: "cancelled",
+    });
+    records.fail(records.rows.Attempt.get(second!.id)!, 75);
+    records.look();
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "data_error", cause: "DATA" });
+  });
+});
+
+describe("cache", () => {
+  test("the same key takes over the outputs of an earlier stage, down the chain", () => {
+    const first = new MemoryRecords(chain);
+    for (const name of ["corpus", "base", "export"]) {
+      first.look();
+      first.succeed(first.liveOf(name), { loss: 2 });
+    }
+    first.look();
+    const second = new MemoryRecords(chain);
+    for (const stage of first.rows.Stage.values()) {
+      const artifacts = [...first.rows.Artifact.values()].filter((row) => row.stageId === stage.id);
+      second.cache.set(stage.cacheKey!, {
+        stageId: `old-${stage.name}`,
+        result: stage.result,
+        artifacts: artifacts.map((row) => ({ ...row, stageId: `old-${stage.name}` })),
+      });
+    }
+    second.look();
+    expect(second.states()).toBe("corpus:SKIPPED base:SKIPPED export:SKIPPED");
+    expect(second.stage("base")).toMatchObject({ cachedFrom: "old-base", result: { metrics: { loss: 2 } } });
+    expect(second.attempts("base")).toEqual([]);
+  });
+});
+
+describe("retries", () => {
+  const causes = [
+    { code: 77, cause: "NODE", tries: 11 },
+    { code: 69, cause: "NETWORK", tries: 11 },
+    { code: 76, cause: "NUMERIC", tries: 3 },
+    { code: 64, cause: "USER", tries: 1 },
+    { code: 65, cause: "DATA", tries: 1 },
+    { code: 70, cause: "BUG", tries: 1 },
+  ];
+  test.each(causes)("exit code $code ($cause) is tried $tries times", ({ code, cause, tries }) => {
+    const records = new MemoryRecords(one);
+    for (let i = 0; i < 20 && !records.stage("base").endedAt; i++) {
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      for (const attempt of records.live()) records.fail(attempt, code);
+      records.look();
+    }
+    expect(records.attempts("base")).toHaveLength(tries);
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", cause });
+  });
+
+  test("a stop nobody asked serve for (the node goes down) costs no budget", () => {
+    const records = new MemoryRecords(one);
+    for (let i = 0; i < 30; i++) {
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      records.fail(records.liveOf("base"), 75);
+      records.look();
+    }
+    expect(records.stage("base").state).toBe("RUNNING");
+    expect(records.rows.Shard.get("r1-base-g1-s0")).toMatchObject({ infraUsed: 0, epoch: 30 });
+  });
+
+  test("the back-off is kept, and told as the time to look again", () => {
+    const records = new MemoryRecords(one);
+    records.look();
+    records.fail(records.liveOf("base"), 77);
+    const { wakeAt } = records.look();
+    const wait = wakeAt!.getTime() - records.now.getTime();
+    expect(wait).toBeGreaterThanOrEqual(defaultTimes.backoff / 2);
+    expect(wait).toBeLessThanOrEqual(defaultTimes.backoff);
+    records.wait(wait - 1);
+    expect(types(records)).toEqual([]);
+    records.wait(1);
+    expect(types(records)).toEqual(["attempt.opened"]);
+  });
+
+  test("a new checkpoint gives the infra budget back", () => {
+    const records = new MemoryRecords([{ name: "base", retry: { infra: 1 } }]);
+    for (let i = 1; i <= 5; i++) {
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      const attempt = records.liveOf("base");
+      records.artifact(attempt, "checkpoint", { step: i * 10 });
+      records.fail(attempt, 77);
+      records.look();
+    }
+    expect(records.rows.Shard.get("r1-base-g1-s0")).toMatchObject({ infraUsed: 1, state: "PENDING" });
+  });
+
+  test("each numeric failure steps one checkpoint further back", () => {
+    const records = new MemoryRecords(one);
+    records.look();
+    const first = records.liveOf("base");
+    for (const step of [10, 20, 30]) records.artifact(first, "checkpoint", { step });
+    const resumed: (number | null | undefined)[] = [];
+    for (let i = 0; i < 2; i++) {
+      records.fail(records.liveOf("base"), 76);
+      records.look();
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      resumed.push(records.rows.Artifact.get(records.liveOf("base").resumeFrom!)?.step);
+    }
+    expect(resumed).toEqual([20, 10]);
+  });
+});
+
+describe("silence", () => {
+  function running(): MemoryRecords {
+    const records = new MemoryRecords(one);
+    records.look();
+    records.hear(records.liveOf("base"));
+    return records;
+  }
+
+  test("after the lease an attempt is UNREACHABLE, and a sign of life brings it back", () => {
+    const records = running();
+    records.wait(defaultTimes.lease);
+    expect(types(records)).toEqual(["attempt.unreachable"]);
+    records.hear(records.liveOf("base"));
+    expect(records.liveOf("base").state).toBe("RUNNING");
+    expect(types(records)).toEqual([]);
+  });
+
+  test("it is given up only after the grace, by the next epoch", () => {
+    const records = running();
+    records.wait(defaultTimes.lease);
+    records.look();
+    records.wait(defaultTimes.grace - 1);
+    expect(types(records)).toEqual([]);
+    records.wait(1);
+    expect(types(records)).toEqual(["attempt.ended"]);
+    expect(records.attempts("base")[0]).toMatchObject({ state: "LOST", reason: "lost", cause: "NODE" });
+  });
+
+  test("silence before this serve could be heard counts for nothing", () => {
+    const records = running();
+    records.wait(10 * defaultTimes.grace);
+    records.since = records.now;
+    expect(types(records)).toEqual([]);
+    records.wait(defaultTimes.lease);
+    expect(types(records)).toEqual(["attempt.unreachable"]);
+  });
+
+  test("what a silent node did not start goes elsewhere without cost", () => {
+    const records = new MemoryRecords(one);
+    records.look();
+    records.wait(defaultTimes.dispatch, ["n1"]);
+    expect(types(records)).toEqual(["attempt.ended"]);
+    expect(records.attempts("base")[0]).toMatchObject({ reason: "dispatch_failed", cause: "CAPACITY" });
+    expect(records.rows.Shard.get("r1-base-g1-s0")).toMatchObject({ infraUsed: 0 });
+    records.wait(defaultTimes.backoff, ["n1"]);
+    expect(types(records)).toEqual([]);
+    records.nodes.push({ id: "n2", engines: ["process"], npus: 0, slots: 1, heartbeatAt: records.now });
+    records.look();
+    expect(records.liveOf("base").nodeId).toBe("n2");
+  });
+
+  test("a stall is judged in the training phase only", () => {
+    const records = running();
+    const beat = () => records.hear(records.liveOf("base"));
+    records.hear(records.liveOf("base"), { phase: "compiling", phaseAt: records.now });
+    records.wait(2 * defaultTimes.stall);
+    beat();
+    expect(types(records)).toEqual([]);
+    records.hear(records.liveOf("base"), {
+      phase: "training",
+      phaseAt: records.now,
+      stepAt: records.now,
+      stepMs: 100_000,
+    });
+    records.wait(defaultTimes.stall);
+    beat();
+    expect(types(records)).toEqual([]);
+    records.wait(10 * 100_000 - defaultTimes.stall);
+    beat();
+    expect(types(records)).toEqual(["attempt.stop_requested"]);
+    records.fail(records.liveOf("base"), 75);
+    records.look();
+    expect(records.attempts("base")[0]).toMatchObject({ state: "STOPPED", reason: "stalled", cause: "NODE" });
+    expect(records.rows.Shard.get("r1-base-g1-s0")).toMatchObject({ state: "PENDING", infraUsed: 1 });
+  });
+});
+
+describe("stopping", () => {
+  test("cancel: what waits ends at once, what runs is asked and then ends", () => {
+    const records = new MemoryRecords(chain);
+    records.look();
+    for (const name of ["corpus", "base", "export"])
+      records.set("Stage", `r1-${name}-g1`, { desired: "STOP" });
+    records.look();
+    expect(records.states()).toBe("corpus:RUNNING base:CANCELLED export:CANCELLED");
+    records.fail(records.liveOf("corpus"), 75);
+    records.look();
+    expect(records.stage("corpus")).toMatchObject({
+      state: "CANCELLED",
+      reason: "cancelled",
+      cause: "OPERATOR",
+    });
+    expect(records.rows.Lease.size).toBe(0);
+  });
+
+  test("a timeout stops the attempt and fails the stage, whatever budgets are left", () => {
+    const records = new MemoryRecords([{ name: "base", timeoutSeconds: 60, retry: { user: 5 } }]);
+    records.look();
+    records.hear(records.liveOf("base"));
+    records.wait(60_000);
+    expect(types(records)).toEqual(["attempt.stop_requested"]);
+    records.fail(records.liveOf("base"), 75);
+    records.look();
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "timeout", cause: "USER" });
+  });
+
+  test("a timeout during a back-off fails the stage too", () => {
+    const records = new MemoryRecords([{ name: "base", timeoutSeconds: 1 }]);
+    records.look();
+    records.fail(records.liveOf("base"), 77);
+    records.look();
+    records.wait(1_000);
+    records.look();
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "timeout" });
+  });
+});
+
+describe("gates", () => {
+  const gated = (gate: object) =>
+    [
+      { name: "base" },
+      {
+        name: "midtrain",
+        needs: ["base"],
+        gates: [{ metric: "legal_ppl", comparison: "below", against: 100, ...gate }],
+      },
+      { name: "sft", needs: ["midtrain"] },
+    ] as ConstructorParameters<typeof MemoryRecords>[0];
+
+  function until(records: MemoryRecords, name: string, metrics: Record<string, number>): void {
+    records.look();
+    records.succeed(records.liveOf(name), metrics);
+    records.look();
+  }
+
+  test("a gate that holds lets the next stage begin", () => {
+    const records = new MemoryRecords(gated({ against: { stage: "base", metric: "legal_ppl" } }));
+    until(records, "base", { legal_ppl: 358 });
+    until(records, "midtrain", { legal_ppl: 259 });
+    expect([...records.rows.Gate.values()]).toMatchObject([
+      { against: "base.legal_ppl", value: 259, threshold: 358, passed: true },
+    ]);
+    expect(records.stage("sft").state).toBe("RUNNING");
+  });
+
+  test.each([
+    { why: "does not hold", metrics: { legal_ppl: 100 }, value: 100 },
+    { why: "has no value", metrics: { other: 1 }, value: null },
+  ])("a gate that $why keeps its stage and cancels what follows", ({ metrics, value }) => {
+    const records = new MemoryRecords(gated({}));
+    until(records, "base", {});
+    until(records, "midtrain", metrics as Record<string, number>);
+    expect(records.stage("midtrain").state).toBe("SUCCEEDED");
+    expect([...records.rows.Gate.values()]).toMatchObject([{ value, passed: false }]);
+    expect(records.stage("sft")).toMatchObject({ state: "CANCELLED", reason: "gate_failed" });
+  });
+});
+
+describe("places", () => {
+  test("NPUs are leased, never twice, and freed at the end", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 3, npus: 4 }]);
+    records.nodes[0]!.npus = 8;
+    records.look();
+    expect(records.live()).toHaveLength(2);
+    expect([...records.rows.Lease.values()].map((lease) => lease.device).sort()).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7,
+    ]);
+    records.succeed(records.live()[0]!);
+    records.look();
+    expect(records.rows.Lease.size).toBe(8);
+  });
+
+  test("a node without the engine, without NPUs, or silent gets nothing", () => {
+    const records = new MemoryRecords([{ name: "base", npus: 1 }]);
+    records.nodes.push(
+      { id: "n2", engines: ["container"], npus: 8, slots: 1, heartbeatAt: records.now },
+      {
+        id: "n3",
+        engines: ["process"],
+        npus: 8,
+        slots: 1,
+        heartbeatAt: new Date(records.now.getTime() - defaultTimes.nodeSilence),
+      },
+    );
+    expect(types(records)).toEqual(["stage.ready"]);
+    records.nodes[2]!.heartbeatAt = records.now;
+    expect(types(records)).toEqual(["attempt.opened"]);
+  });
+});
