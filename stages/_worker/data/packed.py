@@ -49,7 +49,10 @@ class PackedData:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder / CELLS}: not the description of packed data: {error}") from error
         self._index = read_index(folder / IDX)
-        self._tokens = np.memmap(folder / BIN, "<i4", "r") if len(self._index.sizes) else np.zeros(0, "<i4")
+        try:
+            self._tokens = np.memmap(folder / BIN, "<i4", "r")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder / BIN}: not a file of int32 tokens: {error}") from error
         self._check(folder)
 
     def __len__(self) -> int:
