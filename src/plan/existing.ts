@@ -1,5 +1,5 @@
 import type { ResolvedPipeline } from "../config/types.ts";
-import type { HashedInput } from "./cache-key.ts";
+import type { HashedInput } from "../core/cache-key.ts";
 import { codeHash } from "./code-hash.ts";
 import { isThere } from "./outside.ts";
 import { stageKey } from "./plan.ts";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import { cacheKey, type HashedInput } from "../core/cache-key.ts";
 import { parameters } from "../recipe/capacity.ts";
-import { cacheKey, type HashedInput } from "./cache-key.ts";
 import { estimateCost } from "./cost.ts";
 import type { Existing, Plan, PlannedStage, StageAction } from "./types.ts";
 import { neededVariables } from "./variables.ts";

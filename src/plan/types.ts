@@ -1,4 +1,4 @@
-import type { HashedInput } from "./cache-key.ts";
+import type { HashedInput } from "../core/cache-key.ts";
 
 /** What is there already, gathered before planning; the plan is a pure function of the pipeline and this. */
 export interface Existing {

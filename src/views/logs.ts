@@ -1,4 +1,4 @@
-import type { Event } from "../records/generated/client.ts";
+import type { Event } from "../records/reads/row-types.ts";
 import { bytes, clock, number } from "./format.ts";
 import type { Look } from "./look.ts";
 import { jsonLines } from "./status-json.ts";
@@ -38,6 +38,8 @@ function fieldsIn(data: unknown): Fields {
 function textOf(kind: string, data: Fields): string {
   const text = (key: string) => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
   switch (kind) {
+    case "started":
+      return startedText(data);
     case "phase":
       return [text("phase"), text("detail")].filter((part) => part !== "").join(": ");
     case "warning":
@@ -51,6 +53,17 @@ function textOf(kind: string, data: Fields): string {
     default:
       return fieldsOf(data);
   }
+}
+
+/** The start of a worker names what decides its numbers; the start of anything else has no versions. */
+function startedText(data: Fields): string {
+  if (data.pid === undefined) return fieldsOf(data);
+  const versions = Object.entries(fieldsIn(data.versions)).map(
+    ([name, version]) => `${name} ${String(version)}`,
+  );
+  return [`pid ${String(data.pid)}`, String(data.device ?? ""), ...versions]
+    .filter((part) => part !== "")
+    .join(", ");
 }
 
 const hidden = new Set(["type", "at", "summary", "spec", "config", "changes"]);

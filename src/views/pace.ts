@@ -1,4 +1,4 @@
-import type { Attempt } from "../records/generated/client.ts";
+import type { Attempt } from "../records/reads/row-types.ts";
 
 export interface Pace {
   stepsPerSecond: number;

@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import type { Event } from "../../records/generated/client.ts";
+import type { Event } from "../../records/reads/row-types.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import { eventJsonLines } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";

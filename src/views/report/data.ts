@@ -1,5 +1,5 @@
-import type { Attempt, Node } from "../../records/generated/client.ts";
 import type { Series } from "../../records/reads/metrics.ts";
+import type { Attempt, Node } from "../../records/reads/row-types.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import type { StageRow } from "../../records/reads/stages.ts";
 import { type Metrics, metricsOf, summaryOf } from "../key-numbers.ts";

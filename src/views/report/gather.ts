@@ -1,5 +1,5 @@
 import { workspace } from "../../core/paths.ts";
-import type { PrismaClient } from "../../records/generated/client.ts";
+import type { Database } from "../../records/database.ts";
 import { readArtifactJson, readAttemptJson } from "../../records/reads/artifact-files.ts";
 import { eventsAfter } from "../../records/reads/events.ts";
 import { metricSeries } from "../../records/reads/metrics.ts";
@@ -20,13 +20,13 @@ const shownFiles: Record<string, string[]> = {
 };
 
 /** Reads what the report shows from the records and the artifacts that can be reached from here. */
-export async function gatherReport(db: PrismaClient, detail: RunDetail, now: Date): Promise<ReportData> {
+export async function gatherReport(db: Database, detail: RunDetail, now: Date): Promise<ReportData> {
   const stages: StageReport[] = [];
   for (const row of detail.stages) stages.push(await gatherStage(db, row));
   return { detail, stages, nodes: await listNodes(db), now };
 }
 
-async function gatherStage(db: PrismaClient, row: StageRow): Promise<StageReport> {
+async function gatherStage(db: Database, row: StageRow): Promise<StageReport> {
   // A stage whose outputs were taken from an earlier run is shown with that stage's curves and files.
   const stageId = row.cachedFrom ?? row.id;
   const attempts = await attemptsOf(db, stageId);

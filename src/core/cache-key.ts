@@ -1,5 +1,4 @@
-import type { ResolvedStage } from "../config/types.ts";
-import { canonicalJson, sha256 } from "../core/hash.ts";
+import { canonicalJson, sha256 } from "./hash.ts";
 
 /** An input as the cache key sees it: content, not place. */
 export interface HashedInput {
@@ -7,14 +6,22 @@ export interface HashedInput {
   sha256: string;
 }
 
+/** What of a stage decides its output, beside code, seed and inputs. */
+export interface StageIdentity {
+  kind: string;
+  version: number;
+  /** Normalised options; see `ResolvedStage.identity`. */
+  identity: unknown;
+}
+
 /**
  * Content cache key of a stage, in hex: equal keys mean that the outputs can be taken over.
  * Counts kind, version, code (with the Python lock), options, hashes of the inputs in bound order, and the seed;
  * never addresses, paths, devices or how many run at once.
- * `codeHash` comes from code-hash.ts; `inputs` holds every artifact of every bound input, shards in order.
+ * `codeHash` comes from plan/code-hash.ts; `inputs` holds every artifact of every bound input, shards in order.
  */
 export function cacheKey(
-  stage: Pick<ResolvedStage, "kind" | "version" | "identity">,
+  stage: StageIdentity,
   seed: number,
   codeHash: string,
   inputs: readonly HashedInput[],

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { pipelineSchema } from "../../dist/config/pipeline-schema.js";
+import { notice, propertyRows, table } from "./table.mjs";
+
+const schema = z.toJSONSchema(pipelineSchema, { io: "input" });
+
+/** JSON Schema of a pipeline file, for editors. */
+export function pipelineSchemaFile() {
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** Reference of the keys of a pipeline file. */
+export function pipelinePage() {
+  return `${notice}
+# The pipeline file
+
+One YAML file is one training pipeline. \`legalone validate FILE\` checks its form and shows every error at once, each
+with its line, its column, what was expected and a hint. An editor checks it while you type with
+
+\`\`\`yaml
+# yaml-language-server: $schema=../docs/schema/pipeline.schema.json
+\`\`\`
+
+${table(["key", "type", "default", "meaning"], propertyRows(schema))}
+
+## Options of a stage
+
+\`with\` holds the options of the stage kind that \`uses\` names; [options.md](options.md) lists them. A key that refers to
+configs/ is written as the name of a file (\`corpus: demo\`) or as the object itself.
+
+## Inputs
+
+Stages are bound by kind of artifact: a stage takes what the stages in its \`needs\` make. Where two of them make the kind
+and the stage takes one, or where none makes it, the file is wrong and the error names the candidates. A \`model\` that no
+needed stage makes is the folder that \`weights\` of the pipeline's model names.
+
+## Gates
+
+\`gate: {metric: legal_ppl, below: base.legal_ppl}\` compares a result metric of the stage with a number, with another
+metric of the stage, or with \`<stage>.<metric>\` of a stage that ends before it. \`gate\` is one condition or a list. A gate
+that does not hold ends the run with exit code 10.
+
+## Overrides
+
+\`--set stages.midtrain.with.tokens=1e9\` changes a value for one command; it may be repeated, and its value is YAML.
+\`LEGALONE_SET\` holds the same for every command, several divided by \`;\`.
+
+## Durations and numbers
+
+\`90s\`, \`30m\`, \`12h\`, \`14d\`, \`1d12h\` are durations. \`100e9\` is a number.
+`;
+}
