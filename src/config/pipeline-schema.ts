@@ -4,7 +4,10 @@ import { gateComparisons } from "./types.ts";
 
 // The one source of the pipeline file: types, defaults, JSON Schema and docs/pipeline.md all come from here.
 
+/** Of stages and stage kinds: without dots, which divide the paths of `--set` and of gates. */
 const name = z.string().regex(/^[a-z][a-z0-9-]*$/);
+/** Of pipelines and files of configs/. */
+const fileName = z.string().regex(/^[a-z][a-z0-9.-]*$/);
 const count = z.int().min(0);
 
 const threshold = z.union([z.number(), z.string().regex(/^[A-Za-z_][\w-]*(\.[A-Za-z_]\w*)?$/)]).optional();
@@ -69,11 +72,11 @@ const stage = z.strictObject({
 export const pipelineSchema = z
   .strictObject({
     version: z.literal(1).describe("Version of this format."),
-    name: name.describe("Name of the pipeline, shown in every view."),
-    model: name
+    name: fileName.describe("Name of the pipeline, shown in every view."),
+    model: fileName
       .optional()
       .describe("Model architecture and, where it starts from one, its weights: a file of configs/models/."),
-    cluster: name.default("this-machine").describe("Where it runs: a file of configs/clusters/."),
+    cluster: fileName.default("this-machine").describe("Where it runs: a file of configs/clusters/."),
     seed: z.int().min(0).max(0xffff_ffff).default(42).describe("Seed of everything random."),
     stages: z.record(name, stage).describe("Stages by name; order comes from `needs`."),
   })

@@ -20,8 +20,8 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
   const low = steps.map(({ p }) =>
     p.reduce((sum, value, i) => (cells[i]!.band === "low" ? sum + value : sum), 0),
   );
-  const plot = (title: string, values: number[]) =>
-    `${colors.bold(title)}\n${indent(asciichart.plot(squeeze(values, width), { height: 6, format: (value) => number(value).padStart(9) }))}`;
+  const plot = (title: string, values: number[], format: (value: number) => string) =>
+    `${colors.bold(title)}\n${indent(asciichart.plot(squeeze(values, width), { height: 6, format: (value) => format(value).padStart(9) }))}`;
   return [
     `${steps.length} steps of ${batch} sequences; cells from ${from}`,
     ...(assumed
@@ -35,9 +35,10 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
     plot(
       "learning rate",
       steps.map(({ lr }) => lr),
+      (value) => value.toExponential(2),
     ),
     "",
-    plot("share of the low band", low),
+    plot("share of the low band", low, percent),
     "",
     cellTable(preview, look),
     "",

@@ -82,7 +82,9 @@ function problemsOf(issue: Issue, above: Path, schema: z.ZodType, source: YamlSo
 
 function formOf(path: Path): string {
   if (path.at(-1) === "timeout") return "a duration such as 90m or 14d";
-  return "small letters, digits and `-`, a letter first";
+  return path.length === 1
+    ? "small letters, digits, `.` and `-`, a letter first"
+    : "small letters, digits and `-`, a letter first";
 }
 
 function hint(text: string | undefined): { hint?: string } {
