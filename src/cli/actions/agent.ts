@@ -39,7 +39,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     node,
     home,
     engines: [engine],
-    client: clientFor(options.serve ?? process.env.LEGALONE_SERVE_URL, home),
+    client: clientFor(serveElsewhere(options), home),
     doorbell: await doorbellFor(options, home, log),
     facts: () => ({
       pid: process.pid,
@@ -72,10 +72,15 @@ async function takeNote(home: string, node: string): Promise<void> {
   });
 }
 
+/** Address of a control plane on another machine; an empty variable counts as unset, as CI systems leave it. */
+function serveElsewhere(options: AgentCommand): string | undefined {
+  return options.serve ?? (process.env.LEGALONE_SERVE_URL || undefined);
+}
+
 function clientFor(url: string | undefined, home: string): ServeClient {
   if (url === undefined) return new ServeClient(() => addressFromFile(join(home, "serve.json")));
   const token = process.env.LEGALONE_TOKEN;
-  if (token === undefined)
+  if (!token)
     throw new LegaloneError(
       "E_USAGE",
       "a control plane on another machine needs its token in LEGALONE_TOKEN",
@@ -88,7 +93,7 @@ function clientFor(url: string | undefined, home: string): ServeClient {
 
 /** A node far away that has no queue works by its timer. */
 async function doorbellFor(options: AgentCommand, home: string, log: Log): Promise<Doorbell> {
-  const far = (options.serve ?? process.env.LEGALONE_SERVE_URL) !== undefined;
+  const far = serveElsewhere(options) !== undefined;
   if (far && !process.env.LEGALONE_REDIS_URL) {
     const { TimerDoorbell } = await import("../../dispatch/doorbell/timer-doorbell.ts");
     return new TimerDoorbell(log);
@@ -99,7 +104,7 @@ async function doorbellFor(options: AgentCommand, home: string, log: Log): Promi
 
 /** Letters, digits, `.`, `_` and `-`: it names a queue and stands in addresses. */
 function nodeName(given: string | undefined): string {
-  const name = given ?? process.env.LEGALONE_NODE ?? (hostname().replace(/[^A-Za-z0-9._-]/g, "-") || "local");
+  const name = given ?? (process.env.LEGALONE_NODE || hostname().replace(/[^A-Za-z0-9._-]/g, "-") || "local");
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
   throw new LegaloneError(
     "E_USAGE",
