@@ -1,11 +1,11 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canonicalJson, sha256 } from "../core/hash.ts";
 import { dataFolder, packageRoot } from "../core/paths.ts";
 
-/** Files up to this size count by content, larger ones by size and time of change. */
-const hashedBytes = 64 * 1024 * 1024;
+/** A file that is named itself counts by content up to this size; larger ones, and those in folders, by size and time. */
+const hashedBytes = 256 * 1024 * 1024;
 
 /**
  * The path an address from outside stands for: `data://…`, `file://…`, an absolute path, or one relative to the checkout,
@@ -30,8 +30,7 @@ export function isThere(address: string): boolean {
 }
 
 /**
- * A hash over what lies at the addresses, so that a changed source makes a stage run again:
- * small files by content, large ones by size and time of change; names inside folders, never where they lie.
+ * A hash over what lies at the addresses, so that a changed source makes a stage run again. Where it lies does not count.
  */
 export function outsideHash(addresses: readonly string[]): string {
   return sha256(canonicalJson(addresses.map((address) => fingerprint(outsidePath(address)))));
@@ -40,16 +39,23 @@ export function outsideHash(addresses: readonly string[]): string {
 type Fingerprint = null | string | [string, Fingerprint][];
 
 function fingerprint(path: string | null): Fingerprint {
-  if (path === null) return null;
-  const fixed = fixedPart(path);
-  if (!existsSync(fixed)) return null;
-  const stat = statSync(fixed);
-  if (stat.isDirectory()) {
-    return readdirSync(fixed)
-      .sort()
-      .map((name) => [name, fingerprint(join(fixed, name))]);
-  }
-  return stat.size <= hashedBytes ? sha256(readFileSync(fixed)) : `${stat.size} ${stat.mtimeMs}`;
+  if (path === null || !existsSync(fixedPart(path))) return null;
+  const stat = statSync(fixedPart(path));
+  if (stat.isDirectory()) return listing(fixedPart(path));
+  return stat.size <= hashedBytes ? sha256(readFileSync(path)) : sizeAndTime(stat);
+}
+
+function listing(folder: string): [string, Fingerprint][] {
+  return readdirSync(folder)
+    .sort()
+    .map((name) => {
+      const stat = statSync(join(folder, name));
+      return [name, stat.isDirectory() ? listing(join(folder, name)) : sizeAndTime(stat)];
+    });
+}
+
+function sizeAndTime({ size, mtimeMs }: Stats): string {
+  return `${size} ${mtimeMs}`;
 }
 
 function fixedPart(path: string): string {

@@ -23,27 +23,15 @@ export function planPipeline(
   const planned = new Map<string, PlannedStage>();
   const outputs = new Map<string, HashedInput[]>();
   for (const stage of pipeline.stages) {
+    const { name, kind, position, shards, resources } = stage;
     const key = stageKey(stage, pipeline.seed, existing.codeHashes, outputs);
     const cached = key === null ? undefined : existing.cached.get(key);
-    if (cached) outputs.set(stage.name, cached.artifacts);
-    const {
-      action,
-      why,
-      step = null,
-    } = decide(stage, pipeline, existing, { planned, cached: cached?.run ?? null, assumeInputs });
-    const { name, kind, position, shards, resources } = stage;
-    planned.set(name, {
-      name,
-      kind,
-      position,
-      action,
-      why,
-      step,
-      shards,
-      resources,
-      cacheKey: key,
-      cost: estimateCost(stage, pipeline),
-    });
+    if (cached) outputs.set(name, cached.artifacts);
+    const missing = cached ? [] : blockersOf(stage, pipeline, existing, assumeInputs);
+    const checkpoint = existing.checkpoints[name];
+    const decision = decide(stage, { planned, cached: cached?.run ?? null, missing, checkpoint });
+    const cost = estimateCost(stage, pipeline);
+    planned.set(name, { name, kind, position, ...decision, missing, shards, resources, cacheKey: key, cost });
   }
   const stages = [...planned.values()];
   return {
@@ -53,6 +41,7 @@ export function planPipeline(
     model: pipeline.model && { name: pipeline.model.name, parameters: parameters(pipeline.model) },
     stages,
     totals: totalsOf(stages),
+    missing: gathered(stages),
     warnings: warningsOf(pipeline, assumeInputs ? existing.unsetVariables : new Set()),
     verdict: verdictOf(stages),
   };
@@ -83,52 +72,63 @@ interface Context {
   planned: ReadonlyMap<string, PlannedStage>;
   /** Run that made the same outputs before. */
   cached: string | null;
-  assumeInputs: boolean;
+  missing: readonly string[];
+  checkpoint: { step: number } | undefined;
 }
 
 function decide(
+  { needs }: ResolvedStage,
+  { planned, cached, missing, checkpoint }: Context,
+): { action: StageAction; why: string; step: number | null } {
+  const as = (action: StageAction, why: string, step: number | null = null) => ({ action, why, step });
+  if (cached !== null) return as("SKIP", `the same code, options and inputs ran in ${cached}`);
+  if (missing.length > 0) return as("BLOCKED", missing.join("; "));
+  const blocked = needs.filter((need) => planned.get(need)?.action === "BLOCKED");
+  if (blocked.length > 0) return as("BLOCKED", `waits for ${blocked.join(", ")}`);
+  if (checkpoint) {
+    return as("RESUME", `goes on from its checkpoint at step ${checkpoint.step}`, checkpoint.step);
+  }
+  const fresh = needs.filter((need) => planned.get(need)?.action !== "SKIP");
+  if (fresh.length > 0) return as("RUN", `after ${fresh.join(", ")}`);
+  return as("RUN", "nothing with the same code, options and inputs has run before");
+}
+
+/** What keeps a stage itself from running, as sentences. */
+function blockersOf(
   stage: ResolvedStage,
   pipeline: ResolvedPipeline,
   existing: Existing,
-  { planned, cached, assumeInputs }: Context,
-): { action: StageAction; why: string; step?: number } {
-  if (cached !== null) return { action: "SKIP", why: `the same code, options and inputs ran in ${cached}` };
-  const lacks = assumeInputs ? [] : missingOf(stage, existing);
+  assumeInputs: boolean,
+): string[] {
   const tooMuch = excess(stage, pipeline);
-  if (lacks.length > 0 || tooMuch)
-    return { action: "BLOCKED", why: [...lacks, ...(tooMuch ? [tooMuch] : [])].join("; ") };
-  const blocked = stage.needs.filter((need) => planned.get(need)?.action === "BLOCKED");
-  if (blocked.length > 0) return { action: "BLOCKED", why: `waits for ${blocked.join(", ")}` };
-  const checkpoint = existing.checkpoints[stage.name];
-  if (checkpoint)
-    return {
-      action: "RESUME",
-      why: `goes on from its checkpoint at step ${checkpoint.step}`,
-      step: checkpoint.step,
-    };
-  const fresh = stage.needs.filter((need) => planned.get(need)?.action !== "SKIP");
-  if (fresh.length > 0) return { action: "RUN", why: `after ${fresh.join(", ")}` };
-  return { action: "RUN", why: "nothing with the same code, options and inputs has run before" };
+  return [...(assumeInputs ? [] : lacksOf(stage, existing)), ...(tooMuch ? [tooMuch] : [])];
 }
 
-/** What of outside is not there, as sentences. */
-function missingOf(stage: ResolvedStage, existing: Existing): string[] {
+/** What of outside is not there. */
+function lacksOf(stage: ResolvedStage, existing: Existing): string[] {
   const folders = stage.inputs.flatMap((input) => (input.stage === null ? [input.uri] : []));
+  const variables = neededVariables(stage);
   return [
     ...folders.filter((uri) => existing.missing.has(uri)).map((uri) => `no model at ${fileURLToPath(uri)}`),
     ...stage.external.filter((address) => existing.missing.has(address)).map((address) => `no ${address}`),
-    ...neededVariables(stage)
-      .filter((name) => existing.unsetVariables.has(name))
-      .map((name) => `${name} is not set`),
+    ...variables.filter((name) => existing.unsetVariables.has(name)).map((name) => `${name} is not set`),
   ];
 }
 
 function excess(stage: ResolvedStage, { cluster }: ResolvedPipeline): string | null {
   const { nodes, npus } = stage.resources;
   if (nodes > cluster.nodes) return `asks for ${nodes} nodes; ${cluster.name} has ${cluster.nodes}`;
-  if (npus > cluster.npus_per_node)
-    return `asks for ${npus} NPUs a node; ${cluster.name} has ${cluster.npus_per_node}`;
-  return null;
+  if (npus <= cluster.npus_per_node) return null;
+  return `asks for ${npus} NPUs a node; ${cluster.name} has ${cluster.npus_per_node}`;
+}
+
+/** The same lack named once, with every stage that has it. */
+function gathered(stages: readonly PlannedStage[]): Plan["missing"] {
+  const lacks = new Map<string, string[]>();
+  for (const { name, missing } of stages) {
+    for (const what of missing) lacks.set(what, [...(lacks.get(what) ?? []), name]);
+  }
+  return [...lacks].map(([what, names]) => ({ what, stages: names }));
 }
 
 function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
@@ -144,16 +144,12 @@ function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
   };
 }
 
-function warningsOf(pipeline: ResolvedPipeline, unset: ReadonlySet<string>): string[] {
-  const unpinned = pipeline.model?.weights !== undefined && (pipeline.model.revision ?? "main") === "main";
-  const passed = [...unset].sort().map((name) => `${name} is not set here; the agent needs it`);
+function warningsOf({ model }: ResolvedPipeline, unset: ReadonlySet<string>): string[] {
+  const unpinned = model?.weights !== undefined && (model.revision ?? "main") === "main";
+  const pin = `the revision of ${model?.repository ?? model?.name} is not pinned: its results are cached under the name alone`;
   return [
-    ...(unpinned
-      ? [
-          `the revision of ${pipeline.model!.repository ?? pipeline.model!.name} is not pinned: results are cached under its name alone`,
-        ]
-      : []),
-    ...passed,
+    ...(unpinned ? [pin] : []),
+    ...[...unset].sort().map((name) => `${name} is not set here; the agent needs it`),
   ];
 }
 

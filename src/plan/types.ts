@@ -31,6 +31,8 @@ export interface PlannedStage {
   action: StageAction;
   /** One sentence: which input is missing or changed, where a skipped output comes from. */
   why: string;
+  /** What of outside is not there, as sentences. */
+  missing: string[];
   /** For RESUME: the step it goes on from. */
   step: number | null;
   shards: number;
@@ -56,6 +58,8 @@ export interface Plan {
   model: { name: string; parameters: number } | null;
   stages: PlannedStage[];
   totals: { npuHours: number | null; wallHours: number | null; checkpointBytes: number };
+  /** Everything that blocks the run, with the stages that lack it. */
+  missing: { what: string; stages: string[] }[];
   warnings: string[];
   /** `blocked`: something is missing and the command ends with exit code 3. */
   verdict: "ready" | "nothing to do" | "blocked";

@@ -1,5 +1,5 @@
 import type { OrderCell, OrderSummary } from "../recipe/order.ts";
-import { count, number, percent } from "./format.ts";
+import { count, percent } from "./format.ts";
 import type { Look } from "./look.ts";
 import { indent, table } from "./table.ts";
 

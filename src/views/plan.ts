@@ -1,7 +1,8 @@
+import { relative } from "node:path";
 import type { Plan, PlannedStage, StageAction } from "../plan/types.ts";
 import { bytes, count } from "./format.ts";
 import type { Look } from "./look.ts";
-import { table } from "./table.ts";
+import { cut, table } from "./table.ts";
 
 /** The plan as a table with totals, warnings and the verdict. */
 export function planView(plan: Plan, look: Look): string {
@@ -60,7 +61,7 @@ function rowOf(
     steps,
     cost.tokens === null ? "-" : count(cost.tokens),
     cost.npuHours ? count(Math.round(cost.npuHours)) : "-",
-    why,
+    cut(why, 70),
   ];
 }
 
@@ -69,10 +70,17 @@ function hoursText(hours: number | null): string {
   return hours < 48 ? `${hours.toFixed(1)} hours` : `${(hours / 24).toFixed(1)} days`;
 }
 
-function verdictText({ verdict, stages, file }: Plan, { colors }: Look): string {
-  const blocked = stages.filter(({ action, why }) => action === "BLOCKED" && !why.startsWith("waits for"));
-  if (verdict === "blocked")
-    return colors.red(`BLOCKED: ${blocked.map(({ name, why }) => `${name} (${why})`).join(", ")}`);
+function verdictText({ verdict, missing, file }: Plan, { colors }: Look): string {
+  if (verdict === "blocked") {
+    const lacks = missing.map(({ what, stages }) => `  ${what} (${stages.join(", ")})`);
+    return [colors.red("BLOCKED:"), ...lacks].join("\n");
+  }
   if (verdict === "nothing to do") return "Every stage is skipped: its outputs are there already.";
-  return `Ready: legalone train ${file}`;
+  return `Ready: legalone train ${shown(file)}`;
+}
+
+/** Relative to the working folder where the file lies below it. */
+function shown(file: string): string {
+  const near = relative(process.cwd(), file);
+  return near.startsWith("..") ? file : near;
 }
