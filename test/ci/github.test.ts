@@ -4,72 +4,56 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { packageRoot } from "../../src/core/paths.ts";
-import { openWorkspace, type TestWorkspace } from "../support/servers.ts";
-import { type StepOutcome, WorkflowJob } from "./workflow-job.ts";
+import { postgresSocketFolder } from "../../src/services/addresses.ts";
+import { type CommandLine, openCommandLine } from "../support/command-line.ts";
+import { type JobOptions, type StepOutcome, WorkflowJob } from "./workflow-job.ts";
 
 const training = ["Start, or find, the run of this commit", "Wait for the verdict", "Report"];
 
-describe("ci/github.yml", () => {
-  let workspace: TestWorkspace;
+describe("ci/github.yml", { timeout: 90_000 }, () => {
+  let cli: CommandLine;
   let job: WorkflowJob;
 
   beforeAll(() => {
-    workspace = openWorkspace();
+    cli = openCommandLine();
     job = new WorkflowJob();
-    writePipeline(1);
+    writePipeline(100);
   });
-  afterAll(() => {
-    spawnSync(process.execPath, [join(packageRoot, "dist", "bin.js"), "down", "--workers", "--grace", "1"], {
-      env: environment(),
-    });
+  afterAll(async () => {
     job.remove();
-    workspace.remove();
+    await cli.close();
   });
 
-  const environment = () => ({
-    ...process.env,
-    LEGALONE_HOME: workspace.home,
-    LEGALONE_OWNER_PID: String(process.pid),
-    NO_COLOR: "1",
-  });
-
-  /** A pipeline of one stage that needs no training: documents of the repository, cleaned and split. */
-  function writePipeline(documents: number): void {
-    const folder = join(job.repository, "documents");
-    mkdirSync(folder, { recursive: true });
-    mkdirSync(join(job.repository, "pipelines"), { recursive: true });
-    const lines = Array.from({ length: 40 }, (_, n) => JSON.stringify({ text: textOf(n) }));
-    writeFileSync(join(folder, "law.jsonl"), `${lines.join("\n")}\n`);
-    const corpus = {
-      version: 1,
-      about: "Forty sentences.",
-      as_of: "2026-01-01",
-      sources: [
-        {
-          name: "law",
-          group: "legal",
-          license: "CC0-1.0",
-          format: "jsonl",
-          path: join(folder, "law.jsonl"),
-          fields: { text: "text" },
-          split: { heldout: { share: 0.3 } },
-        },
-      ],
-    };
+  /** A whole pipeline of stages that count instead of training; the model has to be better than `ppl`. */
+  function writePipeline(ppl: number): void {
     const stages = {
-      corpus: { uses: "corpus", with: { corpus }, gate: { metric: "documents", at_least: documents } },
+      data: { uses: "make-data" },
+      train: {
+        uses: "tiny-train",
+        needs: ["data"],
+        with: { steps: 5, legal_ppl: 50 },
+        gate: { metric: "legal_ppl", below: ppl },
+      },
+      deliver: { uses: "deliver", needs: ["train"] },
     };
+    mkdirSync(join(job.repository, "pipelines"), { recursive: true });
     writeFileSync(
       join(job.repository, "pipelines", "train.yaml"),
       stringify({ version: 1, name: "ci-example", stages }),
     );
   }
 
-  const run = (sha: string, event: "push" | "pull_request" = "push") =>
+  /** One job on a runner that is itself the machine it trains on. */
+  const run = (sha: string, { event = "push", env = {} }: Partial<JobOptions> = {}) =>
     job.run({
       event,
       sha,
-      env: { LEGALONE_HOME: workspace.home, LEGALONE_OWNER_PID: String(process.pid), NO_COLOR: "1" },
+      env: {
+        LEGALONE_STAGES: join(cli.home, "source", "stages"),
+        LEGALONE_TIME_SCALE: "0.01",
+        NO_COLOR: "1",
+        ...env,
+      },
     });
   const byName = (outcomes: StepOutcome[]) => Object.fromEntries(outcomes.map((step) => [step.name, step]));
   const reported = () =>
@@ -87,39 +71,43 @@ describe("ci/github.yml", () => {
   });
 
   it("validates and plans a pull request, and starts nothing", () => {
-    const outcomes = run("aaa", "pull_request");
+    const outcomes = run("aaa", { event: "pull_request" });
     const steps = byName(outcomes);
     expect(steps.Validate, steps.Validate?.output).toMatchObject({ ran: true, code: 0 });
     expect(steps.Plan, steps.Plan?.output).toMatchObject({ ran: true, code: 0 });
-    expect(steps.Plan?.output).toContain("corpus");
+    expect(steps.Plan?.output).toContain("tiny-train");
     expect(training.map((name) => steps[name]?.ran)).toEqual([false, false, false]);
-    expect(existsSync(join(workspace.home, "serve.json"))).toBe(false);
+    expect(existsSync(join(cli.home, "serve.json"))).toBe(false);
   });
 
-  it("trains on a push, finds the same run again in a repeated job, and reports it", () => {
-    const first = byName(run("bbb"));
+  it("trains on a push and reports the run", () => {
+    const steps = byName(run("bbb"));
     for (const name of training)
-      expect(first[name], `${name}: ${first[name]?.output}`).toMatchObject({ code: 0 });
+      expect(steps[name], `${name}: ${steps[name]?.output}`).toMatchObject({ code: 0 });
     expect(readFileSync(join(job.repository, "report", "report.html"), "utf8")).toContain("ci-example");
-    const { run: id, state } = reported();
-    expect(state).toBe("succeeded");
-    const again = byName(run("bbb"));
-    expect(again["Wait for the verdict"]?.code).toBe(0);
+    expect(reported().state).toBe("succeeded");
+  });
+
+  it("finds the same run again in a repeated job, whose runner starts nothing when the control plane is elsewhere", () => {
+    const { run: id } = reported();
+    const { address } = JSON.parse(readFileSync(join(cli.home, "serve.json"), "utf8")) as { address: string };
+    const runner = join(cli.home, "runner");
+    const env = {
+      LEGALONE_HOME: runner,
+      LEGALONE_SERVE_URL: address,
+      LEGALONE_DATABASE_URL: `postgresql://legalone@localhost/legalone?host=${postgresSocketFolder(cli.home)}`,
+    };
+    const steps = byName(run("bbb", { env }));
+    expect(steps["Wait for the verdict"], steps["Wait for the verdict"]?.output).toMatchObject({ code: 0 });
     expect(reported().run).toBe(id);
+    expect(existsSync(runner)).toBe(false);
   });
 
   it("fails with the run's exit code when a gate does not hold, and still reports", () => {
-    writePipeline(1_000_000);
+    writePipeline(10);
     const steps = byName(run("ccc"));
     expect(steps["Wait for the verdict"], steps["Wait for the verdict"]?.output).toMatchObject({ code: 10 });
     expect(steps.Report).toMatchObject({ ran: true, code: 0 });
     expect(reported().state).toBe("gate_failed");
   });
 });
-
-/** Chinese sentences that no filter drops and no two of which are near-duplicates. */
-function textOf(n: number): string {
-  const places = "北京上海天津重庆广州深圳成都武汉西安南京";
-  const pick = (step: number) => places[(n * step + 7) % places.length]!;
-  return `第${n + 1}条${pick(3)}${pick(7)}当事人应当在${n + 2}日内向${pick(11)}${pick(13)}人民法院提出申请，逾期${n * 31 + 5}日不予受理。`;
-}

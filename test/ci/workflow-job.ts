@@ -22,6 +22,9 @@ export interface StepOutcome {
   output: string;
 }
 
+/** A step that takes longer hangs: it is ended and has no code. */
+const stepLimitMs = 60_000;
+
 export interface JobOptions {
   event: "push" | "pull_request";
   sha: string;
@@ -75,7 +78,7 @@ export class WorkflowJob {
       ["github.sha", sha],
       ["github.event_name != 'pull_request'", event === "pull_request" ? "" : "true"],
       ["secrets.LEGALONE_DATABASE_URL", ""],
-      ["secrets.LEGALONE_REDIS_URL", ""],
+      ["vars.LEGALONE_SERVE_URL", ""],
     ]);
     const outcomes: StepOutcome[] = [];
     let failed = false;
@@ -89,6 +92,7 @@ export class WorkflowJob {
       const path = readFileSync(files.GITHUB_PATH, "utf8").trim().split("\n").reverse();
       const done = spawnSync("bash", ["--noprofile", "--norc", "-eo", "pipefail", "-c", step.run], {
         cwd: this.repository,
+        timeout: stepLimitMs,
         encoding: "utf8",
         env: {
           ...process.env,
