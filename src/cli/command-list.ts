@@ -44,7 +44,7 @@ export const commandList: readonly CommandEntry[] = [
     group: "Machines",
     summary: "Start PostgreSQL, Valkey, the control plane and one agent on this machine",
   },
-  { name: "down", group: "Machines", summary: "Stop what `up` started; workers save and leave" },
+  { name: "down", group: "Machines", summary: "Stop what `up` started; workers go on unless --workers" },
   { name: "serve", group: "Machines", summary: "Run the control plane" },
   { name: "agent", group: "Machines", summary: "Run the agent of this node" },
   {

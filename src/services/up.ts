@@ -90,12 +90,14 @@ async function start(home: string): Promise<UpResult> {
     else started.push(command.name);
     return launchDaemon(command, home);
   };
-  // The agent needs neither store; it is busy loading while they start.
-  const agentStarts = ensure(agent);
-  agentStarts.catch(() => {});
-  await stores;
-  const serveNote = await ensure(serve);
-  return { started, replaced, serve: serveNote, agent: await agentStarts };
+  // All at once: serve waits for the database, the agent for serve, and loading a program takes longest.
+  const all = [stores, ensure(serve), ensure(agent)] as const;
+  const failed = (await Promise.allSettled(all)).find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  const [, serveNote, agentNote] = await Promise.all(all);
+  const order = ["postgres", "valkey", "serve", "agent"];
+  started.sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  return { started, replaced, serve: serveNote, agent: agentNote };
 }
 
 async function startStore(

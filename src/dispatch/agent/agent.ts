@@ -10,7 +10,7 @@ import { ServeAway, type ServeClient } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
 
 /** While serve is away it is asked this often; it may come back under another address at any time. */
-const awayMs = 500;
+const awayMs = 200;
 
 export interface AgentOptions {
   /** Name of this node. */
@@ -58,8 +58,9 @@ export class Agent {
         if (away) log.info("serve is back");
         away = false;
       } catch (error) {
-        if (!away) log.warn("no sync with serve; workers go on", { error });
-        away = error instanceof ServeAway;
+        const gone = error instanceof ServeAway;
+        if (!away) log.warn("no sync with serve; workers go on", { error: gone ? error.message : error });
+        away = gone;
         waitMs = Math.min(syncMs, awayMs);
       }
       if (!this.leaving) await this.wake.sleep(waitMs);

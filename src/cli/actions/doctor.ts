@@ -1,0 +1,39 @@
+import colors from "picocolors";
+import { ExitCode } from "../../core/errors.ts";
+import { workspace } from "../../core/paths.ts";
+import type { Check } from "../doctor/check.ts";
+import { daemonChecks } from "../doctor/daemons.ts";
+import { machineChecks } from "../doctor/machine.ts";
+import { pythonChecks } from "../doctor/python.ts";
+import { storeChecks } from "../doctor/stores.ts";
+import { print } from "./output.ts";
+
+/** Checks this machine. Ends with 9 when a server does not answer, with 2 when something else is missing. */
+export async function runDoctor({ json, deep }: { json?: boolean; deep: boolean }): Promise<void> {
+  const home = workspace();
+  const groups = [machineChecks(home), pythonChecks(deep), storeChecks(home), daemonChecks(home)];
+  const checks = (await Promise.all(groups)).flat();
+  process.exitCode = exitCodeOf(checks);
+  if (json) {
+    print(JSON.stringify({ ok: process.exitCode === ExitCode.ok, checks }));
+    return;
+  }
+  for (const check of checks) print(line(check));
+  const faults = checks.filter(({ status }) => status === "fail").length;
+  print(faults === 0 ? "\nThis machine can run pipelines." : `\n${faults} faults; runs would fail.`);
+}
+
+/** The exit code of a list of checks. */
+export function exitCodeOf(checks: readonly Check[]): ExitCode {
+  const failed = checks.filter((check) => check.status === "fail");
+  if (failed.length === 0) return ExitCode.ok;
+  return failed.some((check) => check.status === "fail" && check.unreachable)
+    ? ExitCode.unreachable
+    : ExitCode.usage;
+}
+
+function line(check: Check): string {
+  const marks = { ok: colors.green("ok  "), warn: colors.yellow("warn"), fail: colors.red("fail") };
+  const text = `${marks[check.status]} ${check.name.padEnd(10)} ${check.seen}`;
+  return check.status === "ok" ? text : `${text}\n     ${" ".repeat(10)} ${colors.dim("fix:")} ${check.fix}`;
+}
