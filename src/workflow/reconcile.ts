@@ -34,7 +34,7 @@ export async function reconcile(
     for (const { happening } of decision.actions) {
       if (stale.includes(happening.runId)) continue;
       const { type, runId, stageId, attemptId, data } = happening;
-      log.info(type, { run: runId, stage: stageId, attempt: attemptId, ...data });
+      log.info(type, { run: runId, stage: stageId, attempt: attemptId, data });
     }
     if (stale.length > 0) log.info("rows moved while deciding; decided again", { runs: stale });
   }
