@@ -24,6 +24,8 @@ export interface CommandLine {
   /** Runs a command to its end. */
   legalone(...words: string[]): Promise<Outcome>;
   start(...words: string[]): Running;
+  /** As `start`, with more variables. */
+  startWith(more: NodeJS.ProcessEnv, ...words: string[]): Running;
   /** Writes a pipeline file and returns its path. */
   pipeline(name: string, text: string): string;
   close(): Promise<void>;
@@ -31,20 +33,22 @@ export interface CommandLine {
 
 /**
  * The compiled program in a workspace of its own, with the stage kinds of test/fixtures/stages beside the real worker
- * library, and times at 1/100. `up` starts its daemons as a user's would.
+ * library, and times at 1/20 (Python takes a second to start). `up` starts its daemons as a user's would.
  */
 export function openCommandLine(): CommandLine {
   const { home, remove } = openWorkspace();
   const env = {
     ...process.env,
     LEGALONE_STAGES: fixtureStages(home),
-    LEGALONE_TIME_SCALE: "0.01",
+    LEGALONE_TIME_SCALE: "0.05",
     NO_COLOR: "1",
   };
-  const start = (...words: string[]) => run(words, env, home);
+  const startWith = (more: NodeJS.ProcessEnv, ...words: string[]) => run(words, { ...env, ...more }, home);
+  const start = (...words: string[]) => startWith({}, ...words);
   return {
     home,
     start,
+    startWith,
     legalone: (...words) => start(...words).ended,
     pipeline(name, text) {
       const path = join(home, `${name}.yaml`);

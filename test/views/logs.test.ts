@@ -17,6 +17,16 @@ describe("a line of the log", () => {
       "sft  worker.phase  compiling: one graph",
     ],
     [
+      event("worker.started", {
+        pid: 12,
+        attempt: "x",
+        epoch: 1,
+        device: "cpu",
+        versions: { python: "3.11.7", mindspore: "2.9.0" },
+      }),
+      "sft  worker.started  pid 12, cpu, python 3.11.7, mindspore 2.9.0",
+    ],
+    [
       event("worker.checkpoint", { step: 50, bytes: 9_800_000, path: "/a/b", sha256: "ab" }),
       "sft  worker.checkpoint  step 50, 9.8 MB",
     ],

@@ -12,6 +12,7 @@ export async function withRecords<Result>(work: (db: Database) => Promise<Result
   try {
     return await work(db);
   } catch (error) {
+    if (error instanceof LegaloneError) throw error;
     if (hasNoTables(error)) {
       throw new LegaloneError(
         "E_DATABASE",
