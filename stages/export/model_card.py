@@ -7,6 +7,12 @@ from typing import Any
 
 from stages._worker.model.config import Qwen3Config
 
+_PHASES = {
+    "base": "pre-training from scratch",
+    "midtrain": "mid-training in PAS order",
+    "sft": "fine-tuning on reasoning samples",
+    "rl": "curriculum reinforcement learning",
+}
 # What a reader asks first; each is shown where a stage measured it.
 _SHOWN = ("heldout_loss_before", "heldout_loss_after", "legal_ppl", "general_ppl", "think_share")
 
@@ -27,7 +33,7 @@ def model_card(options: dict[str, Any], config: Qwen3Config, sources: Sources) -
     parts = [
         _front_matter(options),
         f"# {options['name']}",
-        _about(options, config),
+        _about(options, config, sources.history),
         _use(),
         _numbers(sources.history),
         _evaluation(sources.evaluation),
@@ -45,14 +51,17 @@ def _front_matter(options: dict[str, Any]) -> str:
     return "---\n" + "\n".join(lines) + "\n---"
 
 
-def _about(options: dict[str, Any], config: Qwen3Config) -> str:
-    origin = f"from {options['base_model']}" if options["base_model"] else "from scratch"
-    return (
+def _about(options: dict[str, Any], config: Qwen3Config, history: list[dict[str, Any]]) -> str:
+    phases = [_PHASES.get(item["kind"], item["kind"]) for item in history]
+    made = f", made by {', then '.join(phases)}" if phases else ""
+    start = f", starting from {options['base_model']}" if options["base_model"] else ""
+    text = (
         f"A Qwen3 model of {config.parameter_count():,} parameters ({config.num_hidden_layers} layers, hidden size "
-        f"{config.hidden_size}, vocabulary {config.vocab_size:,}), trained {origin} with the LegalOne recipe: "
-        "mid-training in PAS order, fine-tuning on reasoning samples, curriculum reinforcement learning.\n\n"
-        "Answers have the form `<think>` reasoning `</think>` answer. It is no substitute for legal advice."
+        f"{config.hidden_size}, vocabulary {config.vocab_size:,}){made}{start}."
     )
+    if any(item["kind"] in ("sft", "rl") for item in history):
+        text += " Answers have the form `<think>` reasoning `</think>` answer."
+    return text + " It is no substitute for legal advice."
 
 
 def _use() -> str:
