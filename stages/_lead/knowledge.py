@@ -13,7 +13,7 @@ import jieba
 jieba.setLogLevel(logging.WARNING)
 
 _CITATION = re.compile(
-    r"《?([\u4e00-\u9fff]{2,40}?(?:法|法典|条例|规定|解释|决定|规则|办法))》?第(\d+|[零〇一二三四五六七八九十百千]+)条"
+    r"《?([\u4e00-\u9fff]{1,40}?(?:法典|法|条例|规定|解释|决定|规则|办法))》?第(\d+|[零〇一二三四五六七八九十百千]+)条"
 )
 _DIGITS = "零一二三四五六七八九"
 
@@ -37,24 +37,34 @@ class KnowledgeBase:
         Articles held out from training are found only when `heldout` is true, so that they cannot reach a sample
         that is trained on.
         """
-        cited = [self._by_title[title] for title in citations(query) if title in self._by_title]
+        cited = [
+            index for words, article in citations(query) if (index := self._cited(words, article)) is not None
+        ]
         wanted = min(len(self._articles), 4 * count)
         ranked, _ = self._index.retrieve([self._words(query)], k=wanted, show_progress=False)
         found = dict.fromkeys([*cited, *(int(index) for index in ranked[0])])
         allowed = [self._articles[index] for index in found]
         return [each for each in allowed if heldout or each["split"] != "heldout"][:count]
 
+    def _cited(self, words: str, article: str) -> int | None:
+        # Without 《》 the words before the law's name come along: 依照民法典第十条.
+        titles = (f"《{words[start:]}》{article}" for start in range(len(words)))
+        return next((self._by_title[title] for title in titles if title in self._by_title), None)
+
     @staticmethod
     def _words(text: str) -> list[str]:
         return [word for word in jieba.cut(text) if word.strip()]
 
 
-def citations(text: str) -> list[str]:
-    """Titles of the articles a text cites, with Chinese numerals: 刑法第264条 is 《刑法》第二百六十四条."""
+def citations(text: str) -> list[tuple[str, str]]:
+    """What a text cites: the words that end with a law's name, and the article in Chinese numerals.
+
+    刑法第264条 is (刑法, 第二百六十四条); 中华人民共和国 is left out of names.
+    """
     found = []
     for law, number in _CITATION.findall(text):
-        short = law.removeprefix("中华人民共和国")
-        found.append(f"《{short}》第{chinese_number(int(number)) if number.isdigit() else number}条")
+        numeral = chinese_number(int(number)) if number.isdigit() else number
+        found.append((law.removeprefix("中华人民共和国"), f"第{numeral}条"))
     return list(dict.fromkeys(found))
 
 

@@ -19,6 +19,7 @@ from stages._worker.protocol import main
 from stages._worker.worker import Worker
 from stages.lead_judge.heuristics import Heuristics
 from stages.lead_judge.judge import AXES, judge, lowest_axis
+from stages.lead_judge.pools import trim_pools
 from stages.lead_judge.samples import general_samples, to_sample
 
 
@@ -46,6 +47,7 @@ def run(job: Job, worker: Worker) -> None:
         else:
             dropped[why] += 1
     samples += [to_sample(row, None) for row in whole if row["split"] == "heldout"]
+    trim_pools(config["tasks"], samples)
     known = [each for each in marks if each is not None]
     report = _report(config, samples, dropped, known, asked)
     _check(config, samples, report)
@@ -84,15 +86,6 @@ def _check(config: dict[str, Any], samples: list[dict[str, Any]], report: dict[s
             raise DataError(
                 f"task {name}: no sample passed; dropped: {report['dropped']}",
                 hint="look at quality.lowest and the marks in report.json",
-            )
-    for name, task in config["tasks"].items():
-        if task["pool"] is None:
-            continue
-        left = sum(sample["pool"] == task["pool"]["name"] for sample in samples)
-        if left < task["pool"]["fewest"]:
-            raise DataError(
-                f"task {name}: {left} prompts of the pool {task['pool']['name']} passed, at least "
-                f"{task['pool']['fewest']} are needed; dropped: {report['dropped']}"
             )
 
 

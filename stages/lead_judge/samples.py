@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stages._lead.clauses import cut_at_punctuation
-from stages._worker.chance import shuffled
+from stages._lead.shortlist import Shortlist
+from stages._worker.chance import draw
 from stages._worker.think_form import CLOSE, OPEN
 
 
@@ -28,29 +29,35 @@ def general_samples(
     documents: Iterable[dict[str, Any]], rule: dict[str, Any], seed: int
 ) -> Iterator[dict[str, Any]]:
     """Instructions made by rule from general text: go on with a sentence that was cut at punctuation."""
-    made = 0
-    for document in shuffled(documents, seed, "general", key=lambda each: each["id"]):
-        if made >= rule["samples"]:
-            return
-        start = cut_at_punctuation(document["text"], rule["question_characters"], 6)
-        if start is None:
-            continue
-        rest = document["text"][len(start) :].lstrip("，。；、：\n")
-        answer = cut_at_punctuation(rest, rule["answer_characters"], 6)
-        if answer is None:
-            continue
-        made += 1
-        yield {
-            "id": f"general/{document['id']}",
-            "task": "general",
-            "source": "general",
-            "messages": _messages(rule["question"].replace("{start}", start), rule["think"], answer),
-            "reference": answer,
-            "split": "train",
-            "pool": None,
-            "meta": {"document": document["id"], "license": document["license"]},
-            "teacher": {"name": "rules", "revision": "1", "stand_in": False},
-        }
+    chosen: Shortlist[dict[str, Any]] = Shortlist(rule["samples"])
+    for document in documents:
+        chosen.offer(
+            draw(seed, "general", document["id"]),
+            document["id"],
+            lambda document=document: _continuation(document, rule),
+        )
+    yield from chosen.items()
+
+
+def _continuation(document: dict[str, Any], rule: dict[str, Any]) -> dict[str, Any] | None:
+    start = cut_at_punctuation(document["text"], rule["question_characters"], 6)
+    if start is None:
+        return None
+    rest = document["text"][len(start) :].lstrip("，。；、：\n")
+    answer = cut_at_punctuation(rest, rule["answer_characters"], 6)
+    if answer is None:
+        return None
+    return {
+        "id": f"general/{document['id']}",
+        "task": "general",
+        "source": "general",
+        "messages": _messages(rule["question"].replace("{start}", start), rule["think"], answer),
+        "reference": answer,
+        "split": "train",
+        "pool": None,
+        "meta": {"document": document["id"], "license": document["license"]},
+        "teacher": {"name": "rules", "revision": "1", "stand_in": False},
+    }
 
 
 def _messages(question: str, think: str, answer: str) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from stages._lead.prompt import Prompt
@@ -12,38 +11,35 @@ from stages.lead_prompts.scores import score_facts, score_parts
 from stages.lead_prompts.segment import segment
 
 
-def casework_candidates(
+def casework_candidate(
     name: str,
     task: dict[str, Any],
-    documents: list[dict[str, Any]],
+    document: dict[str, Any],
     openings: dict[str, list[str]],
     split: str,
     seed: int,
-) -> Iterator[Candidate]:
-    """One candidate a document that has the parts a task shows and the part it asks for."""
+) -> Candidate | None:
+    """The candidate of a document that has the parts a task shows and the part it asks for."""
     rule = task["builder"]
-    for document in documents:
-        parts = segment(document, openings)
-        wanted = [*rule["shown"], rule["reference"]]
-        if any(part not in parts for part in wanted):
-            continue
-        identity = f"{name}/{document['id']}"
-        route = choose_route(task["routes"], seed, identity)
-        shown = "\n".join(parts[part] for part in rule["shown"])
-        question, ask = word_question(
-            task["routes"][route], title=document["title"], parts=parts, shown=shown
-        )
-        scores = score_parts(parts, wanted)
-        if "facts" in wanted:
-            scores = score_facts(parts["facts"], has_outcome="decision" in parts)
-        prompt = Prompt(
-            id=identity,
-            task=name,
-            question=question,
-            reference=parts[rule["reference"]][: rule["reference_characters"]],
-            documents=[{key: document[key] for key in ("id", "title", "text")}],
-            route=route,
-            split=split,
-            meta={"date": document.get("date"), "source": document.get("source")},
-        )
-        yield Candidate(prompt=prompt, scores=scores, scored_text=shown, ask=ask)
+    parts = segment(document, openings)
+    wanted = list(dict.fromkeys([*rule["shown"], rule["reference"]]))
+    if any(part not in parts for part in wanted):
+        return None
+    identity = f"{name}/{document['id']}"
+    route = choose_route(task["routes"], seed, identity)
+    shown = "\n".join(parts[part] for part in rule["shown"])
+    question, ask = word_question(task["routes"][route], title=document["title"], parts=parts, shown=shown)
+    scores = score_parts(parts, wanted)
+    if "facts" in wanted:
+        scores = score_facts(parts["facts"], has_outcome="decision" in parts)
+    prompt = Prompt(
+        id=identity,
+        task=name,
+        question=question,
+        reference=parts[rule["reference"]][: rule["reference_characters"]],
+        documents=[{key: document[key] for key in ("id", "title", "text")}],
+        route=route,
+        split=split,
+        meta={"date": document.get("date"), "source": document.get("source")},
+    )
+    return Candidate(prompt=prompt, scores=scores, scored_text=shown, ask=ask)

@@ -7,7 +7,7 @@ from stages._worker.failures import DataError
 
 
 def mark_pool(prompts: list[Prompt], name: str, size: int) -> None:
-    """Marks the first `size` prompts with distinct subjects (laws, charges) as the pool `name`.
+    """Marks `size` prompts with distinct subjects (laws, charges) as the pool `name`.
 
     Whole sentences come before references that a comma ends. DataError when there are too few.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from stages._lead.clauses import cut_at_punctuation
@@ -12,32 +11,30 @@ from stages.lead_prompts.routes import choose_route, word_question
 from stages.lead_prompts.scores import score_article
 
 
-def recitation_candidates(
-    name: str, task: dict[str, Any], documents: list[dict[str, Any]], split: str, seed: int
-) -> Iterator[Candidate]:
-    """One candidate an article whose start can be cut at punctuation within the task's answer length."""
+def recitation_candidate(
+    name: str, task: dict[str, Any], document: dict[str, Any], split: str, seed: int
+) -> Candidate | None:
+    """The candidate of an article whose start can be cut at punctuation within the task's answer length."""
     rule = task["builder"]
-    for document in documents:
-        meta = document["meta"]
-        if "article" not in meta:
-            continue
-        start = cut_at_punctuation(document["text"], rule["answer_characters"], rule["shortest_answer"])
-        law = str(meta["law"]).removeprefix("中华人民共和国")
-        if start is None or len(law) > rule["law_characters"]:
-            continue
-        identity = f"{name}/{document['id']}"
-        route = choose_route(task["routes"], seed, identity)
-        question, ask = word_question(task["routes"][route], law=law, article=meta["article"])
-        prompt = Prompt(
-            id=identity,
-            task=name,
-            question=question,
-            reference=start,
-            documents=[{key: document[key] for key in ("id", "title", "text")}],
-            route=route,
-            split=split,
-            meta={"law": meta["law"], "article": meta["article"]},
-        )
-        yield Candidate(
-            prompt=prompt, scores=score_article(document["text"]), scored_text=document["text"], ask=ask
-        )
+    meta = document["meta"]
+    if "article" not in meta:
+        return None
+    start = cut_at_punctuation(document["text"], rule["answer_characters"], rule["shortest_answer"])
+    law = str(meta["law"]).removeprefix("中华人民共和国")
+    if start is None or len(law) > rule["law_characters"]:
+        return None
+    identity = f"{name}/{document['id']}"
+    route = choose_route(task["routes"], seed, identity)
+    question, ask = word_question(task["routes"][route], law=law, article=meta["article"])
+    prompt = Prompt(
+        id=identity,
+        task=name,
+        question=question,
+        reference=start,
+        documents=[{key: document[key] for key in ("id", "title", "text")}],
+        route=route,
+        split=split,
+        meta={"law": meta["law"], "article": meta["article"]},
+    )
+    scores = score_article(document["text"])
+    return Candidate(prompt=prompt, scores=scores, scored_text=document["text"], ask=ask)

@@ -26,8 +26,7 @@ def run(job: Job, worker: Worker) -> None:
     """Collects, scores and selects the prompts of every task."""
     config = complete_lead(job.options["lead"])
     worker.phase("loading")
-    documents = {split: list(documents_of(job, split)) for split in SPLITS}
-    candidates = collect(config, documents, job.seed)
+    candidates = collect(config, lambda split: documents_of(job, split), job.seed)
     refusals, asked = asyncio.run(_settle_all(config, candidates, job, worker))
     prompts, report = select(config, candidates, refusals)
     worker.phase("saving")
@@ -89,7 +88,7 @@ def select(
                 hint="does the corpus have documents of the kind this task is made of, in both splits?",
             )
         if task["pool"] is not None:
-            mark_pool(kept["train"], task["pool"]["name"], task["pool"]["size"])
+            mark_pool(kept["train"], task["pool"]["name"], task["pool"]["size"] + task["pool"]["spare"])
         chosen += [*kept["train"], *kept["heldout"]]
         report[name] = {
             "candidates": len(mine),

@@ -57,7 +57,7 @@ def _conclusion(parts: Sections) -> str:
     if options_of(asked):
         return choose(asked, parts.get(sections.MATERIAL, ""))[0]
     text = parts.get(sections.NODES["rules"], "").partition("：")[2]
-    return cut_at_punctuation(text, _limits(parts)["answer"], 8) or text[: _limits(parts)["answer"]]
+    return cut_at_punctuation(text, _limits(parts)["answer"], 10) or text[: _limits(parts)["answer"]]
 
 
 def _internalise(parts: Sections) -> str:
@@ -74,7 +74,7 @@ def _merge(parts: Sections) -> str:
     ended = parts.get(sections.ANSWER, "")
     if options_of(asked):
         name = dict(options_of(asked)).get(ended, "")
-        think = f"{_act(asked)[: max(0, limits['think'] - len(name) - 4)]}，属{name}。"
+        think = f"该行为属{name}。"
     else:
         law, _, article = _title(asked).rpartition("》")
         think = f"问{law.strip('《')}{article}。"

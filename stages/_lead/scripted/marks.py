@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from stages._lead.scripted.choices import options_of
+
 AXES = ("reasoning", "consistency", "alignment", "conciseness", "language", "overall")
 
 
@@ -12,15 +14,23 @@ def marks(
 ) -> dict[str, int]:
     """Marks of 1-10. An answer that differs from the reference, or a trace about something else, falls below 7."""
     right = _overlap(answer, reference) if reference else 1.0
-    about = _overlap(think, question)
+    about = _names_its_subject(question, think, answer)
     scores = {
-        "reasoning": 5 + round(5 * min(1.0, 1.5 * about)),
-        "consistency": 10 if about > 0.3 else 5,
+        "reasoning": 9 if about else 6,
+        "consistency": 10 if about else 5,
         "alignment": 1 + round(9 * right),
         "conciseness": 10 if len(think) <= limits["think"] and len(answer) <= limits["answer"] else 4,
         "language": 1 + round(9 * _chinese(think)),
     }
     return {**scores, "overall": min(scores.values())}
+
+
+def _names_its_subject(question: str, think: str, answer: str) -> bool:
+    """Whether the trace names the option that the answer chose, or else shares words with the question."""
+    options = dict(options_of(question))
+    if options:
+        return options.get(answer, answer) in think
+    return _overlap(think, question) > 0.3
 
 
 def _overlap(text: str, other: str) -> float:
