@@ -22,6 +22,8 @@ def build_prompt(
     A LexEval prompt has to fit `longest` tokens less a reserve for the answer (512 for 5_1 to 5_3, else 20):
     examples are left out first (3, 1, 0), then the head of the instruction; the question is never cut.
     """
+    if task.form == "message":
+        return item.question
     if task.form == "jecqa":
         return f"{item.instruction}\n{item.question}"
     label = _LABELS.get(task.id, "答案:")

@@ -20,7 +20,7 @@ _RECITE = "请直接给出下述法条的内容。"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Article:
-    """One article of a law: `number` as it is written (第一百条)."""
+    """One article of a law: `law` by its short name, `number` as it is written (第一百条)."""
 
     id: str
     law: str
@@ -34,7 +34,7 @@ def articles_of(documents: Iterable[dict]) -> list[Article]:
     for document in documents:
         meta = document.get("meta") or {}
         if meta.get("law") and meta.get("article"):
-            law, number = str(meta["law"]), str(meta["article"])
+            law, number = str(meta["law"]).removeprefix("中华人民共和国"), str(meta["article"])
             text = document["text"].strip().removeprefix(f"《{law}》").strip().removeprefix(number).strip()
             if text:
                 found.append(Article(id=str(document["id"]), law=law, number=number, text=text))
@@ -115,7 +115,6 @@ def _choice(number: int, question: str, right: str, wrong: list[str], article: A
         instruction=_CHOOSE,
         question=f"{question}\n{listed}",
         answer=LETTERS[options.index(right)],
-        options=tuple(options),
         source=article.id,
     )
 

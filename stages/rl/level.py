@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages._worker.config_form import complete_config
 from stages._worker.data.tokenizer import Tokenizer
 from stages._worker.failures import UserError
 from stages.rl.curriculum import Gate
@@ -47,7 +48,12 @@ def read_levels(
             gate = Gate(**given["gate"])
         except ValueError as error:
             raise UserError(f"level {given['name']}: {error}") from error
-        settings = {**given["reward"], "rubric": given["rubric"], "judge": options["judge"], "cache": cache}
+        settings = {
+            **complete_config("rewards", given["reward"]),
+            "rubric": given["rubric"] and complete_config("rubrics", given["rubric"]),
+            "judge": options["judge"],
+            "cache": cache,
+        }
         levels.append(
             Level(
                 number=number,

@@ -54,9 +54,7 @@ def train_sft(job: Job, worker: Worker) -> None:
     think = check_think_form(network, tokenizer, heldout, options=options["checks"], seed=job.seed)
     perplexities = _perplexities(job, network, tokenizer)
 
-    metrics = (
-        training_metrics(before, after, perplexities) | _think_metrics(think)
-    )
+    metrics = training_metrics(before, after, perplexities) | _think_metrics(think)
     _warn(worker, think, training)
     commit_model(
         worker,

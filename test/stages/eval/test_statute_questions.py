@@ -4,6 +4,7 @@ import pytest
 
 from stages._worker.failures import DataError
 from stages.eval.statute_questions import articles_of, cut, make_tasks
+from stages.eval.task import split_options
 
 DOCUMENTS = [
     {
@@ -34,16 +35,33 @@ def test_documents_that_are_no_articles_are_left_out() -> None:
 def test_the_right_option_is_the_one_the_answer_names() -> None:
     by_id = {article.id: article for article in articles_of(DOCUMENTS)}
     for item in made()["statute_law"].items:
-        assert item.options["ABCD".index(item.answer)] == by_id[item.source].law
-        assert len(set(item.options)) == 4
+        _, options = split_options(item.question)
+        assert options["ABCD".index(item.answer)] == by_id[item.source].law
+        assert len(set(options)) == 4
     for item in made()["statute_article"].items:
-        assert item.options["ABCD".index(item.answer)] == cut(by_id[item.source].text, 12)
-        assert len(set(item.options)) == 4
+        stem, options = split_options(item.question)
+        assert stem.startswith(f"《{by_id[item.source].law}》{by_id[item.source].number}")
+        assert options["ABCD".index(item.answer)] == cut(by_id[item.source].text, 12)
+        assert len(set(options)) == 4
 
 
-def test_options_stand_in_the_question() -> None:
-    item = made()["statute_law"].items[0]
-    assert item.question.endswith("\n".join(f"{a}: {b}" for a, b in zip("ABCD", item.options, strict=True)))
+@pytest.mark.parametrize(
+    ("question", "stem", "options"),
+    [
+        ("题干:\nA: 甲\nB: 乙\nC：丙", "题干:", ["甲", "乙", "丙"]),
+        ("题干A：甲 B：乙", "题干A：甲 B：乙", []),  # a letter in the middle of a word is no option
+        ("题干？ A：甲，乙 B：丙", "题干？", ["甲，乙", "丙"]),
+        (
+            "罪名预测：“骗取财物”。A：生产、销售伪劣产品 B：诈骗",
+            "罪名预测：“骗取财物”。",
+            ["生产、销售伪劣产品", "诈骗"],
+        ),
+        ("问 B：乙 C：丙", "问 B：乙 C：丙", []),
+        ("没有选项", "没有选项", []),
+    ],
+)
+def test_options_are_read_out_of_a_question(question: str, stem: str, options: list[str]) -> None:
+    assert split_options(question) == (stem, options)
 
 
 def test_the_same_seed_gives_the_same_questions_whatever_the_order_of_documents() -> None:

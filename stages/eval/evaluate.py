@@ -1,0 +1,169 @@
+"""The whole evaluation: every model on every task, perplexities, and the folder of results."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages._worker.artifacts import file_sha256
+from stages._worker.config_form import complete_config
+from stages._worker.failures import DataError
+from stages._worker.inference.bootstrap import Interval
+from stages._worker.inference.heldout import HeldOut
+from stages._worker.job import Input, Job
+from stages._worker.jsonl import write_json
+from stages._worker.locations import resolve_data
+from stages._worker.model import device
+from stages._worker.model.config import Qwen3Config
+from stages._worker.worker import Worker
+from stages.eval.answering import Engine, engine_for
+from stages.eval.predictions import Prediction, read_predictions, write_predictions
+from stages.eval.report import before_and_after, forgetting, metrics_of
+from stages.eval.scoring import score_row
+from stages.eval.suite import suite_tasks
+from stages.eval.task import Task
+
+
+@dataclass(kw_only=True, slots=True)
+class _Results:
+    """What has been measured so far."""
+
+    folder: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    perplexities: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    shown: list[dict[str, Any]] = field(default_factory=list)
+
+
+def evaluate(job: Job, worker: Worker) -> None:
+    """One attempt."""
+    worker.phase("loading")
+    device.set_up()
+    suite = complete_config("eval", job.options["evaluation"])
+    tasks = suite_tasks(job, suite)
+    models = named_models(job.inputs_of("model"))
+    offline = job.options["predictions"]
+    clash = sorted(set(models) & set(offline))
+    if clash:
+        raise DataError(f"with.predictions names {', '.join(clash)}, which are models of this run too")
+    results = _Results(folder=worker.stage_output("evaluation"))
+    engines: dict[Qwen3Config, Engine] = {}
+    scorers: dict[tuple[int, str], HeldOut] = {}
+    units = (len(models) + len(offline)) * len(tasks)
+    worker.phase("compiling")
+    for model, folder in models.items():
+        engine = engine_for(folder, engines, job.options)
+        for task in tasks:
+            worker.raise_if_stopping()
+            _answer(job, worker, engine, task, model, results)
+            worker.progress(len(results.rows), units, "tasks")
+        _perplexity(job, engine, model, folder, scorers, results)
+    for label, path in offline.items():
+        _score_file(job, resolve_data(path), label, tasks, results)
+    _write(worker, suite, results, [*models, *offline])
+
+
+def named_models(inputs: list[Input]) -> dict[str, Path]:
+    """Model folders by the name of the stage that made them, in the order of `needs`."""
+    models: dict[str, Path] = {}
+    for item in inputs:
+        name = item.stage or "base"
+        if name in models:
+            raise DataError(f"two models are named {name}")
+        models[name] = item.folder
+    return models
+
+
+def _answer(job: Job, worker: Worker, engine: Engine, task: Task, model: str, results: _Results) -> None:
+    answers = engine.answer(task, plain=model in job.options["plain"], seed=job.seed)
+    if answers.too_long:
+        worker.warning(
+            f"{model}, {task.id}: {answers.too_long} of {len(task.items)} prompts are longer than "
+            f"{job.options['longest_prompt']} tokens and count as unanswered",
+            code="too_long",
+        )
+    likeliest = (
+        engine.likeliest_options(task)
+        if job.options["option_likelihood"] and task.scoring == "choice"
+        else None
+    )
+    _add(job, task, model, answers.predictions, likeliest, results)
+
+
+def _add(
+    job: Job,
+    task: Task,
+    model: str,
+    predictions: list[Prediction],
+    likeliest: list[str | None] | None,
+    results: _Results,
+) -> None:
+    results.rows.append(score_row(task, model, predictions, likeliest=likeliest, seed=job.seed))
+    write_predictions(results.folder / model, task.id, predictions)
+    results.shown += [
+        {
+            "model": model,
+            "task": task.id,
+            "prompt": item.prompt,
+            "prediction": item.prediction,
+            "gold": item.gold,
+        }
+        for item in predictions[: job.options["shown"]]
+    ]
+
+
+def _perplexity(
+    job: Job,
+    engine: Engine,
+    model: str,
+    folder: Path,
+    scorers: dict[tuple[int, str], HeldOut],
+    results: _Results,
+) -> None:
+    corpus = job.find_input("corpus")
+    if corpus is None or engine.tokenizer is None:
+        return
+    # One a network and tokenizer: its graph is compiled once, and it sees the weights that are loaded now.
+    key = (id(engine), file_sha256(folder / "tokenizer.json"))
+    if key not in scorers:
+        scorers[key] = HeldOut(
+            engine.network, engine.tokenizer, corpus, job.options["heldout"], seed=job.seed
+        )
+    results.perplexities[model] = scorers[key].measure()
+
+
+def _score_file(job: Job, path: Path, label: str, tasks: list[Task], results: _Results) -> None:
+    """Predictions made elsewhere; a task the file does not name is left out, a missing item is unanswered."""
+    given = read_predictions(path)
+    for task in tasks:
+        mine = given.get(task.id, given.get(""))
+        if mine is None:
+            continue
+        predictions = [
+            Prediction(id=item.id, prompt="", prediction=mine.get(item.id, ""), gold=item.answer)
+            for item in task.items
+        ]
+        _add(job, task, label, predictions, None, results)
+
+
+def _write(worker: Worker, suite: dict[str, Any], results: _Results, models: list[str]) -> None:
+    worker.phase("saving")
+    for model in models:
+        scores = {row["task"]: {"score": row["compatible"]} for row in results.rows if row["model"] == model}
+        write_json(results.folder / model / "result.json", scores)
+    report = {
+        "suite": {name: suite.get(name) for name in ("name", "about")},
+        "models": models,
+        "tasks": before_and_after(results.rows, models),
+        "forgetting": forgetting(results.perplexities),
+    }
+    write_json(results.folder / "report.json", {**report, "rows": results.rows, "answers": results.shown})
+    worker.commit("evaluation", meta={"suite": report["suite"]["name"], "models": models})
+    tasks = {row["task"] for row in results.rows}
+    worker.finish(
+        metrics={
+            "models": len(models),
+            "tasks": len(tasks),
+            "items": sum(row["items"] for row in results.rows),
+            **metrics_of(results.rows, results.perplexities),
+        },
+        summary={**report, "answers": results.shown},
+    )
