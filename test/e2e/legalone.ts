@@ -35,3 +35,23 @@ export function lines(outcome: Outcome): Record<string, unknown>[] {
     .filter((line) => line.trim() !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
+
+export interface StageLine {
+  stage: string;
+  state: string;
+  generation: number;
+  metrics: Record<string, number>;
+  progress: { step: number; of: number } | null;
+  attempts: { attempt: string | null; epoch: number; state: string }[];
+  artifacts: { kind: string; sha256: string }[];
+}
+
+/** The stages of `status RUN --json`. */
+export function stageLines(outcome: Outcome): StageLine[] {
+  return lines(outcome).filter((line) => line.type === "stage") as unknown as StageLine[];
+}
+
+/** The last line, which is the whole verdict. */
+export function verdict(outcome: Outcome): Record<string, unknown> {
+  return lines(outcome).at(-1) ?? {};
+}
