@@ -20,7 +20,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Commander prints usage errors itself; with --json the error object is all that is printed. */
 function silenceUsage(program: import("commander").Command): void {
-  for (const command of [program, ...program.commands]) command.configureOutput({ outputError: () => {} });
+  for (const command of [program, ...program.commands])
+    command.configureOutput({ writeErr: () => {}, outputError: () => {} });
 }
 
 async function report(error: unknown, json: boolean): Promise<void> {

@@ -16,6 +16,8 @@ export interface PasSourceOptions {
 /** An order spec and where its cells come from. */
 export interface PasSource {
   spec: OrderSpec;
+  /** A spec of its own, without a pipeline. */
+  bare: boolean;
   /** null for a bare spec and for assumed cells: there is no data to point into. */
   packed: PackedCells | null;
   /** One sentence for people: what the cells were taken from. */
@@ -32,7 +34,14 @@ export interface PasSource {
  */
 export async function readPasSource(file: string, options: PasSourceOptions): Promise<PasSource> {
   if (isPasSpec(file)) {
-    return { spec: readPasSpec(file), packed: null, from: "the spec", assumed: false, maxPasses: undefined };
+    return {
+      bare: true,
+      spec: readPasSpec(file),
+      packed: null,
+      from: "the spec",
+      assumed: false,
+      maxPasses: undefined,
+    };
   }
   const pipeline = loadPipeline(file, { set: options.set ?? [] });
   const stage = orderedStage(pipeline, options.stage);
@@ -43,6 +52,7 @@ export async function readPasSource(file: string, options: PasSourceOptions): Pr
       : { folder: options.packed, from: options.packed };
   const packed = found ? readPackedCells(found.folder) : null;
   return {
+    bare: false,
     spec: orderSpecOf(order, packed ?? assumedCells(order, stage, pipeline), pipeline.seed),
     packed,
     from:

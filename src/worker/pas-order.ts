@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { LegaloneError } from "../core/errors.ts";
 import { type EventFile, openEventFile } from "./event-file.ts";
 import { writeOrderFolder } from "./pas-order/order-folder.ts";
-import { checkPasses, type OrderOptions, orderSpecOf } from "./pas-order/order-options.ts";
+import { type OrderOptions, orderSpecOf, passesOver, refusePasses } from "./pas-order/order-options.ts";
 import { readPackedCells } from "./pas-order/packed-cells.ts";
 import { faultsOfJob, type Job } from "./protocol.ts";
 
@@ -67,7 +67,7 @@ function makeOrder(job: Job, events: EventFile): void {
     (step) =>
       beat(() => events.write({ type: "progress", step: step + 1, of: spec.steps, unit: "planned steps" })),
   );
-  checkPasses(spec, order.passes, options.pas.max_passes);
+  refusePasses(passesOver(spec, order.passes, options.pas.max_passes), options.pas.max_passes);
   for (const message of order.warnings) events.write({ type: "warning", code: "passes", message });
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import { writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
-import { checkPasses } from "../../worker/pas-order/order-options.ts";
+import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
 import { note, print } from "./output.ts";
 
@@ -21,7 +21,7 @@ export async function writePasOrder(
     first: packed.cells.map(({ first }) => first),
     sequenceLength: packed.sequenceLength,
   });
-  checkPasses(spec, passes, maxPasses);
+  refusePasses(passesOver(spec, passes, maxPasses), maxPasses);
   for (const warning of warnings) note(`warning ${warning}`);
   print(
     options.json

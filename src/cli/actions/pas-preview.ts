@@ -1,11 +1,15 @@
+import { ExitCode } from "../../core/errors.ts";
 import { passWarnings, planOrder } from "../../recipe/order.ts";
 import { lookOf } from "../../views/look.ts";
 import { pasView } from "../../views/pas.ts";
-import { checkPasses } from "../../worker/pas-order/order-options.ts";
+import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
 import { print } from "./output.ts";
 
-/** Prints the order of a bare spec or of a pipeline, step by step as JSON or drawn for a terminal. */
+/**
+ * Prints the order of a bare spec or of a pipeline, step by step as JSON or drawn for a terminal.
+ * Passes above the pipeline's limit are shown, and end with exit code 3 as the run would.
+ */
 export async function previewPas(
   file: string,
   options: PasSourceOptions & { json?: boolean },
@@ -16,16 +20,14 @@ export async function previewPas(
   const total = spec.cells.reduce((sum, { weight }) => sum + weight, 0);
   const cells = spec.cells.map((cell) => ({ ...cell, weight: cell.weight / total }));
   const warnings = assumed ? [] : passWarnings(cells, passes);
+  const over = assumed ? [] : passesOver(spec, passes, source.maxPasses);
   if (options.json) {
-    const told = source.packed === null && !assumed ? {} : { from, assumed, warnings };
+    const told = source.bare ? {} : { from, assumed, warnings, refused: over };
     print(JSON.stringify({ cells, schedule: steps, passes, orderSha256, ...told }));
-  } else {
-    print(
-      await pasView(
-        { cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch },
-        lookOf(process.stdout),
-      ),
-    );
+    if (over.length > 0) process.exitCode = ExitCode.refused;
+    return;
   }
-  if (!assumed) checkPasses(spec, passes, source.maxPasses);
+  const preview = { cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
+  print(await pasView(preview, lookOf(process.stdout)));
+  refusePasses(over, source.maxPasses);
 }

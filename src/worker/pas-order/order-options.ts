@@ -53,12 +53,20 @@ export function orderSpecOf(options: OrderOptions, packed: PackedCells, seed: nu
   };
 }
 
-/** Throws E_PLAN_REFUSED where a cell would be gone through more than `max_passes` times. */
-export function checkPasses(spec: OrderSpec, passes: readonly number[], maxPasses: number | undefined): void {
-  if (maxPasses === undefined) return;
-  const over = spec.cells.flatMap(({ group, band }, i) =>
+/** The cells that would be gone through more than `max_passes` times, each with its number; none without a limit. */
+export function passesOver(
+  { cells }: Pick<OrderSpec, "cells">,
+  passes: readonly number[],
+  maxPasses: number | undefined,
+): string[] {
+  if (maxPasses === undefined) return [];
+  return cells.flatMap(({ group, band }, i) =>
     passes[i]! > maxPasses ? [`${group}/${band} ${passes[i]!.toFixed(1)}`] : [],
   );
+}
+
+/** Throws E_PLAN_REFUSED where `passesOver` found any. */
+export function refusePasses(over: readonly string[], maxPasses: number | undefined): void {
   if (over.length === 0) return;
   throw new LegaloneError("E_PLAN_REFUSED", `passes over max_passes ${maxPasses}: ${over.join(", ")}`, {
     hint: "train on fewer tokens, give these cells less weight, add data, or raise pas.max_passes",

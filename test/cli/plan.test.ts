@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { runCli } from "./run-cli.ts";
+
+const sizes = ["1.7b", "4b", "8b"];
+
+describe("validate", () => {
+  it.each(["demo", ...sizes.map((size) => `legalone-${size}`)])("accepts pipelines/%s.yaml", (name) => {
+    const { code, json } = runCli(["validate", `pipelines/${name}.yaml`, "--json"]);
+    expect(json()).toMatchObject({ ok: true, pipeline: name, errors: [] });
+    expect(code).toBe(0);
+  });
+
+  it("shows every error with its place, and ends with 2", () => {
+    const { code, stderr } = runCli(["validate", "test/cli/fixtures/wrong.yaml"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /wrong\.yaml:5:5 stages\.midtrain\.need: unknown key `need`; expected one of .*\n\s+did you mean `needs`\?/,
+    );
+    expect(stderr).toMatch(/wrong\.yaml:6:19 stages\.midtrain\.with\.pas\.lamda: unknown key `lamda`/);
+    const { json } = runCli(["validate", "test/cli/fixtures/wrong.yaml", "--json"]);
+    expect(json()).toMatchObject({
+      ok: false,
+      errors: expect.arrayContaining([
+        expect.objectContaining({ line: 5, column: 5, hint: "did you mean `needs`?" }),
+      ]),
+    });
+  });
+});
+
+describe("plan", () => {
+  it("lists what is missing as BLOCKED and ends with 3", () => {
+    const { code, stdout } = runCli(["plan", "pipelines/legalone-8b.yaml"]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/perplexity +perplexity +BLOCKED .*no model at .*Qwen3-8B-Base/);
+    expect(stdout).toMatch(/LEGALONE_TEACHER_URL is not set \(lead-prompts, lead-synthesize, lead-refine\)/);
+  });
+
+  it.each(sizes)("prices legalone-%s with --assume-inputs", (size) => {
+    const { code, json } = runCli(["plan", `pipelines/legalone-${size}.yaml`, "--assume-inputs", "--json"]);
+    expect(code).toBe(0);
+    const plan = json() as {
+      verdict: string;
+      stages: { name: string; action: string; cost: Record<string, number> }[];
+    };
+    expect(plan.verdict).toBe("ready");
+    expect(new Set(plan.stages.map(({ action }) => action))).toEqual(new Set(["RUN"]));
+    const { cost } = plan.stages.find(({ name }) => name === "midtrain")!;
+    expect(cost.steps).toBe(23_842);
+    expect(cost.tokens).toBeGreaterThanOrEqual(100e9);
+    expect(cost.npuHours).toBeGreaterThan(1000);
+  });
+
+  it("takes an address from the environment as there", () => {
+    const environment = { LEGALONE_TEACHER_URL: "http://teacher/v1", LEGALONE_JUDGE_URL: "http://judge/v1" };
+    const { json } = runCli(["plan", "pipelines/legalone-8b.yaml", "--json"], environment);
+    const { missing } = json() as { missing: { what: string }[] };
+    expect(missing.map(({ what }) => what).filter((what) => what.includes("is not set"))).toEqual([
+      "LEGALONE_ROLLOUT_URL is not set",
+    ]);
+  });
+
+  it("says that it could not read the records", () => {
+    const { json } = runCli(["plan", "pipelines/demo.yaml", "--json"]);
+    expect(json()).toMatchObject({ records: false, pipeline: "demo" });
+  });
+});
