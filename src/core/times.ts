@@ -30,6 +30,8 @@ export const defaultTimes = {
   cooldown: 120_000,
   /** A node not heard of for this long gets no new attempts. */
   nodeSilence: 30_000,
+  /** A starting serve waits this long for its database. */
+  databaseWait: 20_000,
 } as const;
 
 export type Times = { readonly [K in keyof typeof defaultTimes]: number };

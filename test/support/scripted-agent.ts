@@ -1,5 +1,12 @@
 import type { EventLine, LaunchSpec, SyncReply } from "../../src/dispatch/api/contract.ts";
-import type { ControlPlane } from "./control-plane.ts";
+
+/** A serve to talk to. */
+export interface Served {
+  address: string;
+  token: string;
+  /** Resolves when it may have decided something new. */
+  look(): Promise<void>;
+}
 
 /** What a scripted worker does: lines it writes, then how it ends. */
 export interface Script {
@@ -75,14 +82,14 @@ export function success(spec: LaunchSpec, outputs = ["model"], metrics: Record<s
 
 /** An agent over the real HTTP API, without processes: its workers are scripts. */
 export class ScriptedAgent {
-  readonly #plane: ControlPlane;
+  readonly #plane: Served;
   readonly node: string;
   /** Attempts it holds, with the offset acknowledged. */
   readonly held = new Map<string, { spec: LaunchSpec; offset: number }>();
   slots = 2;
   npus = 0;
 
-  constructor(plane: ControlPlane, node = "n1") {
+  constructor(plane: Served, node = "n1") {
     this.#plane = plane;
     this.node = node;
   }

@@ -23,9 +23,6 @@ import { Control } from "./control.ts";
 import { createLook } from "./look.ts";
 import { policyOf } from "./policy.ts";
 
-/** A database that starts beside serve is waited for. */
-const databasePatienceMs = 20_000;
-
 export interface ServeOptions {
   host: string;
   /** 0 for a free one. */
@@ -39,7 +36,7 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   const times = readTimes();
   const spec = databaseSpec(home);
   refuseSecond(home);
-  await migrated(spec, log);
+  await migrated(spec, times.databaseWait, log);
 
   const database = openDatabase(spec);
   const doorbell: Doorbell = new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
@@ -70,8 +67,8 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   }
 }
 
-/** Tries while PostgreSQL cannot be reached; what it answers is final. */
-async function migrated(spec: ConnectionSpec, log: Log): Promise<void> {
+/** Tries while PostgreSQL cannot be reached (it may start beside serve); what it answers is final. */
+async function migrated(spec: ConnectionSpec, patienceMs: number, log: Log): Promise<void> {
   const applied = await pRetry(
     async () => {
       try {
@@ -81,7 +78,7 @@ async function migrated(spec: ConnectionSpec, log: Log): Promise<void> {
         throw away ? error : new AbortError(error as Error);
       }
     },
-    { forever: true, maxRetryTime: databasePatienceMs, minTimeout: 200, maxTimeout: 2_000 },
+    { forever: true, maxRetryTime: patienceMs, minTimeout: 200, maxTimeout: 2_000 },
   );
   if (applied.length > 0) log.info("migrated", { applied });
 }

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { packageRoot } from "../../src/core/paths.ts";
+import { type Database, openDatabase } from "../../src/records/database.ts";
+import { readRun } from "../../src/records/reads/runs.ts";
+import { submitRun } from "../../src/records/runs.ts";
+import { startValkey, stopValkey } from "../../src/services/valkey.ts";
+import { runOf } from "../support/pipelines.ts";
+import { ScriptedAgent, success } from "../support/scripted-agent.ts";
+import { type Servers, startServers } from "../support/servers.ts";
+
+let servers: Servers;
+let db: Database;
+const children: ChildProcess[] = [];
+beforeAll(async () => {
+  servers = await startServers();
+  db = openDatabase(servers.database);
+});
+afterAll(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  await db.$disconnect();
+  await servers.stop();
+});
+
+const note = () => join(servers.home, "serve.json");
+
+function spawnServe(env: NodeJS.ProcessEnv = {}): {
+  child: ChildProcess;
+  ended: Promise<[number | null, string]>;
+} {
+  const words = [join(packageRoot, "dist", "bin.js"), "serve"];
+  const times = { LEGALONE_TIME_SCALE: "0.05", LEGALONE_TIME_NODE_SILENCE: "60000" };
+  const child = spawn(process.execPath, words, {
+    env: { ...process.env, ...times, ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  children.push(child);
+  let said = "";
+  child.stderr.on("data", (data: Buffer) => {
+    said += data.toString();
+  });
+  return { child, ended: new Promise((resolve) => child.on("close", (code) => resolve([code, said]))) };
+}
+
+/** Serve as a process, once its note is there. */
+async function startServe() {
+  const serve = spawnServe();
+  await expect
+    .poll(() => existsSync(note()) && JSON.parse(readFileSync(note(), "utf8")).pid)
+    .toBe(serve.child.pid);
+  const { address, token } = JSON.parse(readFileSync(note(), "utf8")) as { address: string; token: string };
+  return { ...serve, agent: new ScriptedAgent({ address, token, look: () => sleep(20) }) };
+}
+
+const ended = (run: string) => async () => (await readRun(db, run)).verdict.ended;
+
+test("killed in the middle: the next one goes on, and no attempt is repeated", async () => {
+  const first = await startServe();
+  const stages = ["a", "b", "c"].map((name, i, all) => ({ name, needs: i > 0 ? [all[i - 1]!] : [] }));
+  const { run } = await submitRun(db, runOf(stages));
+  await first.agent.work(
+    success,
+    async () => (await db.stage.count({ where: { runId: run, state: "SUCCEEDED" } })) === 1,
+  );
+  await expect.poll(() => db.attempt.count({ where: { endedAt: null } })).toBe(1);
+  first.child.kill("SIGKILL");
+  await first.ended;
+
+  const second = await startServe();
+  await second.agent.work(success, ended(run));
+  expect((await readRun(db, run)).verdict.state).toBe("succeeded");
+  expect(await db.attempt.count({ where: { id: { startsWith: run } } })).toBe(3);
+
+  const [code, said] = await spawnServe().ended;
+  expect([code, said]).toEqual([8, expect.stringContaining("runs already")]);
+
+  second.child.kill("SIGTERM");
+  expect((await second.ended)[0]).toBe(0);
+  expect(existsSync(note())).toBe(false);
+});
+
+test("Valkey goes away: a run goes on by timers, and serve says so", async () => {
+  const { child, agent, ended: over } = await startServe();
+  await stopValkey(servers.home);
+  const { run } = await submitRun(
+    db,
+    runOf([
+      { name: "a", codeHash: "v" },
+      { name: "b", needs: ["a"], codeHash: "v" },
+    ]),
+  );
+  await agent.work(success, ended(run));
+  expect((await readRun(db, run)).verdict.state).toBe("succeeded");
+  await startValkey(servers.home);
+  child.kill("SIGTERM");
+  const [code, said] = await over;
+  expect(code).toBe(0);
+  expect(said).toContain("the queue is away");
+});
+
+test("without a database it ends with exit code 9 and says what to do", async () => {
+  const [code, said] = await spawnServe({ LEGALONE_DATABASE_URL: "postgresql://nobody@127.0.0.1:1/none" })
+    .ended;
+  expect(code).toBe(9);
+  expect(said).toContain("E_DATABASE");
+});
