@@ -1,0 +1,52 @@
+from stages._worker.model.config import config_from
+from stages.export.model_card import Sources, model_card
+
+CONFIG = config_from(
+    {
+        "hidden_size": 160,
+        "intermediate_size": 448,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 5,
+        "num_key_value_heads": 1,
+        "head_dim": 32,
+        "vocab_size": 4096,
+        "max_position_embeddings": 512,
+    }
+)
+OPTIONS = {"name": "legalone-test", "license": "apache-2.0", "base_model": None}
+
+
+def card(options: dict | None = None, **sources: object) -> str:
+    fields = {"history": [], "licenses": [], "teachers": [], "evaluation": None} | sources
+    return model_card(OPTIONS | (options or {}), CONFIG, Sources(**fields))
+
+
+def test_the_card_claims_only_the_phases_the_model_had() -> None:
+    base = {"stage": "base", "kind": "base", "metrics": {"legal_ppl": 380.1}}
+    sft = {"stage": "tune", "kind": "sft", "metrics": {"think_share": 0.98}}
+    text = card(history=[base])
+    assert "pre-training from scratch" in text and "<think>" not in text and "reinforcement" not in text
+    text = card(history=[base, sft])
+    assert "fine-tuning" in text and "<think>" in text and "| tune |  | 0.98 |" in text
+
+
+def test_numbers_carry_their_intervals() -> None:
+    metrics = {"legal_ppl": 137.79, "legal_ppl_lo": 130.0, "legal_ppl_hi": 146.0}
+    assert "137.8 [130, 146]" in card(history=[{"stage": "midtrain", "kind": "midtrain", "metrics": metrics}])
+
+
+def test_stand_ins_are_named() -> None:
+    teachers = [{"name": "scripted", "revision": "1", "stand_in": True}, {"name": "big", "revision": None}]
+    text = card(history=[{"stage": "base", "kind": "base", "metrics": {}}], teachers=teachers)
+    assert "`scripted 1`, a stand-in" in text and "by the teacher model `big`" in text
+    assert "in place of a pretrained Qwen3" in text
+
+
+def test_a_named_base_model_is_no_stand_in() -> None:
+    text = card({"base_model": "Qwen/Qwen3-8B-Base"})
+    assert "base_model: Qwen/Qwen3-8B-Base" in text and "in place of" not in text
+
+
+def test_licences_of_the_data_are_listed() -> None:
+    licenses = [{"source": "statutes", "group": "legal", "license": "MIT | public"}]
+    assert "| statutes | legal | MIT \\| public |" in card(licenses=licenses)
