@@ -29,6 +29,11 @@ export class AttemptFolder {
     return this.read("exit.json");
   }
 
+  /** Name of the engine that started it. */
+  engine(): string | undefined {
+    return this.read<{ engine: string }>("engine.json")?.engine;
+  }
+
   /** When and how patiently it was asked to stop. */
   stop(): { at: number; graceSeconds: number } | undefined {
     return this.read("stop.json");
@@ -46,7 +51,7 @@ export class AttemptFolder {
   }
 
   /** A file that is absent or half-written counts as not there yet. */
-  private read<T>(name: string): T | undefined {
+  read<T>(name: string): T | undefined {
     try {
       return JSON.parse(readFileSync(this.file(name), "utf8")) as T;
     } catch {
@@ -55,11 +60,11 @@ export class AttemptFolder {
   }
 }
 
-/** Names of the attempts below `attempts` whose end is not recorded yet. */
-export function openAttempts(attempts: string): string[] {
+/** Names of the attempts below `attempts` that an engine started and whose end is not recorded yet. */
+export function openAttempts(attempts: string, engine: string): string[] {
   if (!existsSync(attempts)) return [];
   return readdirSync(attempts).filter((name) => {
     const folder = new AttemptFolder(attempts, name);
-    return existsSync(folder.file("job.json")) && !folder.reported();
+    return folder.engine() === engine && !folder.reported();
   });
 }

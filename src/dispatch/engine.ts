@@ -15,11 +15,16 @@ export interface Launch {
   image?: string;
 }
 
-/** How the worker left: exactly one of code and signal is set. `at` is an ISO 8601 time. */
+/**
+ * How the worker left: exactly one of code and signal is set. `at` is an ISO 8601 time. `reason` and `message` are
+ * there when the engine knows more than the number tells.
+ */
 export interface Exit {
   code: number | null;
   signal: string | null;
   at: string;
+  reason?: "out_of_memory" | "dispatch_failed";
+  message?: string;
 }
 
 /** `lost`: it does not run and nothing tells how it ended. It never runs again either. */

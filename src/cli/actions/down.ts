@@ -34,7 +34,7 @@ async function liveWorkers(home: string, graceSeconds: number | undefined): Prom
   const engine = new ProcessEngine({ attempts, env: {} });
   const live: string[] = [];
   const runs = async (attempt: string) => (await engine.observe(attempt)).state === "running";
-  for (const attempt of openAttempts(attempts)) if (await runs(attempt)) live.push(attempt);
+  for (const attempt of openAttempts(attempts, engine.name)) if (await runs(attempt)) live.push(attempt);
   if (graceSeconds === undefined) return live;
   for (const attempt of live) await engine.stop(attempt, graceSeconds);
   for (const attempt of live) while (await runs(attempt)) await sleep(20);

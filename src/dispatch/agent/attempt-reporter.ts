@@ -2,7 +2,7 @@ import { type FSWatcher, mkdirSync, watch } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../../core/log.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
-import type { Engine, Observation } from "../engine.ts";
+import type { Engine, Exit, Observation } from "../engine.ts";
 import { type Batch, eventsOf, readBatch, warning } from "./event-tail.ts";
 import { settle } from "./outputs.ts";
 import { ServeAway, type ServeClient, ServeRefuses } from "./serve-client.ts";
@@ -139,10 +139,14 @@ export class AttemptReporter {
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {
     if (this.left) return false;
     const { attempt, epoch, client } = this.options;
-    const report: ExitReport =
-      seen.state === "exited"
-        ? { epoch, code: seen.exit.code, signal: seen.exit.signal, lost: false, at: seen.exit.at }
-        : { epoch, code: null, signal: null, lost: true, at: new Date().toISOString() };
+    const gone = { code: null, signal: null, at: new Date().toISOString() };
+    const { code, signal, at, reason, message }: Exit = seen.state === "exited" ? seen.exit : gone;
+    const lost = seen.state === "lost";
+    const report: ExitReport = {
+      ...{ epoch, code, signal, lost, at },
+      ...(reason === undefined ? {} : { reason }),
+      ...(message === undefined ? {} : { message }),
+    };
     await client.exit(attempt, report);
     return true;
   }

@@ -5,6 +5,7 @@ import { LegaloneError } from "../../core/errors.ts";
 import { isSameProcess } from "../../core/start-time.ts";
 import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
 import type { Engine, Launch, Observation } from "../engine.ts";
+import { StopLadders } from "../stop-ladder.ts";
 import { sessionMembers, signal } from "./session.ts";
 import { shim } from "./shim.ts";
 
@@ -29,7 +30,7 @@ export interface ProcessEngineOptions {
 export class ProcessEngine implements Engine {
   readonly name = "process";
   private readonly options: ProcessEngineOptions;
-  private readonly ladders = new Set<string>();
+  private readonly ladders = new StopLadders();
 
   constructor(options: ProcessEngineOptions) {
     this.options = options;
@@ -40,6 +41,7 @@ export class ProcessEngine implements Engine {
     if (folder.shim() !== undefined) return;
     mkdirSync(folder.file("output"), { recursive: true });
     if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
+    folder.write("engine.json", { engine: this.name });
     const prepare = launch.prepare ?? [];
     const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
     const stdout = openSync(folder.file("stdout.log"), "a");
@@ -93,7 +95,7 @@ export class ProcessEngine implements Engine {
   }
 
   async adopt(): Promise<string[]> {
-    const attempts = openAttempts(this.options.attempts);
+    const attempts = openAttempts(this.options.attempts, this.name);
     for (const attempt of attempts) {
       const folder = this.folder(attempt);
       if (folder.stop() !== undefined) void this.climb(attempt, folder);
@@ -113,26 +115,18 @@ export class ProcessEngine implements Engine {
     return new AttemptFolder(this.options.attempts, attempt);
   }
 
-  /** The rest of the ladder: at the end of the grace, KILL for everything but the shim, then for the shim too. */
   private async climb(attempt: string, folder: AttemptFolder): Promise<void> {
-    const stop = folder.stop();
     const shim = folder.shim();
-    if (stop === undefined || shim === undefined || this.ladders.has(attempt)) return;
-    this.ladders.add(attempt);
-    try {
-      const killAt = stop.at + stop.graceSeconds * 1000;
-      while (Date.now() < killAt) {
-        if ((await this.observe(attempt)).state !== "running") return;
-        await sleep(Math.min(200, Math.max(1, killAt - Date.now())), undefined, { ref: false });
-      }
+    if (shim === undefined) return;
+    const runs = async () => (await this.observe(attempt)).state === "running";
+    await this.ladders.climb(attempt, folder, runs, async () => {
+      // First everything but the shim, which then records the end.
       for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
       await sleep(afterKillMs, undefined, { ref: false });
-      if ((await this.observe(attempt)).state !== "running") return;
+      if (!(await runs())) return;
       for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
       if (isSameProcess(shim.pid, shim.start)) signal(shim.pid, "SIGKILL");
-    } finally {
-      this.ladders.delete(attempt);
-    }
+    });
   }
 
   /** True while a shim that was spawned may still be on its way to pid.json. */
