@@ -30,15 +30,17 @@ export interface KeyNumber {
   bounds: [number, number] | null;
 }
 
-/** What tells most about a stage comes first; a name that is not listed comes after these, in the order measured. */
+/** What tells most about a stage, first to last. */
 const importance = [
   /^heldout_loss$/,
   /^think_share$/,
   /_reward$/,
   /^legal_ppl$/,
   /^general_ppl$/,
-  /accuracy|score/,
-  /^(documents|kept|sequences|samples|prompts)/,
+  /^documents$/,
+  /^(sequences|trajectories|refined|train_samples|train_prompts)$/,
+  /^(tokens|parameters|heldout_samples|heldout_prompts)$/,
+  /accuracy|score|mean_/,
 ];
 
 /**
@@ -48,9 +50,9 @@ const importance = [
 export function keyNumbers(metrics: Metrics): KeyNumber[] {
   const numbers: KeyNumber[] = [];
   for (const [key, value] of Object.entries(metrics)) {
-    if (/_(before|lo|hi)$/.test(key)) continue;
+    if (/_(before|later|lo|hi)$/.test(key)) continue;
     const name = key.replace(/_after$/, "");
-    const before = key === name ? null : (metrics[`${name}_before`] ?? null);
+    const before = metrics[`${name}_before`] ?? null;
     numbers.push({ name, before, value, bounds: boundsOf(metrics, key) });
   }
   return numbers
@@ -66,9 +68,17 @@ export function boundsOf(metrics: Metrics, name: string): [number, number] | nul
   return low === undefined || high === undefined ? null : [low, high];
 }
 
+/** Numbers that are not listed above come after these, in the order measured. */
 function rank(name: string): number {
   const found = importance.findIndex((pattern) => pattern.test(name));
   return found < 0 ? importance.length : found;
+}
+
+/** The numbers a short line tells: those that matter, or the first two where none is known to. */
+export function briefNumbers(metrics: Metrics): KeyNumber[] {
+  const all = keyNumbers(metrics);
+  const known = all.filter((one) => one.before !== null || rank(one.name) < importance.length);
+  return known.length > 0 ? known : all.slice(0, 2);
 }
 
 /** `held-out loss 7.410 → 6.020`, `think share 98.0%`, `6120 documents`. */

@@ -1,6 +1,6 @@
 import type { StageRow } from "../records/reads/stages.ts";
 import { words } from "./format.ts";
-import { keyNumbers, metricsOf, showNumber } from "./key-numbers.ts";
+import { briefNumbers, metricsOf, showNumber } from "./key-numbers.ts";
 import type { Colors } from "./look.ts";
 import { type Pace, paceOf } from "./pace.ts";
 
@@ -55,7 +55,7 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     progress: stage.state === "RUNNING" ? progress : null,
     pace: lead === undefined ? null : paceOf(lead),
     live: (lead === undefined ? undefined : live.get(lead.id)) ?? new Map(),
-    numbers: keyNumbers(metricsOf(stage.result)).map(showNumber),
+    numbers: briefNumbers(metricsOf(stage.result)).map(showNumber),
     cachedRun: stage.cachedRun,
     shards: {
       done: stage.shards.filter((shard) => shard.state === "SUCCEEDED").length,

@@ -1,6 +1,7 @@
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
-import { clock, count, duration, number, words } from "./format.ts";
+import { clock, count, duration, words } from "./format.ts";
+import { formatOf } from "./key-numbers.ts";
 import type { Colors, Look } from "./look.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { cut, indent, table } from "./table.ts";
@@ -139,13 +140,16 @@ export function rateText(perSecond: number, unit: string): string {
 export function gateTable({ stages }: RunDetail, look: Look): string {
   const { colors } = look;
   const rows = stages.flatMap((stage) =>
-    stage.gates.map((gate) => [
-      `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
-      `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against)}`,
-      gate.value === null ? "not measured" : number(gate.value),
-      gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${number(gate.threshold)}`,
-      gate.passed ? "holds" : colors.red("does not hold"),
-    ]),
+    stage.gates.map((gate) => {
+      const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
+      return [
+        `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
+        `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against)}`,
+        gate.value === null ? "not measured" : show(gate.value),
+        gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${show(gate.threshold)}`,
+        gate.passed ? "holds" : colors.red("does not hold"),
+      ];
+    }),
   );
   return table([{}, {}, { align: "right" }, {}, {}], rows);
 }

@@ -70,13 +70,11 @@ function chunks(texts: string[], size: number): string[] {
 function standInSection(detail: RunDetail): string {
   const found = standIns(detail);
   if (found.length === 0) return "";
-  const who = new Map<string, string[]>();
-  for (const { stage, part, name } of found)
-    who.set(`${part} ${name}`, [...(who.get(`${part} ${name}`) ?? []), stage]);
-  const lines = [...who].map(([name, stages]) => `${name} stood in for a model in ${stages.join(", ")}`);
+  const names = [...new Set(found.map((one) => one.name))];
+  const where = [...new Set(found.map((one) => one.stage))];
   return [
-    ...lines,
-    "What was trained on its answers shows that the pipeline works, not what a real teacher would give.",
+    `${names.join(" and ")} answered in place of a model in ${where.join(", ")}.`,
+    "What was trained on these answers shows that the pipeline works, not what a real teacher would give.",
   ].join("\n");
 }
 

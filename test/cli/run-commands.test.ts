@@ -38,7 +38,7 @@ describe("a run that goes well", () => {
     expect(stdout).toMatch(/✓ midtrain: done in .* held-out loss 8 → 4 · legal ppl 240/);
     expect(stdout).toMatch(/! base: this is no training/);
     expect(stdout).toMatch(/✓ gate midtrain {2}legal ppl below base legal ppl {2}240 {2}< 350 {2}holds/);
-    expect(stdout).toContain("teacher no-teacher stood in for a model in base, midtrain");
+    expect(stdout).toContain("no-teacher answered in place of a model in base, midtrain");
     run = stdout.match(/^run (\w+) of tiny succeeded/m)?.[1] ?? "";
     expect(run).toMatch(/^r\w{9}$/);
   });

@@ -33,6 +33,7 @@ describe("report", () => {
       "stages",
       "training",
       "forgetting",
+      "rl",
       "environment",
       "pipeline",
     ]);

@@ -12,7 +12,7 @@ describe("summary of a run", () => {
     expect(text).toContain("memorisation reward 0.480 → 0.750");
     expect(text.match(/✓ gate/g)).toHaveLength(4);
     expect(text).toContain(
-      "teacher scripted-teacher stood in for a model in lead-synthesize, lead-refine, lead-judge",
+      "scripted-teacher answered in place of a model in lead-synthesize, lead-refine, lead-judge",
     );
     expect(text).toMatch(
       /MODEL\n {2}\/srv\/legalone\/artifacts\/[0-9a-f]{64}\n {2}Hugging Face folder, 4\.9 MB/,

@@ -10,13 +10,9 @@ import { emptyStage, type Fields, fields, type ReportData, type StageReport } fr
 
 /** JSON files of artifacts that some section shows. One that is absent or broken is passed over. */
 const shownFiles: Record<string, string[]> = {
-  corpus: ["report.json", "licenses.json"],
+  corpus: ["report.json"],
   packed: ["histogram.json", "cells.json"],
-  prompts: ["report.json"],
-  trajectories: ["report.json"],
-  refined: ["report.json"],
-  samples: ["report.json"],
-  evaluation: ["result.json", "report.json"],
+  evaluation: ["report.json"],
 };
 
 /** Reads what the report shows from the records and the artifacts that can be reached from here. */

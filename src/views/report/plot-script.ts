@@ -3,8 +3,8 @@ export const plotScript = `
 (() => {
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const shorten = (v) => v == null ? "–" : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? v.toExponential(2)
-    : Math.abs(v) >= 100 ? v.toFixed(1) : Number.isInteger(v) ? String(v) : v.toPrecision(4);
+  const shorten = (v) => v == null ? "–" : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6)
+    ? v.toExponential(2).replace(/\\.?0+e/, "e") : String(Number(v.toPrecision(4)));
   const drawn = new Map();
 
   function stack(curves) {
@@ -13,7 +13,7 @@ export const plotScript = `
   }
 
   function options(plot, width) {
-    const axis = (label, size) => ({ label, labelSize: 18, size, font: "11px system-ui", labelFont: "11px system-ui", stroke: css("--dim"),
+    const axis = (label, size) => ({ ...(label ? { label, labelSize: 16 } : {}), size, font: "11px system-ui", labelFont: "11px system-ui", stroke: css("--dim"),
       grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), size: 4 } });
     const curve = (c) => {
       const color = css("--c" + (c.color % 9));
@@ -24,9 +24,9 @@ export const plotScript = `
     };
     const curves = plot.stacked ? [...plot.curves].reverse() : plot.curves;
     return {
-      width, height: 230, legend: { live: true, markers: { width: 2 } },
-      scales: { x: { time: false }, y: plot.y.scale === "log" ? { distr: 3 } : plot.stacked ? { range: [0, null] } : {} },
-      axes: [axis(plot.x.label, 42), { ...axis(plot.y.label, 58), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }],
+      width, height: 220, legend: { live: true, markers: { width: 2 } },
+      scales: { x: { time: false, distr: plot.x.scale === "log" ? 3 : 1 }, y: plot.y.scale === "log" ? { distr: 3 } : plot.stacked ? { range: [0, null] } : {} },
+      axes: [{ ...axis(plot.x.label, 34), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }, { ...axis(null, 54), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }],
       series: [{ label: plot.x.label, value: (u, v) => v == null ? "–" : String(v) }, ...curves.map(curve)],
       cursor: { drag: { x: true, y: false }, points: { size: 6 } },
     };

@@ -14,7 +14,7 @@ export interface Curve {
 /** A plot as data: the page's script draws it. */
 export interface Plot {
   title: string;
-  x: { label: string; values: number[] };
+  x: { label: string; values: number[]; scale?: "log" };
   y: { label: string; scale?: "log" };
   curves: Curve[];
   /** Areas on top of each other that sum to the whole. */

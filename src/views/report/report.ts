@@ -84,9 +84,9 @@ ${standInNote(data)}
 function standInNote(data: ReportData): Markup | null {
   const found = standIns(data.detail);
   if (found.length === 0) return null;
-  const names = [...new Set(found.map((one) => `${one.part} “${one.name}”`))];
+  const names = [...new Set(found.map((one) => `“${one.name}”`))];
   const where = [...new Set(found.map((one) => one.stage))];
-  return html`<p class="note"><b>Stand-ins were used.</b> The ${names.join(" and the ")} is no model: it stood in for one in ${where.join(", ")}. What was trained on its answers shows that the pipeline works, not what a real teacher would give.</p>`;
+  return html`<p class="note"><b>Stand-ins were used.</b> ${names.join(" and ")} answered in place of a model in ${where.join(", ")}. What was trained on these answers shows that the pipeline works, not what a real teacher would give.</p>`;
 }
 
 function scripts(plots: Plot[]): Markup {

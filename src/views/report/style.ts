@@ -12,9 +12,9 @@ code,pre,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monosp
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
 .facts{display:flex;flex-wrap:wrap;gap:.15rem 1.6rem;color:var(--dim);margin:.2rem 0 0}.facts b{color:var(--fg);font-weight:600}
 nav{margin:1.2rem 0 0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:13.5px}nav a{text-decoration:none}nav a:hover{text-decoration:underline}
-.scroll{overflow-x:auto;margin:.5rem 0 1rem}table{border-collapse:collapse;width:100%;font-size:13.5px}
-th{text-align:left;font-weight:600;color:var(--dim);border-bottom:1px solid var(--line);padding:.3rem .9rem .3rem 0;white-space:nowrap}
-td{border-bottom:1px solid var(--line);padding:.36rem .9rem .36rem 0;vertical-align:top}
+.scroll{overflow-x:auto;margin:.5rem 0 1rem}table{border-collapse:collapse;min-width:min(100%,560px);font-size:13.5px}
+th{text-align:left;font-weight:600;color:var(--dim);border-bottom:1px solid var(--line);padding:.3rem 1.4rem .3rem 0;white-space:nowrap}
+td{border-bottom:1px solid var(--line);padding:.36rem 1.4rem .36rem 0;vertical-align:top}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:1.1rem 1.8rem;margin:.8rem 0 1rem}
 .plot{margin:0;min-width:0}.plot figcaption{font-weight:600;font-size:13.5px;margin-bottom:.2rem}
@@ -25,7 +25,8 @@ td{border-bottom:1px solid var(--line);padding:.36rem .9rem .36rem 0;vertical-al
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent);font-size:13.5px}
 .sample{background:var(--panel);border-radius:8px;padding:.7rem 1rem;margin:.7rem 0}.sample h3{margin:.1rem 0 .5rem;font-size:13.5px}.sample dl{margin:0}
 .sample dt{color:var(--dim);font-size:12.5px;margin-top:.5rem}.sample dd{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}.think{color:var(--dim)}
-.u-legend{font-size:12px!important;text-align:left!important;color:var(--dim)}.u-legend th{border:0;padding:0}.u-legend td{border:0;padding:0 .3rem}.u-legend tr{margin-right:.7rem}
+.u-legend{font-size:12px!important;text-align:left!important;color:var(--dim)}.u-legend th{border:0;padding:0}.u-legend td{border:0;padding:0 .3rem}.u-legend tr{margin-right:.7rem}.u-legend th{font-weight:400}
+.plot:not(:hover) .u-value,.plot:not(:hover) .u-series:first-child{display:none}.plot:not(:hover) .u-inline.u-live th::after{content:""}
 svg text{fill:var(--dim);font-size:11px}footer{margin-top:3rem;color:var(--dim);font-size:13px}
 @media print{body{max-width:none;padding:0}h2{break-after:avoid}.plot,.sample,tr{break-inside:avoid}nav{display:none}}
 `;

@@ -1,3 +1,4 @@
+import { bytes } from "../../format.ts";
 import type { ReportData } from "../data.ts";
 import { html, htmlTable } from "../html.ts";
 import type { SectionView } from "../section.ts";
@@ -11,7 +12,9 @@ export const environmentSection: SectionView = (data) => {
     node.npus === 0 ? "CPU" : `${node.npus} NPUs`,
     Object.entries(node.info !== null && typeof node.info === "object" ? node.info : {})
       .filter(([, value]) => typeof value !== "object")
-      .map(([key, value]) => `${key} ${value}`)
+      .map(([key, value]) =>
+        key.endsWith("Bytes") ? `${key.slice(0, -5)} ${bytes(Number(value))}` : `${key} ${value}`,
+      )
       .join(" · "),
   ]);
   return {

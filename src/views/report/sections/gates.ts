@@ -1,5 +1,5 @@
-import { number, words } from "../../format.ts";
-import { boundsOf } from "../../key-numbers.ts";
+import { words } from "../../format.ts";
+import { boundsOf, formatOf } from "../../key-numbers.ts";
 import { againstText } from "../../status.ts";
 import type { StageReport } from "../data.ts";
 import { html, htmlTable, type Markup } from "../html.ts";
@@ -12,17 +12,18 @@ const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥",
 export const gateSection: SectionView = ({ stages }) => {
   const rows = stages.flatMap((stage) =>
     stage.row.gates.map((gate) => {
+      const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
       const bounds = boundsOf(stage.metrics, gate.metric);
       const against = boundsOfAgainst(stages, stage, gate.against);
       return [
         stage.row.name,
         words(gate.metric),
-        gate.value === null ? "not measured" : number(gate.value),
-        bounds === null ? "" : `${number(bounds[0])} – ${number(bounds[1])}`,
-        html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : number(gate.threshold)}`,
+        gate.value === null ? "not measured" : show(gate.value),
+        bounds === null ? "" : `${show(bounds[0])} – ${show(bounds[1])}`,
+        html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : show(gate.threshold)}`,
         gate.against === String(gate.threshold)
           ? ""
-          : html`${againstText(gate.against)}${against === null ? "" : html` <span class="dim">(${number(against[0])} – ${number(against[1])})</span>`}`,
+          : html`${againstText(gate.against)}${against === null ? "" : html` <span class="dim">(${show(against[0])} – ${show(against[1])})</span>`}`,
         picture(gate.value, bounds, gate.threshold, against, gate.passed),
         gate.passed ? html`<b class="good">holds</b>` : html`<b class="bad">does not hold</b>`,
       ];

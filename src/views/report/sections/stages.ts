@@ -1,5 +1,5 @@
 import { bytes, duration, words } from "../../format.ts";
-import { keyNumbers, showNumber } from "../../key-numbers.ts";
+import { briefNumbers, showNumber } from "../../key-numbers.ts";
 import { nothingLive, stageLine } from "../../stage-line.ts";
 import type { ReportData, StageReport } from "../data.ts";
 import { type Content, html, htmlTable } from "../html.ts";
@@ -39,7 +39,7 @@ export const stageSection: SectionView = (data) => {
 
 function stageRow(stage: StageReport, data: ReportData): Content[] {
   const line = stageLine(stage.row, nothingLive, data.now);
-  const told = keyNumbers(stage.metrics).slice(0, 5).map(showNumber);
+  const told = briefNumbers(stage.metrics).slice(0, 6).map(showNumber);
   const reason =
     stage.row.state === "FAILED" || stage.row.state === "CANCELLED"
       ? html`<br><span class="dim">${words(stage.row.reason ?? "")}</span>`

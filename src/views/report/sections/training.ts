@@ -3,13 +3,15 @@ import { boundsOf } from "../../key-numbers.ts";
 import type { StageReport } from "../data.ts";
 import { html, htmlTable } from "../html.ts";
 import { interval } from "../interval.ts";
-import { metricPlot, type Plot } from "../plot.ts";
+import { align, metricPlot, type Plot, smooth } from "../plot.ts";
 import type { SectionView } from "../section.ts";
 
 /** Loss of every training stage over its steps, learning rate and gradient norm beside it, and the held-out loss before and after. */
 export const trainingSection: SectionView = ({ stages }, draw) => {
-  const training = stages.filter((stage) =>
-    stage.series.some((series) => series.name === "loss" && series.points.length > 1),
+  const training = stages.filter(
+    (stage) =>
+      stage.row.kind !== "rl" &&
+      stage.series.some((series) => series.name === "loss" && series.points.length > 1),
   );
   const rows = heldoutRows(stages);
   if (training.length === 0 && rows.length === 0) return null;
@@ -37,18 +39,42 @@ export const trainingSection: SectionView = ({ stages }, draw) => {
 function plotsOf(stage: StageReport): Plot[] {
   const named = (name: string) => stage.series.filter((series) => series.name === name);
   const plots = [metricPlot(`${stage.row.name}: loss`, "loss", named("loss"))];
+  plots.push(partsPlot(stage));
   const rate = metricPlot(`${stage.row.name}: learning rate`, "learning rate", named("lr"));
   // A learning rate is exact: smoothing it would draw a schedule that was not used.
   if (rate !== null)
     plots.push({ ...rate, curves: [{ label: "learning rate", values: rate.curves[0]!.values, color: 0 }] });
-  plots.push(metricPlot(`${stage.row.name}: gradient norm`, "norm", named("gradient_norm")));
+  plots.push(metricPlot(`${stage.row.name}: gradient norm`, "norm", named("grad_norm")));
   plots.push(metricPlot(`${stage.row.name}: speed`, "tokens a second", named("tokens_per_second")));
   return plots.filter((plot) => plot !== null);
 }
 
+/** Loss by part of the data (`loss/<part>`), smoothed: which cell learns and which is used up. */
+function partsPlot({ row, series }: StageReport): Plot | null {
+  const parts = series.filter((one) => one.name.startsWith("loss/") && one.points.length > 1);
+  if (parts.length < 2) return null;
+  const { steps, values } = align(parts);
+  const curves = parts.map((one, i) => ({
+    label: one.name.slice("loss/".length).replaceAll(".", " · "),
+    values: smooth(values[i]!),
+    color: i,
+  }));
+  return {
+    title: `${row.name}: loss by cell, smoothed`,
+    x: { label: "step", values: steps },
+    y: { label: "loss" },
+    curves,
+  };
+}
+
 function heldoutRows(stages: StageReport[]) {
   const ends = stages
-    .flatMap(({ metrics }) => [metrics.heldout_loss_before, metrics.heldout_loss_after])
+    .flatMap(({ metrics }) =>
+      ["heldout_loss_before", "heldout_loss_after"].flatMap((name) => [
+        metrics[name],
+        ...(boundsOf(metrics, name) ?? []),
+      ]),
+    )
     .filter((value) => value !== undefined);
   const low = Math.min(...ends);
   const high = Math.max(...ends);
