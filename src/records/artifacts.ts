@@ -1,7 +1,8 @@
-import { pathToFileURL } from "node:url";
+import { existsSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Change } from "../core/changes.ts";
 import type { ArtifactRow } from "../core/rows.ts";
-import type { Database, Writer } from "./database.ts";
+import { type Database, databaseNow, type Writer } from "./database.ts";
 import { commitHappenings } from "./happenings.ts";
 import type { EventLine, LockedAttempt } from "./ingest.ts";
 import { inputArtifacts } from "./inputs.ts";
@@ -93,17 +94,21 @@ async function addPruned(
   }
 }
 
-/** Records that the bytes of artifacts are no longer where they were. */
-export async function markGone(database: Database, ids: readonly string[], now: Date): Promise<void> {
-  const rows = await database.artifact.findMany({ where: { id: { in: [...ids] }, goneAt: null } });
-  for (const { id, runId, stageId } of rows) {
-    await commitHappenings(database, [
-      {
-        runId,
-        stageId,
-        type: "artifact.gone",
-        changes: [{ table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } }],
-      },
-    ]);
+/**
+ * Looks for the folders of artifacts and records those that are no longer where their row says: somebody removed them.
+ * Folders of this machine are looked at; what lies elsewhere is taken at its row's word.
+ * @returns ids of what is missing
+ */
+export async function markMissing(
+  database: Database,
+  artifacts: readonly Pick<ArtifactRow, "id" | "uri" | "runId" | "stageId">[],
+): Promise<string[]> {
+  const missing = artifacts.filter(({ uri }) => uri.startsWith("file://") && !existsSync(fileURLToPath(uri)));
+  if (missing.length === 0) return [];
+  const now = await databaseNow(database);
+  for (const { id, runId, stageId } of missing) {
+    const change: Change = { table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } };
+    await commitHappenings(database, [{ runId, stageId, type: "artifact.gone", changes: [change] }]);
   }
+  return missing.map(({ id }) => id);
 }

@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { ArtifactRow, StageResult } from "../core/rows.ts";
-import { markGone } from "./artifacts.ts";
-import { type Database, databaseNow } from "./database.ts";
+import { markMissing } from "./artifacts.ts";
+import type { Database } from "./database.ts";
 
 /** A stage that succeeded before with the same cache key; its artifacts are all there. */
 export interface CacheHit {
@@ -25,21 +23,12 @@ export async function lookUpCache(
     orderBy: { endedAt: "desc" },
     include: { artifacts: { where: { kind: { not: "checkpoint" } } } },
   });
-  const missing: string[] = [];
-  for (const stage of rows) {
-    const broken = stage.artifacts.filter((artifact) => artifact.goneAt === null && !isThere(artifact.uri));
-    missing.push(...broken.map((artifact) => artifact.id));
-    const usable = broken.length === 0 && stage.artifacts.every((artifact) => artifact.goneAt === null);
-    if (usable && stage.cacheKey && !hits.get(stage.cacheKey)) {
-      const { id: stageId, artifacts } = stage;
-      hits.set(stage.cacheKey, { stageId, result: stage.result as StageResult | null, artifacts });
-    }
+  const outputs = rows.flatMap((stage) => stage.artifacts.filter((artifact) => artifact.goneAt === null));
+  const missing = new Set(await markMissing(database, outputs));
+  for (const { id: stageId, cacheKey, artifacts, result } of rows) {
+    const whole = artifacts.every((artifact) => artifact.goneAt === null && !missing.has(artifact.id));
+    if (!whole || !cacheKey || hits.get(cacheKey)) continue;
+    hits.set(cacheKey, { stageId, result: result as StageResult | null, artifacts });
   }
-  if (missing.length > 0) await markGone(database, missing, await databaseNow(database));
   return hits;
-}
-
-/** Folders of this machine are looked at; what lies elsewhere is taken at its record's word. */
-function isThere(uri: string): boolean {
-  return !uri.startsWith("file://") || existsSync(fileURLToPath(uri));
 }

@@ -109,6 +109,25 @@ test("a resume that names a stage that succeeded runs it and what follows again"
   expect(await resumeRun(db, run, { stages: ["corpus"] })).toEqual(["corpus", "base", "eval"]);
 });
 
+test("a stage whose outputs were removed from disk runs again where something needs them", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  await db.stage.updateMany({ where: { runId: run }, data: { state: "SUCCEEDED", endedAt: new Date() } });
+  await db.stage.update({ where: { id: `${run}-eval-g1` }, data: { state: "FAILED" } });
+  const ids = { runId: run, stageId: `${run}-corpus-g1`, attemptId: `${run}-corpus-g1-s0-e1` };
+  const attempt = { id: ids.attemptId, shardId: `${run}-corpus-g1-s0`, epoch: 1, engine: "process" };
+  await db.attempt.create({ data: attempt });
+  const file = {
+    id: `${run}-a`,
+    kind: "model",
+    sha256: "0",
+    uri: "file:///nowhere/at/all",
+    bytes: 1,
+    meta: {},
+  };
+  await db.artifact.create({ data: { ...ids, ...file, shard: 0 } });
+  expect(await resumeRun(db, run)).toEqual(["corpus", "eval"]);
+});
+
 test("behind a gate that did not hold nothing is resumed, and the error says which", async () => {
   const { run } = await submitRun(db, runOf(chain));
   await db.stage.updateMany({

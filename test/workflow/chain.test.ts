@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readRun } from "../../src/records/reads/runs.ts";
-import { replayEvents } from "../../src/records/replay.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf } from "../support/pipelines.ts";
+import { expectReplayGivesRows } from "../support/replay-check.ts";
 import { ScriptedAgent, success } from "../support/scripted-agent.ts";
 import { type Servers, startServers } from "../support/servers.ts";
 
@@ -56,11 +56,5 @@ test("a whole run over the HTTP API: in order, with inputs, and again from the c
   expect(await agent.work(() => ({}), ended(again.run))).toEqual([]);
   expect((await stagesOf(again.run)).map((stage) => stage.state)).toEqual(Array(4).fill("SKIPPED"));
 
-  const events = await plane.database.event.findMany({ orderBy: { id: "asc" } });
-  const rows = replayEvents(events);
-  expect([...rows.Attempt.values()]).toEqual(
-    (await plane.database.attempt.findMany({ omit: { acknowledged: true } })).map((row) =>
-      expect.objectContaining(row),
-    ),
-  );
+  await expectReplayGivesRows(plane.database);
 });

@@ -6,6 +6,7 @@ import { submitRun } from "../../src/records/runs.ts";
 import { startPostgres, stopPostgres } from "../../src/services/postgres.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf, type StageSketch } from "../support/pipelines.ts";
+import { expectReplayGivesRows } from "../support/replay-check.ts";
 import { line, ScriptedAgent, success } from "../support/scripted-agent.ts";
 import { type Servers, startServers } from "../support/servers.ts";
 
@@ -188,3 +189,5 @@ test("the API asks for its token and checks bodies", async () => {
   const health = await fetch(new URL("/healthz", plane.address));
   expect(await health.json()).toMatchObject({ ok: true, database: true });
 });
+
+test("replaying the log of all these runs gives the rows", () => expectReplayGivesRows(plane.database));

@@ -1,0 +1,84 @@
+import { LegaloneError } from "../core/errors.ts";
+import type { GateRow, StageState } from "../core/rows.ts";
+import { stagesUpTo } from "./runs.ts";
+
+/** A stage of the highest generation, as a resume sees it. */
+export interface CurrentStage {
+  name: string;
+  kind: string;
+  position: number;
+  generation: number;
+  shards: number;
+  codeHash: string;
+  spec: object & { needs?: string[] };
+  state: StageState;
+  endedAt: Date | null;
+  needs: string[];
+  gates: Pick<GateRow, "metric" | "comparison" | "against" | "value" | "threshold" | "passed">[];
+  /** It has outputs in the records that are no longer on disk. */
+  outputsGone: boolean;
+}
+
+/**
+ * The stages of a run that a resume runs again, in order: those that ended without outputs, unless a gate before them
+ * did not hold; those asked for by name and all that follow them; and those whose outputs are gone and needed.
+ * @param stages in the order of the pipeline
+ * @throws LegaloneError E_USAGE for a name that is no stage; E_GATE_FAILED when only a gate is in the way
+ */
+export function chooseStages<T extends CurrentStage>(
+  stages: readonly T[],
+  { stages: names = [], until }: { stages?: string[]; until?: string },
+): T[] {
+  const asked = new Set(names);
+  refuseUnknown(stages, asked);
+  const inScope = stagesUpTo(stages, until);
+  const again = new Set<string>();
+  const behindGate = new Set<string>();
+  for (const stage of stages) {
+    const { name, needs } = stage;
+    const repeats = asked.has(name) || needs.some((need) => asked.has(need) && again.has(need));
+    if (repeats) asked.add(name);
+    const gateFailed = stage.gates.some((gate) => !gate.passed);
+    if (!repeats && (gateFailed || needs.some((need) => behindGate.has(need)))) behindGate.add(name);
+    if (stage.endedAt === null || !inScope.has(name)) continue;
+    const undone = stage.state === "FAILED" || stage.state === "CANCELLED";
+    if (repeats || (undone && !behindGate.has(name))) again.add(name);
+  }
+  addGone(stages, again);
+  if (again.size === 0) refuseBehindGate(stages);
+  return stages.filter((stage) => again.has(stage.name));
+}
+
+/** From the end to the beginning: what is made again may itself need something made again. */
+function addGone(stages: readonly CurrentStage[], again: Set<string>): void {
+  const byName = new Map(stages.map((stage) => [stage.name, stage]));
+  for (const stage of [...stages].reverse()) {
+    if (!again.has(stage.name)) continue;
+    for (const need of stage.needs) if (byName.get(need)?.outputsGone) again.add(need);
+  }
+}
+
+function refuseUnknown(stages: readonly CurrentStage[], asked: ReadonlySet<string>): void {
+  for (const name of asked) {
+    if (stages.some((stage) => stage.name === name)) continue;
+    throw new LegaloneError("E_USAGE", `there is no stage ${name} in this run`, {
+      hint: `its stages are ${stages.map((stage) => stage.name).join(", ")}`,
+    });
+  }
+}
+
+function refuseBehindGate(stages: readonly CurrentStage[]): void {
+  for (const stage of stages) {
+    const gate = stage.gates.find((candidate) => !candidate.passed);
+    if (!gate) continue;
+    const rule = `${gate.comparison} ${gate.against}`;
+    throw new LegaloneError(
+      "E_GATE_FAILED",
+      `the gate of ${stage.name} did not hold: ${gate.metric} is ${gate.value}, to be ${rule} (${gate.threshold})`,
+      {
+        hint: "change the pipeline and train it again; stages that stay the same are skipped",
+        fields: { stage: stage.name },
+      },
+    );
+  }
+}
