@@ -112,6 +112,7 @@ class Worker:
     ) -> None:
         """Ends the attempt well. `metrics` are what gates judge; one that is not finite becomes null."""
         self.finished = True
+        self.close()  # the result is the last event
         numbers = {name: _finite(value) for name, value in (metrics or {}).items()}
         self._events.write(
             "result",
