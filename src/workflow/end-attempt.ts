@@ -85,8 +85,7 @@ function afterEnding(
     ...progressOf(world, stage, shard, attempt.id),
   };
   const again = nextTry(shard, failure, specOf(stage).retry, world.now, world.policy.times);
-  // Out of time is out of time, whatever the budgets say.
-  if (again && attempt.stopReason !== "timeout") {
+  if (again) {
     return { next: "again", changes: [shardIs({ ...again, state: "PENDING" })] };
   }
   return { next: "failed", changes: [shardIs({ state: "FAILED" }), failing(stage, attempt, ending)] };

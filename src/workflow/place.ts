@@ -15,7 +15,7 @@ interface Place {
 /** Opens attempts for the shards that wait, oldest stages first, as far as there are free slots or NPUs. */
 export function placeAttempts(world: World): void {
   const waiting = [...world.tables.Shard.values()]
-    .filter((shard) => wantsAttempt(shard, world.now) && !world.liveAttemptOf(shard.id))
+    .filter((shard) => wantsAttempt(shard, world.now))
     .map((shard) => ({ shard, stage: world.stage(shard.stageId) }))
     .filter(({ stage }) => (stage.state === "READY" || stage.state === "RUNNING") && stage.desired === "RUN")
     .sort(

@@ -1,6 +1,6 @@
 import type { ResolvedInput } from "../config/types.ts";
-import type { StageRow } from "../core/rows.ts";
 import { cacheKey, type HashedInput } from "../core/cache-key.ts";
+import type { StageRow } from "../core/rows.ts";
 import { endStage } from "./end-stage.ts";
 import { failedGate, gatesMeasured } from "./gates.ts";
 import { hasFailed, hasOutputs } from "./states.ts";

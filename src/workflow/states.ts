@@ -25,7 +25,7 @@ export function isShardEnded(shard: Pick<ShardRow, "state">): boolean {
   return shard.state === "SUCCEEDED" || shard.state === "FAILED" || shard.state === "CANCELLED";
 }
 
-/** It waits for an attempt, and none is live. */
+/** It waits for an attempt: none is live (a shard with a live one is RUNNING), and its back-off is over. */
 export function wantsAttempt(shard: Pick<ShardRow, "state" | "notBefore">, now: Date): boolean {
   return shard.state === "PENDING" && (shard.notBefore === null || shard.notBefore <= now);
 }
