@@ -6,10 +6,13 @@ import { createLog, type Log } from "../../core/log.ts";
 import { workspace } from "../../core/paths.ts";
 import { readTimes } from "../../core/times.ts";
 import { Agent } from "../../dispatch/agent/agent.ts";
-import { launchOf, localPrograms, workerEnvironment } from "../../dispatch/agent/launching.ts";
+import { imagePrograms, launchOf, localPrograms, workerEnvironment } from "../../dispatch/agent/launching.ts";
 import { nodeFacts } from "../../dispatch/agent/node-facts.ts";
 import { addressFromFile, ServeClient } from "../../dispatch/agent/serve-client.ts";
+import { containerPlace } from "../../dispatch/container/container-place.ts";
+import { containerSocket } from "../../dispatch/container/container-socket.ts";
 import type { Doorbell } from "../../dispatch/doorbell/doorbell.ts";
+import type { Engine } from "../../dispatch/engine.ts";
 import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
 import { queuePrefix, queueSpec } from "../../services/addresses.ts";
 import { readDaemon, writeDaemon } from "../../services/daemon.ts";
@@ -30,33 +33,53 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const { slots } = options;
   const log = createLog({ fields: { agent: node } });
   await takeNote(home, node);
-  const engine = new ProcessEngine({
-    attempts: join(home, "attempts"),
-    env: workerEnvironment(home, slots),
-    onStart: (pid) => endWithOwner(pid, "KILL", { group: true }),
-  });
+  const engines = await enginesOf(home, slots, log);
   const agent = new Agent({
     node,
     home,
-    engines: [engine],
+    engines,
     client: clientFor(serveElsewhere(options), home),
     doorbell: await doorbellFor(options, home, log),
     facts: () => ({
       pid: process.pid,
       build: buildHash(),
-      engines: [engine.name],
+      engines: engines.map(({ name }) => name),
       ...nodeFacts(home, slots),
     }),
-    launchOf: (spec) => launchOf(spec, home, localPrograms()),
+    launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
     faultsOf: faultsOfEvent,
     log,
     syncMs: readTimes().sync,
   });
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => agent.leave());
   leaveWithOwner(() => agent.leave());
-  log.info("agent runs", { pid: process.pid, build: buildHash(), home });
+  log.info("agent runs", {
+    pid: process.pid,
+    build: buildHash(),
+    home,
+    engines: engines.map(({ name }) => name),
+  });
   await agent.run();
   log.info("agent left; workers go on");
+}
+
+/** Processes always; containers where Docker or Podman answers. */
+async function enginesOf(home: string, slots: number, log: Log): Promise<Engine[]> {
+  const attempts = join(home, "attempts");
+  const env = workerEnvironment(home, slots);
+  const onStart = (pid: number) => endWithOwner(pid, "KILL", { group: true });
+  const engines: Engine[] = [new ProcessEngine({ attempts, env, onStart })];
+  const socket = containerSocket();
+  if (socket === undefined) return engines;
+  const { ContainerEngine } = await import("../../dispatch/container/container-engine.ts");
+  const containers = new ContainerEngine({ socket, attempts, env, ...containerPlace(home) });
+  try {
+    await containers.adopt();
+    engines.push(containers);
+  } catch (error) {
+    log.warn("no containers on this node: their engine does not answer", { socket, error });
+  }
+  return engines;
 }
 
 /** One agent a workspace: two would report each other's attempts. */

@@ -15,6 +15,9 @@ export interface Programs {
   root: string;
 }
 
+/** In the worker images (docker/worker-*.Dockerfile). */
+export const imagePrograms: Programs = { python: "python", root: "/opt/legalone" };
+
 /** The Python of this checkout, or LEGALONE_PYTHON. */
 export function localPrograms(): Programs {
   return {

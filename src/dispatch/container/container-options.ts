@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { ContainerCreateOptions } from "dockerode";
 import type { Launch } from "../engine.ts";
 import type { AscendMounts } from "./ascend.ts";
@@ -30,7 +31,8 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
   const set = Object.entries({ ...place.variables, ...launch.env }).map(
     ([name, value]) => `${name}=${value}`,
   );
-  const binds = place.folders.map(({ path, writable }) => `${path}:${path}:${writable ? "rw" : "ro"}`);
+  const folders = [...place.folders, ...inputFolders(job, place)];
+  const binds = folders.map(({ path, writable }) => `${path}:${path}:${writable ? "rw" : "ro"}`);
   return {
     name: attempt,
     ...(image === undefined ? {} : { Image: image }),
@@ -54,4 +56,14 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
       RestartPolicy: { Name: "no" },
     },
   };
+}
+
+/** Inputs that lie elsewhere, such as a model from outside the run. */
+function inputFolders(job: Record<string, unknown>, place: ContainerPlace): ContainerPlace["folders"] {
+  const inputs = Array.isArray(job.inputs) ? (job.inputs as { uri?: unknown }[]) : [];
+  const paths = inputs.flatMap(({ uri }) =>
+    typeof uri === "string" && uri.startsWith("file:") ? [fileURLToPath(uri)] : [],
+  );
+  const covered = (path: string) => place.folders.some((folder) => `${path}/`.startsWith(`${folder.path}/`));
+  return [...new Set(paths)].filter((path) => !covered(path)).map((path) => ({ path, writable: false }));
 }
