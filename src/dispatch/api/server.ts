@@ -27,7 +27,8 @@ export function createApi(port: ControlPort, token: string, log: Log): FastifyIn
   api.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
     if (status >= 500) log.error("a request failed", { method: request.method, url: request.url, error });
-    const known = error instanceof LegaloneError ? error.toJSON() : { code: "E_SERVE", message: messageOf(error) };
+    const known =
+      error instanceof LegaloneError ? error.toJSON() : { code: "E_SERVE", message: messageOf(error) };
     return reply.code(status).send(known);
   });
 
@@ -45,7 +46,9 @@ export function createApi(port: ControlPort, token: string, log: Log): FastifyIn
   });
   api.post<Named>("/v1/attempts/:id/exit", async ({ params, body }, reply) => {
     const taken = await port.exit(params.id, checked(exitReport, body));
-    return taken ? {} : reply.code(409).send({ code: "E_CONFLICT", message: "stale epoch, or ended already" });
+    return taken
+      ? {}
+      : reply.code(409).send({ code: "E_CONFLICT", message: "stale epoch, or ended already" });
   });
   api.get<Named>("/v1/attempts/:id/launch", async ({ params }) => port.launch(params.id));
   api.post("/v1/doorbell", async () => {
