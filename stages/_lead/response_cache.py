@@ -21,6 +21,8 @@ class ResponseCache:
             self._load(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
+        if _is_torn(path):
+            self._file.write("\n")
 
     def __len__(self) -> int:
         return len(self._replies)
@@ -53,6 +55,14 @@ class ResponseCache:
                     self._replies.setdefault(reply.pop("key"), reply)
                 except (ValueError, KeyError):
                     continue  # the torn last line of a killed attempt
+
+
+def _is_torn(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, 2) == 0:
+            return False
+        file.seek(-1, 2)
+        return file.read() != b"\n"
 
 
 def request_key(model: str, revision: str, body: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ def answer(prompt: str) -> str:
     step = parts.get(sections.STEP, "")
     if step not in _STEPS:
         raise ValueError(f"no rule for the step {step!r}")
-    return _STEPS[step](parts)
+    return _STEPS[step](parts) or "无从作答。"
 
 
 def _facts(parts: Sections) -> str:
