@@ -144,7 +144,7 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
       const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
       return [
         `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
-        `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against)}`,
+        `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against, stage.name)}`,
         gate.value === null ? "not measured" : show(gate.value),
         gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${show(gate.threshold)}`,
         gate.passed ? "holds" : colors.red("does not hold"),
@@ -154,9 +154,10 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
   return table([{}, {}, { align: "right" }, {}, {}], rows);
 }
 
-/** `base.legal_ppl` -> `base legal ppl`; a number as it is. */
-export function againstText(against: string): string {
-  return Number.isNaN(Number(against)) ? words(against.replace(".", " ")) : against;
+/** `base.legal_ppl` -> `base legal ppl`, without the stage where it is the gate's own; a number as it is. */
+export function againstText(against: string, own: string): string {
+  if (!Number.isNaN(Number(against))) return against;
+  return words(against.startsWith(`${own}.`) ? against.slice(own.length + 1) : against.replace(".", " "));
 }
 
 const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };

@@ -14,7 +14,7 @@ export function summary(detail: RunDetail, look: Look): string {
     stageSection(detail, look),
     section("Gates", gateTable(detail, look), look),
     section("Stand-ins", standInSection(detail), look),
-    section("Why it ended", failureSection(detail), look),
+    section("Why it ended", failureSection(detail, look), look),
     section("Model", modelSection(detail), look),
     section("Next", nextSection(detail, look), look),
   ];
@@ -78,13 +78,17 @@ function standInSection(detail: RunDetail): string {
   ].join("\n");
 }
 
-function failureSection({ verdict, run }: RunDetail): string {
+function failureSection({ verdict, run }: RunDetail, { colors }: Look): string {
   if (verdict.stage === null || verdict.state === "succeeded") return "";
   const why = reasonText(verdict);
-  return [
-    `${verdict.stage}: ${why === "" ? words(verdict.state) : why}`,
-    `legalone logs ${run.id} ${verdict.stage}`,
-  ].join("\n");
+  const said = `${verdict.stage}: ${why === "" ? words(verdict.state) : why}`;
+  if (verdict.state !== "failed") return said;
+  const logs = `legalone logs ${run.id} ${verdict.stage}`;
+  const commands = [
+    [logs, colors.dim("what happened")],
+    [`${logs} --stderr`, colors.dim("what the worker wrote")],
+  ];
+  return `${said}\n${table([{}, {}], commands)}`;
 }
 
 /** The delivered model, or the newest model of any stage where the run ended before delivery. */

@@ -66,7 +66,7 @@ export function demoRun(): RunDetail {
         gateRow(midtrain.id),
         gateRow(midtrain.id, {
           metric: "heldout_loss_after",
-          against: "heldout_loss_before",
+          against: "midtrain.heldout_loss_before",
           value: 5.48,
           threshold: 5.91,
         }),
@@ -92,7 +92,7 @@ export function demoRun(): RunDetail {
         gateRow(rl.id, {
           metric: "memorisation_reward_after",
           comparison: "above",
-          against: "memorisation_reward_before",
+          against: "rl.memorisation_reward_before",
           value: 0.75,
           threshold: 0.48,
         }),

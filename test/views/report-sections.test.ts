@@ -170,7 +170,7 @@ test("LEAD: who was asked, marked where it is a stand-in, marks and drops", () =
     },
   });
   expect(rows).toContainEqual(["lead-judge", "scripted stand-in", "1", "500", "174k", "50.5k"]);
-  expect(rows).toContainEqual(["overall", "8.800"]);
+  expect(rows).toContainEqual(["overall", "8.80"]);
   expect(rows).toContainEqual(["judge:alignment", "16", "100.0%"]);
   expect(text).toContain("below 7");
 });

@@ -33,7 +33,8 @@ describe("summary of a run", () => {
     const detail = runDetail([{ ...base, artifacts: [artifactRow(base.id, "model")] }, failed]);
     const text = summary(detail, plainLook);
     expect(text).toContain("run rk2m9x4t7a of demo failed in 1m 10s");
-    expect(text).toContain(`sft: disk full: no space left\n  legalone logs ${runId} sft`);
+    expect(text).toContain(`sft: disk full: no space left\n  legalone logs ${runId} sft `);
+    expect(text).toContain(`legalone logs ${runId} sft --stderr`);
     expect(text).toContain(`legalone resume ${runId}`);
     expect(text).toContain("model of stage base");
     expect(text).not.toContain("legalone export");

@@ -12,7 +12,11 @@ import { note, print } from "./output.ts";
 
 /** How a run is shown while it is followed. */
 export interface FollowView {
+  /** Types of event it shows, all when undefined; and how many of the past at first, all when null. */
+  wants: { types: string[] | undefined; atFirst: number | null };
   look(detail: RunDetail, live: Live, events: Event[]): void;
+  /** Something the follower depends on is away (a sentence), or all is well again (null). */
+  notice(text: string | null): void;
   ended(detail: RunDetail): void;
   /** The user left; `detail` is null when nothing had been read yet. */
   detached(runId: string, detail: RunDetail | null): void;
@@ -20,15 +24,21 @@ export interface FollowView {
 }
 
 const warningsShown = 3;
+const warnings = { types: ["worker.warning"], atFirst: warningsShown };
 
 /** Redraws the stages in place. */
 export function terminalView(): FollowView {
   const draw = createLogUpdate(process.stdout);
-  let warnings: string[] = [];
+  let shown: string[] = [];
+  let trouble: string[] = [];
   return {
+    wants: warnings,
     look(detail, live, events) {
-      warnings = [...warnings, ...warningsOf(detail, events)].slice(-warningsShown);
-      draw(progressFrame(detail, lookOf(process.stdout), live, warnings));
+      shown = [...shown, ...warningsOf(detail, events)].slice(-warningsShown);
+      draw(progressFrame(detail, lookOf(process.stdout), live, [...shown, ...trouble]));
+    },
+    notice(text) {
+      trouble = text === null ? [] : [text];
     },
     ended(detail) {
       draw.clear();
@@ -47,6 +57,8 @@ export function plainView(): FollowView {
   let before: StageLine[] | null = null;
   let toldAt = Date.now();
   return {
+    wants: warnings,
+    notice: (text) => print(`! ${text ?? "All answers again."}`),
     look(detail, live, events) {
       const look = lookOf(process.stdout);
       const now = detail.stages.map((stage) => stageLine(stage, live, look.now));
@@ -66,6 +78,8 @@ export function plainView(): FollowView {
 /** Every event as a line; the last line is the verdict. */
 export function jsonView(): FollowView {
   return {
+    wants: { types: undefined, atFirst: null },
+    notice: (message) => print(jsonLines([{ type: "notice", message }])),
     look(detail, _live, events) {
       if (events.length > 0) print(eventJsonLines(events, (id) => stageName(detail, id)));
     },

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ExitCode } from "../../core/errors.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
-import { eventsAfter } from "../../records/reads/events.ts";
+import { eventsAfter, lastEvents } from "../../records/reads/events.ts";
+import type { Event } from "../../records/reads/row-types.ts";
 import { type RunDetail, readRun } from "../../records/reads/runs.ts";
 import { Detach } from "./detach.ts";
 import { type FollowView, jsonView, plainView, terminalView } from "./follow-views.ts";
+import { Outage } from "./outage.ts";
 import { liveMetrics } from "./status.ts";
 
 /** Between two looks at the records. A person sees seconds; a log does not need them. */
 const lookEveryMs = { terminal: 500, plain: 1000 };
 
-/** The database may be restarted under a follower; longer than this and it gives up. */
-const outagePatienceMs = 60_000;
-
 /**
  * Shows a run until it ends and returns its exit code. The first Ctrl-C leaves it running (exit code 6); a second one
- * ends the process at once.
+ * ends the process at once. While the database or the control plane is away it says so and waits.
+ * @throws E_DATABASE when the database stays away
  */
 export async function follow(
   db: Database,
@@ -26,13 +26,7 @@ export async function follow(
   const view = json ? jsonView() : terminal ? terminalView() : plainView();
   const detach = new Detach();
   try {
-    const detail = await watchRun(
-      db,
-      runId,
-      view,
-      detach,
-      terminal ? lookEveryMs.terminal : lookEveryMs.plain,
-    );
+    const detail = await watchRun(db, runId, view, detach, lookEveryMs[terminal ? "terminal" : "plain"]);
     if (detail === null || !detail.verdict.ended) {
       view.detached(runId, detail);
       return ExitCode.stillRunning;
@@ -53,23 +47,41 @@ async function watchRun(
   detach: Detach,
   everyMs: number,
 ): Promise<RunDetail | null> {
-  let last = 0n;
+  const outage = new Outage((text) => view.notice(text));
+  let last: bigint | null = null;
   let detail: RunDetail | null = null;
-  let outageSince: number | null = null;
   while (!detach.asked) {
     try {
-      const page = await eventsAfter(db, { run: runId }, last);
+      // The run first: an end that is seen has all its events behind it.
       detail = await readRun(db, runId);
+      const page = await newEvents(db, runId, view, last);
       last = page.last;
-      outageSince = null;
       view.look(detail, await liveMetrics(db, detail), page.events);
       if (detail.verdict.ended) return detail;
+      await outage.databaseAnswered();
     } catch (error) {
       if (!isUnreachable(error)) throw error;
-      outageSince ??= Date.now();
-      if (Date.now() - outageSince > outagePatienceMs) throw error;
+      outage.databaseAway(error);
     }
     await sleep(everyMs, undefined, { signal: detach.signal }).catch(() => undefined);
   }
   return detail;
+}
+
+/** What a view has not yet been given; at first all events of the run, or the last few where it wants no more. */
+async function newEvents(
+  db: Database,
+  runId: string,
+  { wants }: FollowView,
+  last: bigint | null,
+): Promise<{ events: Event[]; last: bigint }> {
+  const filter = { run: runId, types: wants.types };
+  if (last === null && wants.atFirst !== null) return lastEvents(db, filter, wants.atFirst);
+  const events: Event[] = [];
+  for (let after = last ?? 0n; ; ) {
+    const page = await eventsAfter(db, filter, after);
+    events.push(...page.events);
+    if (page.last === after) return { events, last: after };
+    after = page.last;
+  }
 }

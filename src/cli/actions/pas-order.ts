@@ -1,15 +1,28 @@
-import { resolve } from "node:path";
-import { LegaloneError } from "../../core/errors.ts";
+import { join, resolve } from "node:path";
+import { ExitCode, LegaloneError } from "../../core/errors.ts";
+import { packageRoot } from "../../core/paths.ts";
 import { writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
 import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
 import { note, print } from "./output.ts";
 
-/** Writes the order folder over packed data, for a mid-training worker that runs without the control plane. */
-export async function writePasOrder(
-  file: string,
-  options: PasSourceOptions & { json?: boolean; out: string },
-): Promise<void> {
+export interface PasOrderOptions extends PasSourceOptions {
+  json?: boolean;
+  out?: string;
+  job?: string;
+}
+
+/**
+ * Writes the order folder over packed data, for a mid-training worker that runs without the control plane:
+ * from a pipeline file, or from the job of that worker.
+ */
+export async function writePasOrder(file: string | undefined, options: PasOrderOptions): Promise<void> {
+  if (options.job !== undefined) return runWorker(options.job);
+  if (file === undefined || options.out === undefined) {
+    throw new LegaloneError("E_USAGE", "an order needs a pipeline file and --out, or --job", {
+      hint: "legalone pas order --help shows both forms",
+    });
+  }
   const { spec, packed, maxPasses, from } = await readPasSource(file, options);
   if (!packed) {
     throw new LegaloneError("E_USAGE", "an order folder points into packed data, and there is none", {
@@ -28,4 +41,12 @@ export async function writePasOrder(
       ? JSON.stringify({ folder, steps, batch: spec.batch, passes, orderSha256, from })
       : `${folder}: ${steps} steps over ${from}, order ${orderSha256}`,
   );
+}
+
+/** The same program that the control plane runs before the trainer. Its codes for wrong options and data become 2. */
+async function runWorker(job: string): Promise<void> {
+  const { spawnSync } = await import("node:child_process");
+  const worker = join(packageRoot, "dist", "worker", "pas-order.js");
+  const { status } = spawnSync(process.execPath, [worker, "--job", resolve(job)], { stdio: "inherit" });
+  if (status !== 0) process.exitCode = status === 64 || status === 65 ? ExitCode.usage : ExitCode.bug;
 }

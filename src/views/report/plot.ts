@@ -57,23 +57,25 @@ export function smooth(values: (number | null)[]): (number | null)[] {
   });
 }
 
+/** Whether nothing happens in a plot: a flat line is better told in words. */
+export function isFlat({ curves }: Plot): boolean {
+  const values = curves.flatMap((curve) => curve.values).filter((value) => value !== null);
+  return values.every((value) => value === values[0]);
+}
+
 /** A metric of a stage as a plot: raw values faint, the smoothed curve on top. Null without at least two points. */
 export function metricPlot(title: string, label: string, series: Series[], xLabel = "step"): Plot | null {
   const usable = series.filter((one) => one.points.length > 1);
   if (usable.length === 0) return null;
   const { steps, values } = align(usable);
   const curves = usable.flatMap((one, i): Curve[] => {
-    const name =
-      usable.length === 1
-        ? label
-        : one.shard === 0 || usable.every((other) => other.shard === one.shard)
-          ? one.name
-          : `${one.name} [${one.shard}]`;
+    const alone = usable.length === 1;
+    const name = usable.every((other) => other.shard === one.shard) ? one.name : `${one.name} [${one.shard}]`;
     const raw = values[i]!;
-    if (raw.length < 12) return [{ label: name, values: raw, color: i }];
+    if (raw.length < 12) return [{ label: alone ? label : name, values: raw, color: i }];
     return [
-      { label: `${name}, raw`, values: raw, color: i, style: "faint" },
-      { label: name, values: smooth(raw), color: i },
+      { label: alone ? "as measured" : `${name}, as measured`, values: raw, color: i, style: "faint" },
+      { label: alone ? "smoothed" : name, values: smooth(raw), color: i },
     ];
   });
   return { title, x: { label: xLabel, values: steps }, y: { label }, curves };

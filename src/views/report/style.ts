@@ -10,13 +10,14 @@ h1{font-size:1.65rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.16rem;marg
 h3{font-size:1rem;margin:1.5rem 0 .3rem}p{margin:.4rem 0 .8rem;max-width:76ch}a{color:var(--accent)}
 code,pre,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{background:var(--panel);padding:.8rem 1rem;border-radius:6px;overflow:auto;max-height:32rem}
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
+.nowrap{white-space:nowrap}
 .facts{display:flex;flex-wrap:wrap;gap:.15rem 1.6rem;color:var(--dim);margin:.2rem 0 0}.facts b{color:var(--fg);font-weight:600}
 nav{margin:1.2rem 0 0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:13.5px}nav a{text-decoration:none}nav a:hover{text-decoration:underline}
 .scroll{overflow-x:auto;margin:.5rem 0 1rem}table{border-collapse:collapse;min-width:min(100%,560px);font-size:13.5px}
 th{text-align:left;font-weight:600;color:var(--dim);border-bottom:1px solid var(--line);padding:.3rem 1.4rem .3rem 0;white-space:nowrap}
 td{border-bottom:1px solid var(--line);padding:.36rem 1.4rem .36rem 0;vertical-align:top}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:1.1rem 1.8rem;margin:.8rem 0 1rem}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr));gap:1.1rem 1.8rem;margin:.8rem 0 1rem}
 .plot{margin:0;min-width:0}.plot figcaption{font-weight:600;font-size:13.5px;margin-bottom:.2rem}
 .note{background:var(--panel);border-left:3px solid var(--warn);border-radius:0 6px 6px 0;padding:.55rem .9rem;margin:1rem 0;max-width:none}
 .share{display:inline-block;width:90px;height:8px;background:var(--line);border-radius:4px;overflow:hidden;vertical-align:middle}.share i{display:block;height:100%;background:var(--accent)}

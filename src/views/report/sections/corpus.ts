@@ -27,7 +27,7 @@ function corpusPart(stage: StageReport): Markup | null {
 function splitTable(splits: Fields): Markup | null {
   const rows = Object.entries(splits).flatMap(([split, groups]) =>
     Object.entries(fields(groups)).map(([group, counts]): Content[] => [
-      split,
+      words(split),
       group,
       count(numberOf(fields(counts).documents) ?? 0),
       count(numberOf(fields(counts).characters) ?? 0),

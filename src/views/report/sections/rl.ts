@@ -3,7 +3,7 @@ import { boundsOf, type Metrics } from "../../key-numbers.ts";
 import { type Fields, fields, list, numberOf, ofKind, type StageReport, textOf } from "../data.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import { interval } from "../interval.ts";
-import { align, metricPlot, type Plot, smooth } from "../plot.ts";
+import { align, isFlat, metricPlot, type Plot, smooth } from "../plot.ts";
 import type { Draw, SectionView } from "../section.ts";
 
 /** Reinforcement learning: reward on probes of the pool and on held-out prompts, and the curves of the curriculum. */
@@ -118,7 +118,9 @@ const watched: [metric: string, title: string][] = [
 
 function plotsOf(stage: StageReport, levels: string[]): Plot[] {
   const named = (name: string) => stage.series.filter((series) => series.name === name);
-  const others = watched.map(([name, title]) => metricPlot(title, title, named(name)));
+  const others = watched
+    .map(([name, title]) => metricPlot(title, title, named(name)))
+    .filter((plot) => plot !== null && !isFlat(plot));
   return [rewardPlot(stage, levels) ?? metricPlot("reward", "reward", named("reward")), ...others].filter(
     (plot) => plot !== null,
   );
@@ -138,7 +140,7 @@ function rewardPlot({ series }: StageReport, levels: string[]): Plot | null {
     curves: curves.flatMap((one, i) => {
       const label = words(one.name.replace(/^reward_/, ""));
       return [
-        { label: `${label}, raw`, values: values[i]!, color: i, style: "faint" as const },
+        { label: `${label}, as measured`, values: values[i]!, color: i, style: "faint" as const },
         { label, values: smooth(values[i]!), color: i },
       ];
     }),

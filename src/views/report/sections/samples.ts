@@ -20,11 +20,18 @@ export const sampleSection: SectionView = (data) => {
   return parts.length === 0 ? null : { id: "samples", title: "Sample answers", body: html`${parts}` };
 };
 
+/** Answers to one prompt stand together: before and after, or model after model. */
 function answersOf({ stages }: ReportData, name: string): Fields[] {
   const stage = stages.find((one) => one.row.name === name);
-  return list(stage?.summary.answers)
+  const answers = list(stage?.summary.answers)
     .map(fields)
     .filter((answer) => textOf(answer.prompt) !== null);
+  const prompts = answers.map(promptKey);
+  return answers.toSorted((a, b) => prompts.indexOf(promptKey(a)) - prompts.indexOf(promptKey(b)));
+}
+
+function promptKey(answer: Fields): string {
+  return `${String(answer.level)} ${String(answer.task)} ${String(answer.prompt)}`;
 }
 
 function sample(answer: Fields): Markup {
