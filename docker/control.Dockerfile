@@ -17,7 +17,8 @@ COPY src src
 # `prisma generate` asks for a schema engine and never calls it; naming any executable avoids the download.
 # Only on this line: with it set, `prisma migrate deploy` would succeed and apply nothing.
 RUN PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npx prisma generate \
-    && npx tsc -p tsconfig.json
+    && npx tsc -p tsconfig.json \
+    && chmod 755 dist/bin.js
 
 FROM ${NODE_IMAGE} AS dependencies
 ARG NPM_CONFIG_REGISTRY

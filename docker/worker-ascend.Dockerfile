@@ -26,6 +26,5 @@ RUN test "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = 3
     && .venv/bin/pip install --no-cache-dir --require-hashes -r docker/ascend-requirements.txt
 COPY configs configs
 COPY stages stages
-# Runs as root, as the device files of the driver expect unless the node gives their group to another user.
-VOLUME /workspace
+# The container engine sets the user, the one of the agent: it must be in the group of the node's device files.
 CMD ["python", "-c", "import mindspore; mindspore.run_check()"]

@@ -19,7 +19,7 @@ ENV PATH=/opt/legalone/.venv/bin:${PATH} \
     PYTHONPATH=/opt/legalone \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    HOME=/workspace
+    HOME=/tmp
 WORKDIR /opt/legalone
 # MindSpore links OpenMP and does not carry it. The distribution's own patch level is the right one.
 # hadolint ignore=DL3008
@@ -31,14 +31,16 @@ RUN python3 -m venv .venv \
     && .venv/bin/pip install --no-cache-dir --require-hashes -r stages/requirements.txt
 COPY configs configs
 COPY stages stages
-# Numeric, so that the owner of the files of a run is the same in every image and on every node.
-RUN mkdir /workspace && chown 10001:10001 /workspace
+# Numeric: no image needs to know the name. The container engine sets its own user, the one of the agent.
 USER 10001:10001
-VOLUME /workspace
 # The container engine replaces this with the stage to run: python -m stages.<kind>.run --job <file>
 CMD ["python", "-c", "import mindspore; print(mindspore.__version__)"]
 
 FROM worker AS agent
+USER 0:0
+RUN mkdir /workspace && chown 10001:10001 /workspace
+USER 10001:10001
+VOLUME /workspace
 COPY --from=control /usr/local/bin/node /usr/local/bin/node
 COPY --from=control /opt/legalone /opt/legalone
 ENV LEGALONE_HOME=/workspace
