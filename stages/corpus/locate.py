@@ -47,16 +47,11 @@ def _expand(source: str, address: str) -> list[SourceFile]:
     matches = [Path(item) for item in sorted(glob.glob(str(path), recursive=True)) if Path(item).is_file()]
     if not matches:
         raise DataError(f"source {source}: no file matches {path} ({address})")
-    folder = address.split("*")[0].split("?")[0].rsplit("/", 1)[0]
-    start = Path(str(path).split("*")[0].split("?")[0]).parent if "/" in address else path.parent
-    return [SourceFile(path=item, name=f"{folder}/{_below(item, start)}") for item in matches]
-
-
-def _below(path: Path, folder: Path) -> str:
-    try:
-        return path.relative_to(folder).as_posix()
-    except ValueError:
-        return path.name
+    # What follows the first part with a wildcard, so that the name does not tell where the folder lies.
+    depth = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
+    parts = address.split("/")
+    kept = parts[: next(index for index, part in enumerate(parts) if glob.has_magic(part))]
+    return [SourceFile(path=item, name="/".join([*kept, *item.parts[depth:]])) for item in matches]
 
 
 def _environment(source: str, name: str) -> str:
