@@ -21,13 +21,8 @@ function main(): void {
     process.exitCode = exitCodes.E_USAGE;
     return;
   }
-  const job = JSON.parse(readFileSync(values.job, "utf8")) as Job;
-  const faults = faultsOfJob(job);
-  if (faults.length > 0) {
-    process.stderr.write(`${values.job} is no job: ${faults.join("; ")}\n`);
-    process.exitCode = exitCodes.E_USAGE;
-    return;
-  }
+  const job = readJob(values.job);
+  if (job === null) return;
   const events = openEventFile(job.events);
   try {
     makeOrder(job, events);
@@ -36,6 +31,21 @@ function main(): void {
   } finally {
     events.close();
   }
+}
+
+/** The job, or null after saying on standard error what is wrong with the file. */
+function readJob(file: string): Job | null {
+  let faults: string[];
+  try {
+    const job: unknown = JSON.parse(readFileSync(file, "utf8"));
+    faults = faultsOfJob(job);
+    if (faults.length === 0) return job as Job;
+  } catch (error) {
+    faults = [(error as Error).message];
+  }
+  process.stderr.write(`${file} is no job: ${faults.join("; ")}\n`);
+  process.exitCode = exitCodes.E_USAGE;
+  return null;
 }
 
 function makeOrder(job: Job, events: EventFile): void {

@@ -123,4 +123,13 @@ describe("pas preview", () => {
     expect(code).toBe(3);
     expect(stderr).toMatch(/passes over max_passes 16: legal\/low 720\.0/);
   });
+
+  it("needs a file and --out, or a job", () => {
+    expect(runCli(["pas", "order", spec])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--out, or --job"),
+    });
+    const { code, stderr } = runCli(["pas", "order", "--job", join(folder, "none.json")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("none.json")]);
+  });
 });

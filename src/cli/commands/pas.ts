@@ -35,26 +35,27 @@ function explain(pas: Command): void {
 }
 
 function order(pas: Command): void {
-  withSource(pas.command("order"))
+  withSource(pas.command("order"), "[file]")
     .summary("Write the order folder for a trainer that runs alone")
     .description(
       "Writes order.idx, order.rows.bin and order.json over packed data, as the control plane does before a mid-training attempt.",
     )
-    .requiredOption("--out <folder>", "folder to write, for example <attempt folder>/order")
+    .option("--out <folder>", "folder to write")
+    .option("--job <file>", "a worker's job.json in place of a pipeline file; writes <attempt folder>/order")
     .addHelpText(
       "after",
-      "\n  $ legalone pas order pipelines/demo.yaml --packed .legalone/artifacts/<sha256> --out attempt/order",
+      "\n  $ legalone pas order pipelines/demo.yaml --packed .legalone/artifacts/<sha256> --out attempt/order\n  $ legalone pas order --job attempt/job.json",
     )
-    .action(async (file: string, _options, command: Command) => {
+    .action(async (file: string | undefined, _options, command: Command) => {
       const { writePasOrder } = await import("../actions/pas-order.ts");
       await writePasOrder(file, command.optsWithGlobals());
     });
 }
 
 /** Where the cells come from; the same for all three. */
-function withSource(command: Command): Command {
+function withSource(command: Command, file = "<file>"): Command {
   return command
-    .argument("<file>", "pipeline file, or a bare spec")
+    .argument(file, "pipeline file, or a bare spec")
     .option("--set <key=value>", "change a value of the pipeline file; may be repeated", repeated)
     .option("--stage <name>", "the stage, where a pipeline has several with an order")
     .option("--packed <folder>", "packed data to take the cells from; otherwise those of the newest run");
