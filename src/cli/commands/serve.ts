@@ -12,5 +12,7 @@ export function define(command: Command): void {
     .action(async () => {
       const { runServe } = await import("../serve/run-serve.ts");
       await runServe(command.optsWithGlobals());
+      // All is closed. The engine that migrated keeps a timer of ten seconds, which nobody has to wait for.
+      process.exit();
     });
 }
