@@ -40,7 +40,9 @@ describe("the pages", () => {
       ),
     ];
     // docs/stages.md shows how a folder that is not there comes to be.
-    const missing = named.map((match) => match[0]).filter((path) => !path.startsWith("stages/word_count/") && !isThere(path));
+    const missing = named
+      .map((match) => match[0])
+      .filter((path) => !path.startsWith("stages/word_count/") && !isThere(path));
     expect([...new Set(missing)]).toEqual([]);
   });
 
