@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
+import { postgresVersion } from "./postgres-binaries.ts";
 import { canReach, giveTo, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
 /** Environment of every PostgreSQL program: none of ours, messages in English. */
@@ -75,7 +76,7 @@ function initialise(binaries: string, folder: string, user: ServiceUser | undefi
 /** Tests start many clusters: the first one of a machine is kept and copied. */
 function copyTemplate(binaries: string, fresh: string, user: ServiceUser | undefined): void {
   const uid = user?.uid ?? process.getuid?.() ?? 0;
-  const template = join(tmpdir(), `legalone-cluster-${sha256(`${binaries} ${uid}`).slice(0, 12)}`);
+  const template = join(tmpdir(), `legalone-cluster-${sha256(`${postgresVersion()} ${uid}`).slice(0, 12)}`);
   if (!existsSync(template)) {
     const half = `${template}.${process.pid}`;
     initialise(binaries, half, user);

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageRoot } from "../../src/core/paths.ts";
+import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
 import { readDaemon } from "../../src/services/daemon.ts";
 import { postgresStatus } from "../../src/services/postgres.ts";
 import { down, up } from "../../src/services/up.ts";
@@ -78,4 +79,23 @@ test("the command says what it did, as text and as JSON", async () => {
   expect(JSON.parse(run("up", "--json"))).toMatchObject({ started: [], home: workspace.home });
   expect(run("down")).toBe("stopped agent, serve, valkey, postgres\n");
   expect(JSON.parse(run("down", "--json"))).toEqual({ stopped: [], workers: [] });
+});
+
+test("down --workers lets them save, and is over when they are gone", async () => {
+  const attempts = join(workspace.home, "attempts");
+  const engine = new ProcessEngine({ attempts, env: { PATH: process.env.PATH } });
+  const attempt = "r1-t-g1-s0-e1";
+  const script = 'trap "touch saved; exit 75" TERM; touch up; while :; do sleep 0.02; done';
+  const main = ["/bin/sh", "-c", script];
+  await engine.start({ attempt, epoch: 1, folder: join(attempts, attempt), job: { attempt }, main, env: {} });
+  await expect.poll(() => existsSync(join(attempts, attempt, "up"))).toBe(true);
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [join(packageRoot, "dist", "bin.js"), "down", "--json", ...words], {
+      encoding: "utf8",
+    }).stdout;
+  expect(JSON.parse(run())).toMatchObject({ workers: [attempt] });
+  expect(await engine.observe(attempt)).toEqual({ state: "running" });
+  expect(JSON.parse(run("--workers"))).toMatchObject({ workers: [attempt] });
+  expect(await engine.observe(attempt)).toMatchObject({ state: "exited", exit: { code: 75 } });
+  expect(existsSync(join(attempts, attempt, "saved"))).toBe(true);
 });
