@@ -16,6 +16,8 @@ export interface Running {
   ended: Promise<Outcome>;
   /** Resolves when its standard output matches; rejects when it ends before. */
   says(pattern: RegExp): Promise<void>;
+  /** Its standard output so far. */
+  saw(): string;
   interrupt(): void;
 }
 
@@ -93,6 +95,7 @@ function run(words: string[], env: NodeJS.ProcessEnv, cwd: string): Running {
   const ended = new Promise<Outcome>((resolve) => child.on("close", (code) => resolve({ ...outcome, code })));
   return {
     ended,
+    saw: () => outcome.stdout,
     interrupt: () => child.kill("SIGINT"),
     says: (pattern) =>
       new Promise((resolve, reject) => {

@@ -30,7 +30,7 @@ export async function resume(name: string | undefined, options: ResumeOptions): 
       ...(options.until === undefined ? {} : { until: options.until }),
     });
     if (options.json) print(jsonLines([{ type: "resume", run: id, stages: again }]));
-    else if (again.length === 0) note(`run ${id}: nothing to start again`);
+    else if (again.length === 0) note(`run ${id}: nothing failed or was cancelled, so nothing begins again`);
     else note(`run ${id}: ${again.join(", ")} again, from the last checkpoints`);
     process.exitCode = options.detach ? ExitCode.ok : await follow(db, id, options);
   });
