@@ -63,10 +63,10 @@ export function plainView(): FollowView {
       const look = lookOf(process.stdout);
       const now = detail.stages.map((stage) => stageLine(stage, live, look.now));
       if (before === null) print(runHeading(detail, look));
+      for (const text of warningsOf(detail, events)) print(`! ${text}`);
       const due = Date.now() - toldAt >= tellEveryMs;
       if (due) toldAt = Date.now();
       for (const line of progressLines(before ?? [], now, due, look)) print(line);
-      for (const text of warningsOf(detail, events)) print(`! ${text}`);
       before = now;
     },
     ended: (detail) => print(`\n${summary(detail, lookOf(process.stdout))}`),
