@@ -10,6 +10,7 @@ const pages = [
   "ARCHITECTURE.md",
   "AGENTS.md",
   "CONTRIBUTING.md",
+  "docker/README.md",
   ...readdirSync(join(packageRoot, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
