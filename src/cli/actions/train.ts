@@ -6,7 +6,7 @@ import { canonicalJson, sha256 } from "../../core/hash.ts";
 import { codeHash } from "../../plan/code-hash.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
-import { type NewRun, submitRun } from "../../records/runs.ts";
+import { type NewRun, stagesUpTo, submitRun } from "../../records/runs.ts";
 import { jsonLines } from "../../views/status-json.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { follow } from "./follow.ts";
@@ -30,7 +30,7 @@ export interface TrainOptions {
  */
 export async function train(file: string, options: TrainOptions): Promise<void> {
   const pipeline = loadPipeline(file, { set: options.set ?? [] });
-  await refuseBlocked(pipeline);
+  await refuseBlocked(pipeline, options.until);
   await ensureUp(options);
   await withRecords(async (db) => {
     const { run, attached } = await submitRun(db, newRun(pipeline, file, options));
@@ -43,11 +43,12 @@ export async function train(file: string, options: TrainOptions): Promise<void> 
   });
 }
 
-/** Nothing is started for a run that cannot end. */
-async function refuseBlocked(pipeline: ResolvedPipeline): Promise<void> {
+/** Nothing is started for a run that cannot end; what `--until` leaves out may be blocked. */
+async function refuseBlocked(pipeline: ResolvedPipeline, until: string | undefined): Promise<void> {
   const { result: existing } = await withPlanRecords((records) => gatherExisting(pipeline, records));
   const plan = planPipeline(pipeline, existing);
-  const blocked = plan.stages.filter((stage) => stage.action === "BLOCKED");
+  const wanted = stagesUpTo(pipeline.stages, until);
+  const blocked = plan.stages.filter(({ action, name }) => action === "BLOCKED" && wanted.has(name));
   if (blocked.length === 0) return;
   const lines = blocked.map((stage) => `\n  ${stage.name}: ${stage.why}`);
   throw new LegaloneError("E_PLAN_REFUSED", `The plan is blocked; nothing was started.${lines.join("")}`, {

@@ -30,7 +30,7 @@ export interface Verdict {
 type StageLike = Pick<
   Stage,
   "name" | "state" | "reason" | "message" | "startedAt" | "endedAt" | "position" | "spec"
-> & { gates: Pick<Gate, "metric" | "comparison" | "against" | "value" | "threshold" | "passed">[] };
+> & { gates: readonly Pick<Gate, "metric" | "comparison" | "against" | "value" | "threshold" | "passed">[] };
 
 interface Culprit {
   state: RunState;
