@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from stages._worker.data.packed import PackedData
 from stages._worker.failures import DataError
+from stages._worker.training.schedule import Schedule
 
 
 class Order:
@@ -35,9 +37,15 @@ class Order:
         """Row ids of one step, (batch,) uint32."""
         return self._rows[step * self.batch : (step + 1) * self.batch]
 
-    def learning_rate(self, step: int) -> float:
-        """The planned rate of one step."""
-        return self._rates[step]
+    def check_schedule(self, schedule: Schedule) -> None:
+        """The order was planned with these rates: how often a cell is drawn follows from them."""
+        for step, planned in enumerate(self._rates):
+            rate = schedule.learning_rate(step)
+            if not math.isclose(rate, planned, rel_tol=1e-9):
+                raise DataError(
+                    f"the order was planned with rate {planned} at step {step}, the schedule says {rate}",
+                    hint="delete the order folder of the attempt, so that it is planned again",
+                )
 
     def _check(self, folder: Path, packed: PackedData) -> None:
         if len(self._rows) != self.steps * self.batch or len(self._rates) != self.steps:

@@ -26,6 +26,8 @@ def train_in_order(job: Job, worker: Worker) -> None:
     worker.phase("loading")
     packed = PackedData(job.input("packed"))
     order = Order(job.folder / "order", packed)
+    schedule = Schedule(steps=order.steps, **options["schedule"])
+    order.check_schedule(schedule)
     length = packed.sequence_length
     device.set_up()
     base = job.input("model")
@@ -46,8 +48,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
         worker=worker,
         network=network,
         step=TrainStep(NextTokenLoss(network), AdamWSettings(**options["optimizer"])),
-        schedule=Schedule(steps=order.steps, **options["schedule"]),
-        learning_rate=order.learning_rate,
+        schedule=schedule,
         rows=order.rows,
         batch=lambda step: (packed.rows(order.rows(step)), weights),
         tokens_per_step=order.batch * length,

@@ -61,11 +61,16 @@ def save_checkpoint(
     for leftover in (temporary, final):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir()
-    for name, group in tensors.items():
-        write_tensors(temporary / f"{name}.safetensors", dict(group))
-    state = {"step": step, "cursor": cursor, "settings": settings, "environment": environment()}
-    write_json(temporary / "state.json", state)
-    content = write_manifest(temporary, kind="checkpoint", step=step)
+    try:
+        for name, group in tensors.items():
+            write_tensors(temporary / f"{name}.safetensors", dict(group))
+        state = {"step": step, "cursor": cursor, "settings": settings, "environment": environment()}
+        write_json(temporary / "state.json", state)
+        content = write_manifest(temporary, kind="checkpoint", step=step)
+    except OSError:
+        # On a full disk the room goes back to those that can use it.
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     temporary.rename(final)
     sync(root)
     worker.checkpoint(

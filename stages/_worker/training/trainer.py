@@ -44,8 +44,6 @@ class Trainer:
     """Hash of the planned order of the data; a resume with another one is refused."""
     observe: Callable[[int, StepResult], None] | None = None
     """Called after every step, for metrics of the stage."""
-    learning_rate: Callable[[int], float] | None = None
-    """Rate of each step when it is given from outside; the schedule's otherwise."""
     log_every: int = 10
     _ledger: bytes = field(default=ledger.GENESIS, init=False)
     _row: int = field(default=0, init=False)
@@ -59,7 +57,7 @@ class Trainer:
         self.worker.phase("compiling")
         self.worker.progress(done, self.schedule.steps, "steps")
         for step in range(done, self.schedule.steps):
-            rate = (self.learning_rate or self.schedule.learning_rate)(step)
+            rate = self.schedule.learning_rate(step)
             result = self.step(self.batch(step), rate)
             self._consume(step)
             self._meter.add(result.loss)

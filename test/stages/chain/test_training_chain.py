@@ -28,6 +28,7 @@ from stages._worker.artifacts import file_sha256, verify
 from stages._worker.data.packed import PackedData
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
+from stages._worker.training.schedule import Schedule
 
 MODEL = {
     "name": "test",
@@ -45,6 +46,7 @@ MODEL = {
 HELDOUT = {"documents": 20, "tokens": 32, "batch": 8}
 SCHEDULE = {"warmup": 5, "decay": 10, "max": 1e-2, "min": 1e-3}
 STEPS = 150
+RATES = [Schedule(steps=STEPS, **SCHEDULE).learning_rate(step) for step in range(STEPS)]
 MIDTRAIN = {
     "steps": STEPS,
     "batch": 4,
@@ -93,7 +95,7 @@ def perplexity(root: Path, corpus: Path, base: dict[str, Any]) -> dict[str, Any]
 
 def midtrain_job(base: dict, perplexity: dict, corpus: Path, folder: Path, **fields: Any) -> dict[str, Any]:
     inputs = {"corpus": corpus, "packed": output(perplexity, "packed"), "model": output(base, "model")}
-    write_order(folder / "order", inputs["packed"], steps=STEPS, batch=4, rate=5e-3)
+    write_order(folder / "order", inputs["packed"], batch=4, rates=RATES)
     return make_job(
         "midtrain", folder, inputs=inputs, checkpoint={"every": 20, "keep": 2}, **{"with": MIDTRAIN}, **fields
     )
@@ -182,7 +184,7 @@ def test_another_order_is_refused(
     job = midtrain_job(
         base, perplexity, corpus, root / "refused", resume=last_checkpoint(midtrains["stopped"])
     )
-    write_order(root / "refused" / "order", output(perplexity, "packed"), steps=STEPS, batch=4, start=1)
+    write_order(root / "refused" / "order", output(perplexity, "packed"), batch=4, rates=RATES, start=1)
     assert run_stage(job) == 3
     result = result_of(job)
     assert result["reason"] == "resume_refused" and "orderSha256" in result["message"]

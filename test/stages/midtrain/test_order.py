@@ -7,8 +7,12 @@ from support.order import write_order
 
 from stages._worker.data.packed import PackedData
 from stages._worker.failures import DataError
+from stages._worker.training.schedule import Schedule
 from stages.midtrain.order import Order
 from stages.perplexity.cells import Cell, write_packed
+
+SCHEDULE = Schedule(steps=5, warmup=2, decay=2, max=1.0, min=0.5)
+RATES = [0.5, 1.0, 1.0, 0.75, 0.5]
 
 
 @pytest.fixture
@@ -32,10 +36,10 @@ def packed(tmp_path: Path) -> Path:
     return folder
 
 
-def test_rows_and_rates_of_a_step(tmp_path: Path, packed: Path) -> None:
-    digest = write_order(tmp_path / "order", packed, steps=5, batch=3, rate=0.25)
+def test_rows_of_a_step(tmp_path: Path, packed: Path) -> None:
+    digest = write_order(tmp_path / "order", packed, batch=3, rates=RATES)
     order = Order(tmp_path / "order", PackedData(packed))
-    assert (order.steps, order.batch, order.sha256, order.learning_rate(4)) == (5, 3, digest, 0.25)
+    assert (order.steps, order.batch, order.sha256) == (5, 3, digest)
     whole = np.fromfile(tmp_path / "order" / "order.rows.bin", "<u4")
     assert np.array_equal(np.concatenate([order.rows(step) for step in range(5)]), whole)
 
@@ -66,7 +70,15 @@ def edit(**changes: object):
     ],
 )
 def test_an_order_that_does_not_fit_is_refused(tmp_path: Path, packed: Path, harm, says: str) -> None:
-    write_order(tmp_path / "order", packed, steps=5, batch=3)
+    write_order(tmp_path / "order", packed, batch=3, rates=RATES)
     harm(tmp_path / "order")
     with pytest.raises(DataError, match=says):
         Order(tmp_path / "order", PackedData(packed))
+
+
+def test_the_schedule_has_to_be_the_one_of_the_order(tmp_path: Path, packed: Path) -> None:
+    write_order(tmp_path / "order", packed, batch=3, rates=RATES)
+    order = Order(tmp_path / "order", PackedData(packed))
+    order.check_schedule(SCHEDULE)
+    with pytest.raises(DataError, match=r"rate 0\.75 at step 3, the schedule says 0\.8"):
+        order.check_schedule(Schedule(steps=5, warmup=2, decay=2, max=1.0, min=0.6))

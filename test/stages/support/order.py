@@ -11,11 +11,10 @@ import numpy as np
 from stages._worker.data.packed import PackedData
 
 
-def write_order(
-    folder: Path, packed: Path, *, steps: int, batch: int, rate: float = 1e-3, start: int = 0
-) -> str:
+def write_order(folder: Path, packed: Path, *, batch: int, rates: list[float], start: int = 0) -> str:
     """Writes order.json and order.rows.bin; returns the hash of the order."""
     data = PackedData(packed)
+    steps = len(rates)
     rows = ((np.arange(steps * batch) * 7 + start) % len(data)).astype("<u4")
     cells = data.cell_of_row()[rows]
     firsts = np.array([cell["first"] for cell in data.cells], np.uint32)
@@ -35,7 +34,7 @@ def write_order(
             for cell in data.cells
         ],
         "passes": [1.0] * len(data.cells),
-        "perStep": {"lr": [rate] * steps},
+        "perStep": {"lr": rates},
         "warnings": [],
     }
     folder.mkdir(parents=True, exist_ok=True)
