@@ -25,7 +25,8 @@ class Duplicates:
         self._threshold = threshold
         self._exact: dict[bytes, str] = {}
         self._signatures: dict[str, MinHash] = {}
-        self._index = MinHashLSH(threshold=threshold, num_perm=permutations)
+        # Missing a pair counts nine times a needless look: every candidate is checked by its estimate.
+        self._index = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(0.1, 0.9))
         self._seed = seed
         self._empty = MinHash(num_perm=permutations, seed=seed, hashfunc=int)
 

@@ -1,5 +1,6 @@
 """Every file of configs/corpora and configs/lead has the form of its schema."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from stages._lead.config import complete_lead
 from stages._worker.failures import UserError
 from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
+from stages.corpus.duplicates import Duplicates
 
 
 def files(folder: str) -> list[Path]:
@@ -50,3 +52,16 @@ def test_two_sources_of_one_name_are_refused() -> None:
     config["sources"][1]["name"] = config["sources"][0]["name"]
     with pytest.raises(UserError, match="named twice: peoples-daily"):
         complete_corpus(config)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("permutations", [32, 64, 128, 512])
+def test_every_allowed_pair_of_threshold_and_permutations_works(threshold: float, permutations: int) -> None:
+    limits = json.loads((CHECKOUT / "configs" / "corpora" / "schema.json").read_text())["properties"][
+        "duplicates"
+    ]
+    assert limits["properties"]["threshold"]["maximum"] == 0.95
+    assert limits["properties"]["permutations"]["minimum"] == 32
+    found = Duplicates(ngram=5, threshold=threshold, permutations=permutations, seed=1)
+    assert found.find("a", "人民法院审理行政案件") is None
+    assert found.find("b", "人民法院审理行政案件。") == ("exact_duplicate", "a")

@@ -133,6 +133,19 @@ def test_near_duplicates_are_found_and_unlike_texts_stay() -> None:
     assert lost == 0
 
 
+def test_most_pairs_a_little_above_the_threshold_are_found() -> None:
+    found = duplicates()
+    hits = 0
+    for seed in range(100):
+        text = words(seed, 400)
+        found.find(f"t{seed}", text)
+        changed = text
+        for place in range(20, 400, 54):  # 8 changes of 5 shingles each: Jaccard 356/436
+            changed = changed[:place] + "新" + changed[place + 1 :]
+        hits += found.find(f"c{seed}", changed) is not None
+    assert hits >= 50
+
+
 def test_what_is_called_near_is_near() -> None:
     found = duplicates()
     texts = {}
