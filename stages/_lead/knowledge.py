@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import bm25s
 import jieba
 
-jieba.setLogLevel(logging.WARNING)
+from stages._lead.citations import citations
 
-_CITATION = re.compile(
-    r"《?([\u4e00-\u9fff]{1,40}?(?:法典|法|条例|规定|解释|决定|规则|办法))》?第(\d+|[零〇一二三四五六七八九十百千]+)条"
-)
-_DIGITS = "零一二三四五六七八九"
+jieba.setLogLevel(logging.WARNING)
 
 
 class KnowledgeBase:
@@ -54,27 +50,3 @@ class KnowledgeBase:
     @staticmethod
     def _words(text: str) -> list[str]:
         return [word for word in jieba.cut(text) if word.strip()]
-
-
-def citations(text: str) -> list[tuple[str, str]]:
-    """What a text cites: the words that end with a law's name, and the article in Chinese numerals.
-
-    刑法第264条 is (刑法, 第二百六十四条); 中华人民共和国 is left out of names.
-    """
-    found = []
-    for law, number in _CITATION.findall(text):
-        numeral = chinese_number(int(number)) if number.isdigit() else number
-        found.append((law.removeprefix("中华人民共和国"), f"第{numeral}条"))
-    return list(dict.fromkeys(found))
-
-
-def chinese_number(number: int) -> str:
-    """1 to 9999 as statutes write it: 264 is 二百六十四, 12 is 十二, 105 is 一百零五."""
-    text = ""
-    for power, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        digit = number // power % 10
-        if digit:
-            text += _DIGITS[digit] + unit
-        elif text and number % power and not text.endswith("零"):
-            text += "零"
-    return text.removeprefix("一") if text.startswith("一十") else text

@@ -13,10 +13,10 @@ from typing import Any, TextIO
 from stages._worker import jsonl
 from stages._worker.chance import draw
 from stages._worker.failures import DataError
+from stages._worker.locate import locate
 from stages.corpus.cleaning import CleaningRules, clean
 from stages.corpus.document import Document, to_document
 from stages.corpus.duplicates import Duplicates
-from stages.corpus.locate import locate
 from stages.corpus.readers import read_source
 from stages.corpus.rows import BrokenRow, Row
 from stages.corpus.splits import SPLITS, choose_split

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from stages.corpus.locate import SourceFile
+from stages._worker.locate import SourceFile
 from stages.corpus.rows import BrokenRow, Row
 
 Lines = Iterator[tuple[int, "str | BrokenRow"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stages.corpus.locate import SourceFile
+from stages._worker.locate import SourceFile
 from stages.corpus.rows import BrokenRow, Row
 
 

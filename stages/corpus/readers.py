@@ -14,8 +14,8 @@ import pyarrow
 from pyarrow import parquet
 
 from stages._worker.failures import DataError
+from stages._worker.locate import SourceFile
 from stages.corpus.lawbench import read_lawbench
-from stages.corpus.locate import SourceFile
 from stages.corpus.paragraphs import read_paragraphs
 from stages.corpus.rows import BrokenRow, Row
 

@@ -9,7 +9,10 @@ from stages._lead.chat import ChatClient
 from stages._lead.replies import BadReply
 from stages._lead.templates import fill
 from stages.lead_prompts.candidate import Candidate
+from stages.lead_prompts.queries import RealQueries
 from stages.lead_prompts.scores import SCORE_SCHEMA
+
+_QUERIES_SHOWN = 3
 
 _QUESTION_SCHEMA = {
     "type": "object",
@@ -18,14 +21,16 @@ _QUESTION_SCHEMA = {
 }
 
 
-async def settle(config: dict[str, Any], client: ChatClient, candidate: Candidate) -> str | None:
+async def settle(
+    config: dict[str, Any], client: ChatClient, queries: dict[str, RealQueries], candidate: Candidate
+) -> str | None:
     """Scores the candidate and words its question where that is open; the reason to drop it, or None."""
     try:
         await _score(config, client, candidate)
         if too_low(config, candidate.prompt.scores):
             return "low_score"
         if candidate.ask is not None:
-            await _word(config, client, candidate)
+            await _word(config, client, queries, candidate)
     except BadReply:
         return "bad_reply"
     return None
@@ -79,15 +84,22 @@ async def _score(config: dict[str, Any], client: ChatClient, candidate: Candidat
     }
 
 
-async def _word(config: dict[str, Any], client: ChatClient, candidate: Candidate) -> None:
-    documents = sections.write_documents(candidate.prompt.documents, config["material_characters"])
-    prompt = sections.write_sections(
+async def _word(
+    config: dict[str, Any], client: ChatClient, queries: dict[str, RealQueries], candidate: Candidate
+) -> None:
+    prompt = candidate.prompt
+    like: list[str] = []
+    if "queries" in config["tasks"][prompt.task]["routes"][prompt.route]:
+        like = queries[prompt.task].nearest(candidate.scored_text, _QUERIES_SHOWN)
+    documents = sections.write_documents(prompt.documents, config["material_characters"])
+    text = sections.write_sections(
         [
             (sections.STEP, sections.STEP_QUESTION),
-            (sections.TASK, candidate.prompt.task),
+            (sections.TASK, prompt.task),
             (sections.MATERIAL, "\n" + documents),
+            (sections.QUERIES, "\n".join(like)),
             (sections.INSTRUCTION, candidate.ask or ""),
         ]
     )
-    reply = await client.ask(config["system"], prompt, schema=_QUESTION_SCHEMA)
-    candidate.prompt.question = reply.data["question"].strip()
+    reply = await client.ask(config["system"], text, schema=_QUESTION_SCHEMA)
+    prompt.question = reply.data["question"].strip()

@@ -1,27 +1,27 @@
-"""The prompts RL repeats: a few of the training prompts, the same at every call."""
+"""The prompts RL repeats: some of the training prompts, the same at every call."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from stages._lead.prompt import Prompt
 from stages._worker.failures import DataError
 
 
 def mark_pool(prompts: list[Prompt], name: str, size: int) -> None:
-    """Marks `size` prompts with distinct subjects (laws, charges) as the pool `name`.
+    """Marks `size` prompts as the pool `name`: subjects (laws, charges) in turn, so that all are there.
 
-    Whole sentences come before references that a comma ends. DataError when there are too few.
+    Inside a subject whole sentences come before references that a comma ends. DataError when there are too few.
     """
-    seen: set[str] = set()
-    ordered = sorted(prompts, key=lambda prompt: not _is_sentence(prompt))
-    chosen = []
-    for prompt in ordered:
+    if len(prompts) < size:
+        raise DataError(f"pool {name}: {size} prompts are wanted, {len(prompts)} are there")
+    turns: Counter[str] = Counter()
+    ordered: list[tuple[int, Prompt]] = []
+    for prompt in sorted(prompts, key=lambda prompt: not _is_sentence(prompt)):
         subject = str(prompt.meta.get("law") or prompt.meta.get("charge") or prompt.id)
-        if subject not in seen and len(chosen) < size:
-            seen.add(subject)
-            chosen.append(prompt)
-    if len(chosen) < size:
-        raise DataError(f"pool {name}: {size} prompts with distinct subjects wanted, {len(chosen)} found")
-    for prompt in chosen:
+        ordered.append((turns[subject], prompt))
+        turns[subject] += 1
+    for _, prompt in sorted(ordered, key=lambda each: each[0])[:size]:
         prompt.pool = name
 
 

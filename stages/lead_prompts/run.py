@@ -20,6 +20,7 @@ from stages.lead_prompts.candidate import Candidate
 from stages.lead_prompts.collect import SPLITS, collect
 from stages.lead_prompts.evaluate import needs_model, settle, settle_by_rules
 from stages.lead_prompts.pools import mark_pool
+from stages.lead_prompts.queries import queries_of
 
 
 def run(job: Job, worker: Worker) -> None:
@@ -52,11 +53,12 @@ async def _settle_all(
         else:
             refusals[index] = settle_by_rules(config, candidate)
     asked = None
+    queries = queries_of(config)
     if undecided:
         async with open_client(config, "teacher", job, worker) as client:
             results = await map_in_order(
                 undecided,
-                lambda index: settle(config, client, candidates[index]),
+                lambda index: settle(config, client, queries, candidates[index]),
                 workers=client.endpoint.concurrency,
                 worker=worker,
                 unit="prompts",

@@ -3,7 +3,8 @@
 import pytest
 from support.legal_corpus import legal_corpus
 
-from stages._lead.knowledge import KnowledgeBase, chinese_number, citations
+from stages._lead.citations import chinese_number, citations
+from stages._lead.knowledge import KnowledgeBase
 from stages._worker import jsonl
 
 
@@ -60,4 +61,15 @@ def test_numbers_are_written_as_in_statutes(number: int, text: str) -> None:
 
 def test_citations_are_read_in_both_numerals() -> None:
     text = "依《中华人民共和国民法典》第一千零一条和刑法第264条"
-    assert citations(text) == [("民法典", "第一千零一条"), ("和刑法", "第二百六十四条")]
+    assert citations(text) == [("民法典", "第一千零一条"), ("刑法", "第二百六十四条")]
+
+
+def test_articles_in_a_row_share_their_law() -> None:
+    text = "依照《中华人民共和国刑法》第二百六十四条、第六十七条第三款、第五十二条，民事诉讼法第六十七条第一款第（二）项，判决如下"
+    assert citations(text) == [
+        ("刑法", "第二百六十四条"),
+        ("刑法", "第六十七条"),
+        ("刑法", "第五十二条"),
+        ("民事诉讼法", "第六十七条"),
+    ]
+    assert citations("本法第三条；第五条。") == [("本法", "第三条")]

@@ -1,5 +1,7 @@
 """From documents to candidates: segmentation, scores, questions, options, pools."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from stages.lead_prompts.casework import casework_candidate
 from stages.lead_prompts.charge_choice import cut_act, draw_options
 from stages.lead_prompts.evaluate import needs_model, settle_by_rules
 from stages.lead_prompts.pools import mark_pool
+from stages.lead_prompts.queries import load_queries
 from stages.lead_prompts.recitation import recitation_candidate
 from stages.lead_prompts.routes import choose_route
 from stages.lead_prompts.scores import score_article, score_facts
@@ -137,6 +140,34 @@ def test_casework_needs_every_part_and_may_ask_the_model() -> None:
     )
 
 
+def test_law_application_asks_for_the_articles_the_decision_cites() -> None:
+    builder = {"kind": "casework", "shown": ["facts"], "reference": "articles", "reference_characters": 400}
+    task = {
+        "builder": builder,
+        "routes": {"structural": {"share": 1, "question": "{{ shown }}\n适用哪些法条？"}},
+    }
+    document = {"id": "j/1", "title": "张某案", "text": JUDGMENT, "meta": {"articles": ["刑法第67条"]}}
+    candidate = casework_candidate("law_application", task, document, OPENINGS, "train", 1)
+    assert candidate is not None
+    # 依照刑法第二百六十四条 stands before 判决如下, at the end of the reasoning.
+    assert candidate.prompt.meta["items"] == ["《刑法》第六十七条", "《刑法》第二百六十四条"]
+    assert candidate.prompt.reference == "《刑法》第六十七条\n《刑法》第二百六十四条"
+    assert "盗窃手机" in candidate.prompt.question
+    bare = {**document, "text": JUDGMENT.replace("刑法第二百六十四条", "法律"), "meta": {}}
+    assert casework_candidate("law_application", task, bare, OPENINGS, "train", 1) is None
+
+
+def test_real_queries_near_a_document_are_found(tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text("手机被偷了怎么办？\n公司不发工资怎么办？\n", encoding="utf-8")
+    (tmp_path / "q.jsonl").write_text('{"question": "邻居漏水谁赔？"}\n', encoding="utf-8")
+    queries = load_queries("consultation", str(tmp_path / "q.*"))
+    assert queries.nearest("用人单位拖欠工资，公司不发钱", 1) == ["公司不发工资怎么办？"]
+    assert len(queries.nearest("漏水", 9)) == 3
+    (tmp_path / "q.jsonl").write_text("\n{}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"q\.jsonl:2: expected an object"):
+        load_queries("consultation", str(tmp_path / "q.jsonl"))
+
+
 def test_a_low_mark_drops_without_asking_the_model() -> None:
     task = complete_lead(small_lead())["tasks"]["statute_recitation"]
     text = "将第一款修改为：水资源属于国家所有。"
@@ -166,14 +197,14 @@ def prompt(name: str, law: str, reference: str) -> Prompt:
     )
 
 
-def test_a_pool_has_distinct_subjects_and_whole_sentences_first() -> None:
-    prompts = [
-        prompt("a", "甲", "半句"),
-        prompt("b", "甲", "整句。"),
-        prompt("c", "乙", "半句"),
-        prompt("d", "丙", "半句"),
-    ]
-    mark_pool(prompts, "memorisation", 2)
-    assert [each.id for each in prompts if each.pool] == ["b", "c"]
-    with pytest.raises(DataError, match="4 prompts with distinct subjects wanted, 3 found"):
-        mark_pool(prompts, "memorisation", 4)
+def test_a_pool_takes_subjects_in_turn_and_whole_sentences_first() -> None:
+    def prompts() -> list[Prompt]:
+        rows = [("a", "甲", "半句"), ("b", "甲", "整句。"), ("c", "乙", "半句"), ("d", "丙", "半句")]
+        return [prompt(*row) for row in rows]
+
+    for size, expected in ((2, "bc"), (3, "bcd"), (4, "abcd")):
+        pool = prompts()
+        mark_pool(pool, "memorisation", size)
+        assert "".join(each.id for each in pool if each.pool) == expected
+    with pytest.raises(DataError, match="5 prompts are wanted, 4 are there"):
+        mark_pool(prompts(), "memorisation", 5)

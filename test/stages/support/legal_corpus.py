@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from stages._lead.knowledge import chinese_number
+from stages._lead.citations import chinese_number
 from stages._worker import jsonl
 from stages._worker.locations import CHECKOUT
 
