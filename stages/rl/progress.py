@@ -9,7 +9,7 @@ from stages._worker.failures import ResumeRefused
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.model.weights import set_weights, weights_of
 from stages._worker.training import ledger
-from stages._worker.training.checkpoint import environment, load_checkpoint, save_checkpoint
+from stages._worker.training.checkpoint import load_checkpoint, save_checkpoint
 from stages._worker.training.train_step import TrainStep
 from stages._worker.training.trainer import refuse_changes, restore_moments
 from stages._worker.worker import Worker
@@ -70,12 +70,6 @@ def begin(
     refuse_changes(found, settings, order_sha256=None)
     set_weights(network, found.tensors["model"], where=f"checkpoint of step {found.step}")
     restore_moments(train_step, found)
-    if found.environment != environment():
-        worker.warning(
-            f"the checkpoint was written with {found.environment}, this is {environment()}: "
-            "the run goes on, but its last bits may differ",
-            code="environment_changed",
-        )
     cursor = found.cursor
     try:
         train_step.updates = cursor["updates"]

@@ -82,7 +82,21 @@ def save_checkpoint(
 
 
 def load_checkpoint(resume: ResumePoint, worker: Worker) -> Checkpoint:
-    """The checkpoint to go on from; when it is damaged, the newest sound one beside it, with a warning."""
+    """The checkpoint to go on from; when it is damaged, the newest sound one beside it, with a warning.
+
+    Another environment than the one it was written in is a warning too.
+    """
+    found = _newest_sound(resume, worker)
+    if found.environment != environment():
+        worker.warning(
+            f"the checkpoint was written with {found.environment}, this is {environment()}: "
+            "the run goes on, but its last bits may differ",
+            code="environment_changed",
+        )
+    return found
+
+
+def _newest_sound(resume: ResumePoint, worker: Worker) -> Checkpoint:
     try:
         return _read(resume.folder, expected=resume.sha256)
     except DataError as error:

@@ -19,7 +19,7 @@ from stages._worker.failures import ResumeRefused, Stopped
 from stages._worker.job import Job
 from stages._worker.model.weights import set_weights, weights_of
 from stages._worker.training import ledger
-from stages._worker.training.checkpoint import Checkpoint, environment, load_checkpoint, save_checkpoint
+from stages._worker.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages._worker.training.schedule import Schedule
 from stages._worker.training.train_step import StepResult, TrainStep
 from stages._worker.worker import Worker
@@ -113,12 +113,6 @@ class Trainer:
         refuse_changes(found, self.settings, order_sha256=self.order_sha256)
         set_weights(self.network, found.tensors["model"], where=f"checkpoint of step {found.step}")
         restore_moments(self.step, found)
-        if found.environment != environment():
-            self.worker.warning(
-                f"the checkpoint was written with {found.environment}, this is {environment()}: "
-                "the run goes on, but its last bits may differ",
-                code="environment_changed",
-            )
         for step in range(found.step):
             self._consume(step)
         if (self._row, self.ledger_head) != (found.cursor["row"], found.cursor["ledger"]):
