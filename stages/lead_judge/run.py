@@ -47,7 +47,8 @@ def run(job: Job, worker: Worker) -> None:
         else:
             dropped[why] += 1
     samples += [to_sample(row, None) for row in whole if row["split"] == "heldout"]
-    trim_pools(config["tasks"], samples)
+    for sentence in trim_pools(config["tasks"], samples):
+        worker.warning(sentence, code="short_pool")
     known = [each for each in marks if each is not None]
     report = _report(config, samples, dropped, known, asked)
     _check(config, samples, report)

@@ -212,4 +212,4 @@ def test_a_judge_that_is_never_content_leaves_no_sample(
         inputs = {name: chain[name] for name in ("refined", "corpus")}
         job = make_job("lead-judge", tmp_path, inputs=inputs, **{"with": {"lead": small_lead()}})
         assert run_stage(job) == 65
-    assert "0 prompts of the pool memorisation passed, 2 are needed" in result_of(job)["message"]
+    assert "no prompt of the pool memorisation passed" in result_of(job)["message"]

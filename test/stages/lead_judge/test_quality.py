@@ -56,12 +56,15 @@ def test_the_lowest_axis_names_the_reason() -> None:
     assert lowest_axis({**marks, "overall": 6}) == "overall"
 
 
-def test_spare_prompts_step_in_and_too_few_are_refused() -> None:
+def test_spare_prompts_step_in_and_a_short_pool_is_told() -> None:
     samples = [{"pool": "p"}, {"pool": None}, {"pool": "p"}, {"pool": "p"}]
-    trim_pools(TASKS, samples)
+    assert trim_pools(TASKS, samples) == []
     assert [sample["pool"] for sample in samples] == ["p", None, "p", None]
-    with pytest.raises(DataError, match="1 prompts of the pool p passed, 2 are needed"):
-        trim_pools(TASKS, [{"pool": "p"}])
+    assert trim_pools(TASKS, [{"pool": "p"}]) == [
+        "1 of 2 prompts of the pool p passed; pool.spare of t was too small"
+    ]
+    with pytest.raises(DataError, match="no prompt of the pool p passed"):
+        trim_pools(TASKS, [{"pool": None}])
 
 
 def test_a_sample_has_the_answer_form() -> None:
