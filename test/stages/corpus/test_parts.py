@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages._worker.failures import DataError, UserError
+from stages._worker.locate import locate
 from stages.corpus.cleaning import CleaningRules, clean, han_share, repeated_share
 from stages.corpus.duplicates import Duplicates, shingles
-from stages._worker.locate import locate
 from stages.corpus.splits import choose_split
 from stages.corpus.validity import check_validity, parse_date
 
