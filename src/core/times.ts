@@ -2,7 +2,7 @@ import { LegaloneError } from "./errors.ts";
 
 /**
  * Every waiting time of the control plane, in milliseconds at scale 1.
- * `LEGALONE_TIME_SCALE` multiplies all of them (tests run at 0.01); `LEGALONE_TIME_<NAME>` in milliseconds
+ * `LEGALONE_TIME_SCALE` multiplies those of the protocol (tests run at 0.01); `LEGALONE_TIME_<NAME>` in milliseconds
  * replaces one, for example `LEGALONE_TIME_LEASE=30000`, and is not scaled.
  */
 export const defaultTimes = {
@@ -30,9 +30,11 @@ export const defaultTimes = {
   cooldown: 120_000,
   /** A node not heard of for this long gets no new attempts. */
   nodeSilence: 30_000,
-  /** A starting serve waits this long for its database. */
+  /** A starting serve waits this long for its database; never scaled, since a server takes the time it takes. */
   databaseWait: 20_000,
 } as const;
+
+const unscaled: ReadonlySet<string> = new Set(["databaseWait"] satisfies (keyof typeof defaultTimes)[]);
 
 export type Times = { readonly [K in keyof typeof defaultTimes]: number };
 
@@ -42,7 +44,7 @@ export function readTimes(env: NodeJS.ProcessEnv = process.env): Times {
   const times: Record<string, number> = {};
   for (const [name, value] of Object.entries(defaultTimes)) {
     const variable = `LEGALONE_TIME_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-    times[name] = positive(variable, env[variable]) ?? value * scale;
+    times[name] = positive(variable, env[variable]) ?? (unscaled.has(name) ? value : value * scale);
   }
   return times as Times;
 }

@@ -4,6 +4,7 @@ import type { ResolvedStage } from "../config/types.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
 import { packageRoot, sourceRoot } from "../core/paths.ts";
 import { outsideHash } from "./outside.ts";
+import { standInsInEffect } from "./variables.ts";
 
 const skipped = new Set(["__pycache__", ".pytest_cache", "rank_0", "kernel_meta"]);
 
@@ -16,10 +17,10 @@ export function stageFolder(kind: string, root = sourceRoot()): string {
  * Hash over what makes a stage's output besides options and inputs: stages/<kind>, stages/_worker, every other folder
  * of stages/ that these import from, the Python lock,
  * for a kind with a Node `prepare` worker the sources of that worker and of the mathematics it uses, and the files
- * from outside that its options name. Compiled caches do not count.
+ * from outside that its options name, and the stand-ins that answer for it. Compiled caches do not count.
  */
 export function codeHash(
-  { kind, prepare, external }: Pick<ResolvedStage, "kind" | "prepare" | "external">,
+  { kind, prepare, external, with: options }: Pick<ResolvedStage, "kind" | "prepare" | "external" | "with">,
   root = sourceRoot(),
 ): string {
   const paths = [
@@ -32,7 +33,13 @@ export function codeHash(
     ...own.map((path) => [relative(packageRoot, path).replaceAll("\\", "/"), sha256(readFileSync(path))]),
   ];
   lines.sort(([a], [b]) => (a! < b! ? -1 : 1));
-  return sha256(canonicalJson({ code: lines, outside: external.length > 0 ? outsideHash(external) : null }));
+  return sha256(
+    canonicalJson({
+      code: lines,
+      outside: external.length > 0 ? outsideHash(external) : null,
+      standIns: standInsInEffect(options),
+    }),
+  );
 }
 
 /** stages/<kind>, stages/_worker, and the folders that Python files in them import from. */

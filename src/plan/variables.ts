@@ -39,3 +39,17 @@ function hasRubric({ levels }: JsonObject): boolean {
     levels.some((level) => (level as { reward?: { kind?: string } }).reward?.kind === "rubric")
   );
 }
+
+/**
+ * Addresses in the options for which a stand-in answers, since their environment variable is not set: part of what made
+ * a stage's output, so that a real teacher never meets the cached answers of a stand-in.
+ */
+export function standInsInEffect(options: unknown, environment: NodeJS.ProcessEnv = process.env): string[] {
+  if (options === null || typeof options !== "object") return [];
+  const { base_url_env: variable, stand_in: standIn } = options as Endpoint;
+  const own =
+    variable && standIn && standIn !== "none" && !environment[variable] ? [`${standIn} for ${variable}`] : [];
+  return [
+    ...new Set([...own, ...Object.values(options).flatMap((inner) => standInsInEffect(inner, environment))]),
+  ].sort();
+}

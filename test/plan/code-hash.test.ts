@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { JsonObject } from "../../src/config/types.ts";
 import { codeHash } from "../../src/plan/code-hash.ts";
 
 let root: string;
@@ -9,8 +10,8 @@ const write = (path: string, text: string) => {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), text);
 };
-const hash = (kind = "lead-judge", external: string[] = []) =>
-  codeHash({ kind, prepare: null, external }, root);
+const hash = (kind = "lead-judge", external: string[] = [], options: JsonObject = {}) =>
+  codeHash({ kind, prepare: null, external, with: options }, root);
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "legalone-code-"));
@@ -33,6 +34,15 @@ describe("code hash", () => {
     const before = hash();
     write(path, text);
     expect(hash()).not.toBe(before);
+  });
+
+  it("changes when a stand-in answers in place of a model", () => {
+    const lead = { lead: { teacher: { base_url_env: "LEGALONE_TEST_TEACHER", stand_in: "scripted" } } };
+    const standIn = hash("lead-judge", [], lead);
+    vi.stubEnv("LEGALONE_TEST_TEACHER", "http://127.0.0.1:1/v1");
+    expect(hash("lead-judge", [], lead)).not.toBe(standIn);
+    vi.unstubAllEnvs();
+    expect(hash("lead-judge", [], lead)).toBe(standIn);
   });
 
   it("does not change with compiled files or other kinds", () => {
