@@ -42,7 +42,7 @@ export function planPipeline(
     stages,
     totals: totalsOf(stages),
     missing: gathered(stages),
-    warnings: warningsOf(pipeline, assumeInputs ? existing.unsetVariables : new Set()),
+    warnings: assumeInputs ? assumptionsOf(pipeline, existing) : warningsOf(pipeline),
     verdict: verdictOf(stages),
   };
 }
@@ -101,7 +101,15 @@ function blockersOf(
   assumeInputs: boolean,
 ): string[] {
   const tooMuch = excess(stage, pipeline);
-  return [...(assumeInputs ? [] : lacksOf(stage, existing)), ...(tooMuch ? [tooMuch] : [])];
+  if (tooMuch !== null) return [...(assumeInputs ? [] : lacksOf(stage, existing)), tooMuch];
+  return assumeInputs ? [] : [...lacksOf(stage, existing), ...(isGang(stage) ? [gangLimit] : [])];
+}
+
+/** No engine places one attempt on several nodes yet: such a run would wait for ever. */
+const gangLimit = "asks for several nodes; this version runs a stage on one (docs/ascend.md)";
+
+function isGang({ resources }: ResolvedStage): boolean {
+  return resources.nodes > 1;
 }
 
 /** What of outside is not there. */
@@ -144,12 +152,19 @@ function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
   };
 }
 
-function warningsOf({ model }: ResolvedPipeline, unset: ReadonlySet<string>): string[] {
+function warningsOf({ model }: ResolvedPipeline): string[] {
   const unpinned = model?.weights !== undefined && (model.revision ?? "main") === "main";
   const pin = `the revision of ${model?.repository ?? model?.name} is not pinned: its results are cached under the name alone`;
+  return unpinned ? [pin] : [];
+}
+
+/** Warnings of a plan that takes inputs for granted: what a real run would still be refused for. */
+function assumptionsOf(pipeline: ResolvedPipeline, { unsetVariables }: Existing): string[] {
+  const gangs = pipeline.stages.filter(isGang).map(({ name }) => name);
   return [
-    ...(unpinned ? [pin] : []),
-    ...[...unset].sort().map((name) => `${name} is not set here; the agent needs it`),
+    ...warningsOf(pipeline),
+    ...[...unsetVariables].sort().map((name) => `${name} is not set here; the agent needs it`),
+    ...(gangs.length > 0 ? [`${gangs.join(", ")}: ${gangLimit}`] : []),
   ];
 }
 

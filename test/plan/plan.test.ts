@@ -133,4 +133,15 @@ describe("what exists", () => {
     expect(asked).toHaveLength(3);
     expect([...found.missing]).toEqual(["data://laws.jsonl", join(root, "words.txt")]);
   });
+
+  it("blocks a stage on several nodes, which no engine places, and prices it when inputs are assumed", () => {
+    const gang = load("cluster=two-nodes", "stages.start.resources={nodes: 2, npus: 8}");
+    expect(planPipeline(gang, nothing).stages[1]).toMatchObject({
+      action: "BLOCKED",
+      why: expect.stringContaining("several nodes"),
+    });
+    const priced = planPipeline(gang, nothing, { assumeInputs: true });
+    expect(priced.verdict).toBe("ready");
+    expect(priced.warnings).toContainEqual(expect.stringContaining("start: asks for several nodes"));
+  });
 });

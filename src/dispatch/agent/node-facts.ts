@@ -1,6 +1,7 @@
 import { mkdirSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, freemem, hostname, platform, totalmem } from "node:os";
 import type { SyncRequest } from "../api/contract.ts";
+import { npuDevices } from "../npu-devices.ts";
 
 /** What this machine offers. Sizes are in bytes. */
 export function nodeFacts(
@@ -11,7 +12,7 @@ export function nodeFacts(
   const disk = statfsSync(home);
   return {
     address: hostname(),
-    npus: 0,
+    npus: npuDevices().length,
     slots,
     info: {
       platform: `${platform()}-${arch()}`,

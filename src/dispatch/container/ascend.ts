@@ -1,4 +1,5 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { npuDevices } from "../npu-devices.ts";
 
 /** What a container needs of an Ascend node: the NPUs, and the node's own driver. Empty on other machines. */
 export interface AscendMounts {
@@ -22,10 +23,10 @@ const driverPaths = [
 
 /** Looks at `/dev` and the driver's paths of this machine. Which NPUs a worker sees is said by its environment. */
 export function ascendMounts(): AscendMounts {
-  const npus = readdirSync("/dev").filter((name) => /^davinci\d+$/.test(name));
+  const npus = npuDevices();
   if (npus.length === 0) return { devices: [], driver: [] };
   return {
-    devices: [...npus.map((name) => `/dev/${name}`), ...managers].filter((path) => existsSync(path)),
+    devices: [...npus, ...managers].filter((path) => existsSync(path)),
     driver: driverPaths.filter((path) => existsSync(path)),
   };
 }
