@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stages._worker.choice_form import read_choice
 from stages._worker.rouge_words import normalise, rouge_l
-from stages._worker.think_form import CLOSE, OPEN, parse_think_form
+from stages._worker.think_form import CLOSE, OPEN, parse_reply
 from stages.eval.task import Scoring
 
 
@@ -21,11 +21,14 @@ class Verdict:
 
 
 def final_answer(prediction: str) -> str | None:
-    """What a reply says in the end: all of it when it has no tags; None when its `<think>` form is broken."""
-    if OPEN not in prediction and CLOSE not in prediction:
-        return prediction.strip() or None
-    reply = parse_think_form(prediction)
-    return None if reply is None else reply.answer
+    """What a reply says in the end: its answer in the `<think>` form or after the model card's "[final answer]";
+    all of it when it has neither; None when its `<think>` form is broken."""
+    reply = parse_reply(prediction)
+    if reply is not None:
+        return reply.answer
+    if OPEN in prediction or CLOSE in prediction:
+        return None
+    return prediction.strip() or None
 
 
 def judge_item(scoring: Scoring, prediction: str | None, reference: str) -> Verdict:
