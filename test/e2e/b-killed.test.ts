@@ -38,7 +38,7 @@ describe("kill -9 in the middle of mid-training", () => {
     expect(killedAt[1]).toBeGreaterThan(killedAt[0]!);
     process.kill(workerPid(1), "SIGKILL");
 
-    const resumed = await legalone(["resume", run, "--json"]);
+    const resumed = await legalone(["resume", run, "--until", "midtrain", "--json"]);
     expect(resumed.code, resumed.stdout.slice(-2000) + resumed.stderr).toBe(0);
   });
 
