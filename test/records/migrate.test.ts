@@ -1,8 +1,8 @@
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { poolConfig } from "../../src/records/database.ts";
 import { migrate } from "../../src/records/migrate.ts";
 import { migrationsFolder, readMigrations } from "../../src/records/migration-files.ts";
@@ -21,10 +21,17 @@ afterAll(async () => {
   await servers.stop();
 });
 
+/** A copy of this version's migrations, gone after the test. */
+function copiedMigrations(): string {
+  const folder = mkdtempSync(join(tmpdir(), "legalone-migrations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  cpSync(migrationsFolder, folder, { recursive: true });
+  return folder;
+}
+
 /** The migrations of this version and one more. */
 function folderWith(more: { name: string; sql: string }): string {
-  const folder = mkdtempSync(join(tmpdir(), "legalone-migrations-"));
-  cpSync(migrationsFolder, folder, { recursive: true });
+  const folder = copiedMigrations();
   mkdirSync(join(folder, more.name));
   writeFileSync(join(folder, more.name, "migration.sql"), more.sql);
   return folder;
@@ -55,8 +62,7 @@ test("a later version's migration is applied, and then refused by the older vers
 });
 
 test("a migration that was changed after it was applied is refused", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "legalone-migrations-"));
-  cpSync(migrationsFolder, folder, { recursive: true });
+  const folder = copiedMigrations();
   const [first] = await readMigrations();
   appendFileSync(join(folder, first!.name, "migration.sql"), "-- changed\n");
   await expect(migrate(servers.database, folder)).rejects.toMatchObject({ code: "E_MIGRATION" });
