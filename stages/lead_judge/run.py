@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from statistics import fmean
 from typing import Any
 
+from stages._lead.ask_all import ask_all
 from stages._lead.config import complete_lead
-from stages._lead.fan_out import map_in_order
 from stages._lead.inputs import documents_of, rows_of
 from stages._lead.losses import check_losses
-from stages._lead.session import open_client
 from stages._worker import jsonl
 from stages._worker.failures import DataError
 from stages._worker.job import Job
@@ -37,7 +35,15 @@ def run(job: Job, worker: Worker) -> None:
         else:
             dropped[why] += 1
     judged = [row for row in whole if row["split"] == "train"]
-    marks, asked = asyncio.run(_ask(config, judged, job, worker))
+    marks, asked = ask_all(
+        config,
+        "judge",
+        judged,
+        lambda client, row: judge(config, client, row),
+        job=job,
+        worker=worker,
+        unit="samples",
+    )
     check_losses(job.stage, sum(each is None for each in marks), len(judged), config["max_lost_share"])
     samples = []
     for row, each in zip(judged, marks, strict=True):
@@ -110,20 +116,6 @@ def _write(
         "mean_overall": report["mean_marks"].get("overall"),
     }
     worker.finish(metrics=metrics, summary=report)
-
-
-async def _ask(
-    config: dict[str, Any], rows: list[dict[str, Any]], job: Job, worker: Worker
-) -> tuple[list[dict[str, float] | None], dict[str, Any]]:
-    async with open_client(config, "judge", job, worker) as client:
-        marks = await map_in_order(
-            rows,
-            lambda row: judge(config, client, row),
-            workers=client.endpoint.concurrency,
-            worker=worker,
-            unit="samples",
-        )
-        return marks, {**client.endpoint.describe(), **client.counts}
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any
 
+from stages._lead.ask_all import ask_all
 from stages._lead.config import complete_lead
-from stages._lead.fan_out import map_in_order
 from stages._lead.inputs import documents_of
 from stages._lead.prompt import Prompt
-from stages._lead.session import open_client
 from stages._worker import jsonl
 from stages._worker.failures import DataError
 from stages._worker.job import Job
@@ -28,7 +26,7 @@ def run(job: Job, worker: Worker) -> None:
     config = complete_lead(job.options["lead"])
     worker.phase("loading")
     candidates = collect(config, lambda split: documents_of(job, split), job.seed)
-    refusals, asked = asyncio.run(_settle_all(config, candidates, job, worker))
+    refusals, asked = _settle_all(config, candidates, job, worker)
     prompts, report = select(config, candidates, refusals)
     worker.phase("saving")
     folder = worker.stage_output("prompts")
@@ -42,7 +40,7 @@ def run(job: Job, worker: Worker) -> None:
     worker.finish(metrics={**metrics, "dropped": dropped}, summary={"tasks": report, "model": asked})
 
 
-async def _settle_all(
+def _settle_all(
     config: dict[str, Any], candidates: list[Candidate], job: Job, worker: Worker
 ) -> tuple[list[str | None], dict[str, Any] | None]:
     refusals: dict[int, str | None] = {}
@@ -55,16 +53,17 @@ async def _settle_all(
     asked = None
     queries = queries_of(config)
     if undecided:
-        async with open_client(config, "teacher", job, worker) as client:
-            results = await map_in_order(
-                undecided,
-                lambda index: settle(config, client, queries, candidates[index]),
-                workers=client.endpoint.concurrency,
-                worker=worker,
-                unit="prompts",
-            )
-            refusals.update(zip(undecided, results, strict=True))
-            asked = {**client.endpoint.describe(), "candidates": len(undecided), **client.counts}
+        results, asked = ask_all(
+            config,
+            "teacher",
+            undecided,
+            lambda client, index: settle(config, client, queries, candidates[index]),
+            job=job,
+            worker=worker,
+            unit="prompts",
+        )
+        refusals.update(zip(undecided, results, strict=True))
+        asked = {**asked, "candidates": len(undecided)}
     return [refusals[index] for index in range(len(candidates))], asked
 
 

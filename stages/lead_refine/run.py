@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from typing import Any
 
+from stages._lead.ask_all import ask_all
 from stages._lead.config import complete_lead
-from stages._lead.fan_out import map_in_order
 from stages._lead.inputs import own_share, rows_of
 from stages._lead.losses import check_losses
-from stages._lead.session import open_client
 from stages._worker import jsonl
 from stages._worker.job import Job
 from stages._worker.protocol import main
@@ -23,7 +20,15 @@ def run(job: Job, worker: Worker) -> None:
     config = complete_lead(job.options["lead"])
     worker.phase("loading")
     trajectories = own_share(job, rows_of(job, "trajectories"))
-    results, asked = asyncio.run(_ask(config, trajectories, job, worker))
+    results, asked = ask_all(
+        config,
+        "teacher",
+        trajectories,
+        lambda client, trajectory: refine(config, client, trajectory),
+        job=job,
+        worker=worker,
+        unit="trajectories",
+    )
     refined = [result for result in results if result is not None]
     dropped = len(trajectories) - len(refined)
     check_losses(job.stage, dropped, len(trajectories), config["max_lost_share"])
@@ -41,20 +46,6 @@ def run(job: Job, worker: Worker) -> None:
     jsonl.write_json(folder / "report.json", report)
     worker.commit("refined", meta={"refined": len(refined), "teacher": asked})
     worker.finish(metrics={"refined": len(refined), "dropped": dropped}, summary=report)
-
-
-async def _ask(
-    config: dict[str, Any], trajectories: list[dict[str, Any]], job: Job, worker: Worker
-) -> tuple[list[dict[str, Any] | None], dict[str, Any]]:
-    async with open_client(config, "teacher", job, worker) as client:
-        results = await map_in_order(
-            trajectories,
-            lambda trajectory: refine(config, client, trajectory),
-            workers=client.endpoint.concurrency,
-            worker=worker,
-            unit="trajectories",
-        )
-        return results, {**client.endpoint.describe(), **client.counts}
 
 
 if __name__ == "__main__":

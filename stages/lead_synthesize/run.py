@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from stages._lead.ask_all import ask_all
 from stages._lead.config import complete_lead
-from stages._lead.fan_out import map_in_order
 from stages._lead.inputs import documents_of, own_share, rows_of
 from stages._lead.knowledge import KnowledgeBase
 from stages._lead.losses import check_losses
-from stages._lead.session import open_client
 from stages._worker import jsonl
 from stages._worker.failures import UserError
 from stages._worker.job import Job
@@ -32,7 +30,15 @@ def run(job: Job, worker: Worker) -> None:
             f"the prompts have tasks that configs/lead/{config['name']}.yaml lacks: {', '.join(unknown)}"
         )
     knowledge = KnowledgeBase(_articles(job))
-    results, asked = asyncio.run(_ask(config, knowledge, prompts, job, worker))
+    results, asked = ask_all(
+        config,
+        "teacher",
+        prompts,
+        lambda client, prompt: synthesize(config, client, knowledge, prompt),
+        job=job,
+        worker=worker,
+        unit="prompts",
+    )
     trajectories = [result for result in results if result is not None]
     dropped = len(prompts) - len(trajectories)
     check_losses(job.stage, dropped, len(prompts), config["max_lost_share"])
@@ -51,20 +57,6 @@ def run(job: Job, worker: Worker) -> None:
     jsonl.write_json(folder / "report.json", report)
     worker.commit("trajectories", meta={"trajectories": len(trajectories), "teacher": asked})
     worker.finish(metrics={"trajectories": len(trajectories), "dropped": dropped}, summary=report)
-
-
-async def _ask(
-    config: dict[str, Any], knowledge: KnowledgeBase, prompts: list[dict[str, Any]], job: Job, worker: Worker
-) -> tuple[list[dict[str, Any] | None], dict[str, Any]]:
-    async with open_client(config, "teacher", job, worker) as client:
-        results = await map_in_order(
-            prompts,
-            lambda prompt: synthesize(config, client, knowledge, prompt),
-            workers=client.endpoint.concurrency,
-            worker=worker,
-            unit="prompts",
-        )
-        return results, {**client.endpoint.describe(), **client.counts}
 
 
 def _articles(job: Job) -> Iterator[dict[str, Any]]:
