@@ -176,3 +176,22 @@ export function newestOfShard<T extends Pick<ArtifactRow, "stageId" | "kind" | "
   }
   return [...newest.values()].sort((a, b) => a.shard - b.shard);
 }
+
+/** All that the reconciler decides from: rows of the runs that have something left to do, as of one moment. */
+export interface OpenRows {
+  /** Runs with a stage that has not ended. */
+  runs: RunRow[];
+  /** All generations of their stages. */
+  stages: StageRow[];
+  /** Shards of the stages that have not ended. */
+  shards: ShardRow[];
+  /** Live attempts. */
+  attempts: AttemptRow[];
+  /** Artifacts of these runs, and of the stages theirs were cached from, whose bytes are there. */
+  artifacts: ArtifactRow[];
+  gates: GateRow[];
+  nodes: NodeRow[];
+  leases: LeaseRow[];
+  /** Attempts that ended lately by a fault of the machine. */
+  faults: { nodeId: string; endedAt: Date }[];
+}

@@ -1,34 +1,10 @@
-import type {
-  ArtifactRow,
-  AttemptRow,
-  GateRow,
-  LeaseRow,
-  NodeRow,
-  RunRow,
-  ShardRow,
-  StageRow,
-} from "../core/rows.ts";
+import type { AttemptRow, OpenRows, ShardRow, StageRow } from "../core/rows.ts";
 import { type Database, databaseNow, type Writer } from "./database.ts";
 
-/** Everything the reconciler decides from, as of one moment. */
-export interface Snapshot {
+/** What the reconciler decides from, and when it was read. */
+export interface Snapshot extends OpenRows {
   /** The database's clock. */
   now: Date;
-  /** Runs with a stage that has not ended. */
-  runs: RunRow[];
-  /** All generations of their stages. */
-  stages: StageRow[];
-  /** Shards of the stages that have not ended. */
-  shards: ShardRow[];
-  /** Live attempts. */
-  attempts: AttemptRow[];
-  /** Artifacts of these runs, and of the stages theirs were cached from, whose bytes are there. */
-  artifacts: ArtifactRow[];
-  gates: GateRow[];
-  nodes: NodeRow[];
-  leases: LeaseRow[];
-  /** Attempts that ended lately by a fault of the machine. */
-  faults: { nodeId: string; endedAt: Date }[];
 }
 
 const openRun = { run: { stages: { some: { endedAt: null } } } };

@@ -1,9 +1,10 @@
+import type { OpenRows } from "../core/rows.ts";
 import { advanceStage } from "./advance-stage.ts";
 import { measureGates } from "./gates.ts";
 import { judgeAttempt } from "./judge-attempt.ts";
 import { placeAttempts } from "./place.ts";
 import { hasOutputs, isStageEnded } from "./states.ts";
-import type { Decision, Observations, Policy, Rows } from "./types.ts";
+import type { Decision, Observations, Policy } from "./types.ts";
 import { World } from "./world.ts";
 
 /**
@@ -11,7 +12,7 @@ import { World } from "./world.ts";
  * as it should be. Attempts are judged first, then each run's stages in the order of the pipeline (so that the end of one
  * readies the next in the same pass), then free places are given out.
  */
-export function decide(rows: Rows, observations: Observations, now: Date, policy: Policy): Decision {
+export function decide(rows: OpenRows, observations: Observations, now: Date, policy: Policy): Decision {
   const world = new World(rows, observations, now, policy);
   for (const attempt of world.liveAttempts()) judgeAttempt(world, attempt);
   for (const run of rows.runs) advanceRun(world, run.id);

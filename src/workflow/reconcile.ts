@@ -1,12 +1,13 @@
 import type { Log } from "../core/log.ts";
+import type { OpenRows } from "../core/rows.ts";
 import { applyActions, type Commit } from "./apply.ts";
 import { decide } from "./decide.ts";
-import type { CacheHit, Decision, Policy, Rows } from "./types.ts";
+import type { CacheHit, Decision, Policy } from "./types.ts";
 
 /** What the reconciler needs of the records. */
 export interface ReconcilePorts {
   /** All rows as of one moment of the database's clock; undefined when no run has anything left to do. */
-  read(): Promise<(Rows & { now: Date }) | undefined>;
+  read(): Promise<(OpenRows & { now: Date }) | undefined>;
   lookUpCache(keys: readonly string[]): Promise<ReadonlyMap<string, CacheHit | null>>;
   commit: Commit;
 }
@@ -45,7 +46,7 @@ export async function reconcile(
 /** Cache keys become known while deciding: what was not looked up yet is, and the same rows are decided again. */
 async function decideWithCache(
   ports: ReconcilePorts,
-  rows: Rows & { now: Date },
+  rows: OpenRows & { now: Date },
   policy: Policy,
   since: Date,
 ): Promise<Decision> {

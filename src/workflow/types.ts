@@ -1,35 +1,7 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import type { Happening } from "../core/changes.ts";
-import type {
-  ArtifactRow,
-  AttemptRow,
-  GateRow,
-  LeaseRow,
-  NodeRow,
-  RunRow,
-  ShardRow,
-  StageResult,
-  StageRow,
-} from "../core/rows.ts";
+import type { ArtifactRow, AttemptRow, RunRow, StageResult, StageRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
-
-/** Rows of the runs that have something left to do, as of one moment. */
-export interface Rows {
-  runs: RunRow[];
-  /** All generations. */
-  stages: StageRow[];
-  /** Of the stages that have not ended. */
-  shards: ShardRow[];
-  /** Live ones. */
-  attempts: AttemptRow[];
-  /** Of these runs and of the stages theirs were cached from, without those whose bytes are gone. */
-  artifacts: ArtifactRow[];
-  gates: GateRow[];
-  nodes: NodeRow[];
-  leases: LeaseRow[];
-  /** Attempts that ended lately by a fault of the machine. */
-  faults: { nodeId: string; endedAt: Date }[];
-}
 
 /** A stage that succeeded before with the same cache key. */
 export interface CacheHit {

@@ -1,4 +1,5 @@
 import { applyChange, emptyRows, type Happening, type RowMaps } from "../core/changes.ts";
+import type { OpenRows } from "../core/rows.ts";
 import {
   type ArtifactRow,
   type AttemptRow,
@@ -10,7 +11,7 @@ import {
   type TableName,
 } from "../core/rows.ts";
 import { isLive } from "./states.ts";
-import type { Action, Bell, Observations, Policy, Rows } from "./types.ts";
+import type { Action, Bell, Observations, Policy } from "./types.ts";
 
 /**
  * The rows while decisions are made: every action is applied here at once, so that what follows from it (a stage's
@@ -21,7 +22,7 @@ export class World {
   readonly lookups = new Set<string>();
   readonly runs: ReadonlyMap<string, RunRow>;
   readonly tables: RowMaps = emptyRows();
-  readonly rows: Rows;
+  readonly rows: OpenRows;
   readonly observations: Observations;
   readonly now: Date;
   readonly policy: Policy;
@@ -29,7 +30,7 @@ export class World {
   readonly #current = new Map<string, Map<string, string>>();
   readonly #shards = new Map<string, string[]>();
 
-  constructor(rows: Rows, observations: Observations, now: Date, policy: Policy) {
+  constructor(rows: OpenRows, observations: Observations, now: Date, policy: Policy) {
     this.rows = rows;
     this.observations = observations;
     this.now = now;

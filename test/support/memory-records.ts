@@ -1,11 +1,19 @@
 import { endingOf } from "../../src/cli/serve/policy.ts";
 import { applyChange, type Change, emptyRows, type Happening, type RowMaps } from "../../src/core/changes.ts";
-import type { ArtifactRow, AttemptRow, NodeRow, RunRow, StageRow, TableName } from "../../src/core/rows.ts";
+import type {
+  ArtifactRow,
+  AttemptRow,
+  NodeRow,
+  OpenRows,
+  RunRow,
+  StageRow,
+  TableName,
+} from "../../src/core/rows.ts";
 import { defaultTimes, type Times } from "../../src/core/times.ts";
 import { newStageRows } from "../../src/records/new-stage.ts";
 import { decide } from "../../src/workflow/decide.ts";
 import { isLive } from "../../src/workflow/states.ts";
-import type { CacheHit, Decision, Policy, Rows } from "../../src/workflow/types.ts";
+import type { CacheHit, Decision, Policy } from "../../src/workflow/types.ts";
 import { pipelineOf } from "../../src/workflow/types.ts";
 import { runOf, type StageSketch } from "./pipelines.ts";
 
@@ -70,7 +78,7 @@ export class MemoryRecords {
     }
   }
 
-  snapshot(): Rows {
+  snapshot(): OpenRows {
     const open = new Set([...this.rows.Stage.values()].filter((row) => !row.endedAt).map((row) => row.runId));
     const stages = [...this.rows.Stage.values()].filter((row) => open.has(row.runId));
     return {
