@@ -148,6 +148,7 @@ function resolveStage(
       npus: written.resources.npus ?? Math.min(kind.resources.npus, cluster.npus_per_node ?? 0),
     },
     shards: written.shards,
+    concurrency: written.concurrency ?? null,
     checkpoint: written.checkpoint ?? null,
     retry: written.retry,
     timeoutSeconds: written.timeout === undefined ? null : durationSeconds(written.timeout),

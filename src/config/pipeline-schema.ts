@@ -34,6 +34,11 @@ const resources = z.strictObject({
 const checkpoint = z.strictObject({
   every: z.int().min(1).optional().describe("Steps from one checkpoint to the next."),
   keep: z.int().min(1).optional().describe("Newest checkpoints to keep."),
+  keep_every: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Checkpoints at multiples of this many steps stay too, for forks; none when left out."),
 });
 
 const retry = z.strictObject({
@@ -53,6 +58,11 @@ const stage = z.strictObject({
   with: z.record(z.string(), z.json()).default({}).describe("Options of the stage kind; see its stage.yaml."),
   resources: resources.default({}).describe("What an attempt needs; the stage kind gives the default."),
   shards: z.int().min(1).default(1).describe("Parts that run independently of each other."),
+  concurrency: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Shards that run at once at most; as many as there is room for when left out."),
   checkpoint: checkpoint
     .optional()
     .describe("How often a training stage saves, and how many checkpoints stay."),

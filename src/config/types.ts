@@ -44,8 +44,14 @@ export interface ResolvedStage {
   external: string[];
   resources: { nodes: number; npus: number };
   shards: number;
+  /** Shards that run at once at most; null for as many as there is room for. */
+  concurrency: number | null;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */
-  checkpoint: { every?: number | undefined; keep?: number | undefined } | null;
+  checkpoint: {
+    every?: number | undefined;
+    keep?: number | undefined;
+    keep_every?: number | undefined;
+  } | null;
   retry: RetryBudgets;
   timeoutSeconds: number | null;
   gates: ResolvedGate[];

@@ -26,6 +26,8 @@ export interface RunRow {
   id: string;
   /** The resolved pipeline. */
   config: unknown;
+  /** Runs of a higher number get free places first. */
+  priority: number;
 }
 
 export interface StageRow {
@@ -42,6 +44,10 @@ export interface StageRow {
   codeHash: string;
   cacheKey: string | null;
   cachedFrom: string | null;
+  /** It runs although a stage with the same cache key has outputs. */
+  fresh: boolean;
+  /** Checkpoint of another run that its first attempt goes on from (a fork). */
+  startFrom: string | null;
   reason: string | null;
   cause: string | null;
   message: string | null;

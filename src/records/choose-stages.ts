@@ -10,6 +10,8 @@ export interface CurrentStage {
   generation: number;
   shards: number;
   codeHash: string;
+  fresh: boolean;
+  startFrom: string | null;
   spec: object & { needs?: string[] };
   state: StageState;
   endedAt: Date | null;

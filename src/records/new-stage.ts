@@ -9,6 +9,10 @@ export interface StageToInsert {
   shards: number;
   codeHash: string;
   spec: object;
+  /** Takes nothing from the cache. */
+  fresh?: boolean;
+  /** Checkpoint of another run to go on from. */
+  startFrom?: string | null;
 }
 
 /** Inserts of a stage and its shards. One that is not wanted is recorded as CANCELLED, and can be resumed into. */
@@ -29,6 +33,8 @@ export function newStageRows(runId: string, stage: StageToInsert, now: Date, wan
       codeHash: stage.codeHash,
       cacheKey: null,
       cachedFrom: null,
+      fresh: stage.fresh ?? false,
+      startFrom: stage.startFrom ?? null,
       reason: wanted ? null : "not_requested",
       cause: wanted ? null : "OPERATOR",
       message: null,

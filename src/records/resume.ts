@@ -57,7 +57,13 @@ async function insertGenerations(writer: Writer, run: string, options: ResumeOpt
   if (again.length === 0) return [];
   const now = await databaseNow(writer);
   const changes: Change[] = again.flatMap((stage) =>
-    newStageRows(run, { ...stage, generation: stage.generation + 1 }, now, true),
+    newStageRows(
+      run,
+      // One that ended well is repeated on purpose: its own outputs must not be taken for those of the repeat.
+      { ...stage, generation: stage.generation + 1, fresh: stage.fresh || hasEndedWell(stage) },
+      now,
+      true,
+    ),
   );
   const names = again.map((stage) => stage.name);
   await writer.run.update({ where: { id: run }, data: { until: options.until ?? null } });
@@ -65,6 +71,10 @@ async function insertGenerations(writer: Writer, run: string, options: ResumeOpt
   await writeHappenings(writer, [{ runId: run, type: "run.resumed", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `resume-${run}-${now.getTime()}` }]);
   return names;
+}
+
+function hasEndedWell({ state, outputsGone }: CurrentStage): boolean {
+  return (state === "SUCCEEDED" || state === "SKIPPED") && !outputsGone;
 }
 
 /** Stages of the highest generation, in the order of the pipeline. */

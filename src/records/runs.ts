@@ -16,6 +16,10 @@ export interface NewStage {
   /** Names of stages. */
   needs: string[];
   spec: object;
+  /** Takes nothing from the cache. */
+  fresh?: boolean;
+  /** Checkpoint of another run to go on from. */
+  startFrom?: string | null;
 }
 
 export interface NewRun {
@@ -29,6 +33,12 @@ export interface NewRun {
   idempotencyKey?: string;
   /** Last stage to run: it and what it needs; the others are recorded as CANCELLED (not_requested). */
   until?: string;
+  /** First stage to run: it and what follows take nothing from the cache. */
+  from?: string;
+  /** Runs of a higher number get free places first; 0 when left out. */
+  priority?: number;
+  /** The run it is a fork of. */
+  forkedFrom?: string;
   createdBy: string;
   stages: NewStage[];
 }
@@ -84,6 +94,9 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
       configHash: run.configHash,
       idempotencyKey: run.idempotencyKey ?? null,
       until: run.until ?? null,
+      from: run.from ?? null,
+      priority: run.priority ?? 0,
+      forkedFrom: run.forkedFrom ?? null,
       createdBy: run.createdBy,
       createdAt: now,
     },

@@ -25,7 +25,7 @@ async function readAll(writer: Writer, cooldownMs: number): Promise<Snapshot> {
   const runIds = [...new Set(stages.map((stage) => stage.runId))];
   const runs = await writer.run.findMany({
     where: { id: { in: runIds } },
-    select: { id: true, config: true },
+    select: { id: true, config: true, priority: true },
   });
   const shards = await writer.shard.findMany({
     where: { stage: { endedAt: null } },
@@ -33,8 +33,12 @@ async function readAll(writer: Writer, cooldownMs: number): Promise<Snapshot> {
   });
   const attempts = await writer.attempt.findMany({ where: { endedAt: null }, omit: { acknowledged: true } });
   const cached = stages.flatMap((stage) => stage.cachedFrom ?? []);
+  const forked = stages.flatMap((stage) => stage.startFrom ?? []);
   const artifacts = await writer.artifact.findMany({
-    where: { OR: [{ runId: { in: runIds } }, { stageId: { in: cached } }], goneAt: null },
+    where: {
+      OR: [{ runId: { in: runIds } }, { stageId: { in: cached } }, { id: { in: forked } }],
+      goneAt: null,
+    },
     orderBy: [{ shard: "asc" }, { committedAt: "asc" }],
   });
   const gates = await writer.gate.findMany({ where: { stage: { runId: { in: runIds } } } });

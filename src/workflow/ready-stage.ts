@@ -25,7 +25,7 @@ export function readyStage(world: World, stage: StageRow): void {
     return;
   }
   const key = cacheKey(specOf(stage), pipelineOf(world.run(stage.runId)).seed, stage.codeHash, inputs);
-  const hit = world.observations.cache.get(key);
+  const hit = stage.fresh ? null : world.observations.cache.get(key);
   if (hit === undefined) {
     world.lookups.add(key);
   } else if (hit) {

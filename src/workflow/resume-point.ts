@@ -12,7 +12,13 @@ export function resumePoint(world: World, stage: StageRow, shard: ShardRow): Art
     if (!other || other.committedAt <= artifact.committedAt) byStep.set(artifact.step ?? 0, artifact);
   }
   const newestFirst = [...byStep.values()].sort((a, b) => (b.step ?? 0) - (a.step ?? 0));
-  return newestFirst[shard.stepBack] ?? null;
+  return newestFirst[shard.stepBack] ?? forkPoint(world, stage, shard);
+}
+
+/** The checkpoint of another run that a forked stage begins with. */
+function forkPoint(world: World, stage: StageRow, shard: ShardRow): ArtifactRow | null {
+  const start = stage.startFrom === null ? undefined : world.tables.Artifact.get(stage.startFrom);
+  return start && start.shard === shard.index && start.goneAt === null ? start : null;
 }
 
 function checkpointsOf(world: World, stage: StageRow, shard: ShardRow): ArtifactRow[] {

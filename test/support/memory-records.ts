@@ -41,7 +41,7 @@ export class MemoryRecords {
 
   submit(id: string, sketches: StageSketch[]): void {
     const run = runOf(sketches);
-    this.runs.push({ id, config: run.config });
+    this.runs.push({ id, config: run.config, priority: run.priority ?? 0 });
     const changes = run.stages.flatMap((stage) =>
       newStageRows(id, { ...stage, generation: 1 }, this.now, true),
     );

@@ -6,6 +6,7 @@ export interface StageSketch {
   needs?: string[];
   outputs?: string[];
   shards?: number;
+  concurrency?: number;
   npus?: number;
   gates?: ResolvedGate[];
   retry?: Partial<ResolvedStage["retry"]>;
@@ -34,6 +35,7 @@ export function stageOf(sketch: StageSketch, all: readonly StageSketch[], positi
     identity: { ...sketch.with, name: sketch.name },
     resources: { nodes: 1, npus: sketch.npus ?? 0 },
     shards: sketch.shards ?? 1,
+    concurrency: sketch.concurrency ?? null,
     checkpoint: null,
     retry: { infra: 10, user: 0, numeric: 2, ...sketch.retry },
     timeoutSeconds: sketch.timeoutSeconds ?? null,

@@ -34,6 +34,8 @@ export function stageRow(name: string, given: Given<StageRow> = {}): StageRow {
     codeHash: "c0de".repeat(16),
     cacheKey: null,
     cachedFrom: null,
+    fresh: false,
+    startFrom: null,
     reason: null,
     cause: null,
     message: null,
@@ -175,6 +177,9 @@ export function runDetail(stages: StageRow[]): RunDetail {
     configHash: "ab12".repeat(16),
     idempotencyKey: null,
     until: null,
+    from: null,
+    priority: 0,
+    forkedFrom: null,
     createdBy: "someone@host",
     createdAt: start,
   };
