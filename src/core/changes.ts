@@ -11,9 +11,13 @@ export type ChangeOf<T extends TableName> =
       readonly expect: Expect<Tables[T]>;
       readonly set: Partial<Tables[T]>;
     }
-  | { readonly table: T; readonly id: string; readonly remove: true };
+  | { readonly table: T; readonly id: string; readonly remove: true }
+  | { readonly table: T; readonly all: Expect<Tables[T]>; readonly set: Partial<Tables[T]> };
 
-/** One change of one row. A change whose expectation does not hold is stale and changes nothing. */
+/**
+ * One change: of one row, where an expectation that does not hold makes it stale and nothing is changed; or of all rows
+ * that fit (`all`), however many there are.
+ */
 export type Change = { [T in TableName]: ChangeOf<T> }[TableName];
 
 /** What happened, and the changes of rows it means. The log of these, replayed, gives the rows. */
@@ -47,9 +51,23 @@ export function applyChange(rows: RowMaps, change: Change): void {
     table.set(change.insert.id, { ...change.insert });
   } else if ("remove" in change) {
     table.delete(change.id);
+  } else if ("all" in change) {
+    for (const [id, row] of table) if (fits(row, change.all)) table.set(id, { ...row, ...change.set });
   } else {
     const row = table.get(change.id);
     if (!row) throw new Error(`no ${change.table} ${change.id} to change`);
     table.set(change.id, { ...row, ...change.set });
   }
+}
+
+/** Whether a row is as expected. */
+export function fits(row: object, expect: object): boolean {
+  return Object.entries(expect).every(([key, wanted]) => {
+    const seen = (row as Record<string, unknown>)[key];
+    return Array.isArray(wanted) ? wanted.includes(seen) : same(seen, wanted);
+  });
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a instanceof Date && b instanceof Date ? a.getTime() === b.getTime() : a === b;
 }

@@ -183,17 +183,34 @@ export function newestOfShard<T extends Pick<ArtifactRow, "stageId" | "kind" | "
   return [...newest.values()].sort((a, b) => a.shard - b.shard);
 }
 
+/** How many shards of a stage are in a state. */
+export interface ShardTally {
+  stageId: string;
+  state: ShardState;
+  count: number;
+}
+
 /** All that the reconciler decides from: rows of the runs that have something left to do, as of one moment. */
 export interface OpenRows {
   /** Runs with a stage that has not ended. */
   runs: RunRow[];
   /** All generations of their stages. */
   stages: StageRow[];
-  /** Shards of the stages that have not ended. */
+  /**
+   * Of the stages that have not ended: shards that run, the first of those that wait (more than can be placed at once),
+   * and all shards of a stage whose last ones have left. A stage may have ten thousand.
+   */
   shards: ShardRow[];
+  /** All shards of these stages, counted. */
+  tallies: ShardTally[];
+  /** When the first back-off of all their shards ends. */
+  nextTryAt: Date | null;
   /** Live attempts. */
   attempts: AttemptRow[];
-  /** Artifacts of these runs, and of the stages theirs were cached from, whose bytes are there. */
+  /**
+   * Artifacts whose bytes are there: of live attempts, checkpoints of these runs, and outputs that a waiting stage is
+   * to get, where the stage that made them has ended or is about to.
+   */
   artifacts: ArtifactRow[];
   gates: GateRow[];
   nodes: NodeRow[];

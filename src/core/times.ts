@@ -28,6 +28,8 @@ export const defaultTimes = {
   backoffLimit: 600_000,
   /** A node whose attempt failed with a cause of the node gets no new one for this long. */
   cooldown: 120_000,
+  /** The serve that decides renews its office three times in this long; one that does not is put out of it by another. */
+  lead: 15_000,
   /** A node not heard of for this long gets no new attempts. */
   nodeSilence: 30_000,
   /** A starting serve waits this long for its database; never scaled, since a server takes the time it takes. */

@@ -1,14 +1,19 @@
 import type { Change, Happening } from "../core/changes.ts";
-import type { TableName } from "../core/rows.ts";
 import { type Database, Prisma, type Writer } from "./database.ts";
 
 /** A guarded change met a row in another state or epoch: nothing of the transaction was applied. */
 export class StaleWrite extends Error {
-  readonly change: Change;
-  constructor(change: Change) {
-    super(`stale write to ${change.table} ${"insert" in change ? change.insert.id : change.id}`);
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
     this.name = "StaleWrite";
-    this.change = change;
+  }
+}
+
+/** The reconciler that wrote is no longer the one that decides: nothing was applied. */
+export class LostOffice extends Error {
+  constructor(cause: unknown) {
+    super("another serve decides now", { cause });
+    this.name = "LostOffice";
   }
 }
 
@@ -19,68 +24,49 @@ export interface Bell {
   key: string;
 }
 
-/** Rows have JSON columns, where SQL's null and JSON's null differ. */
-const jsonColumns: Record<TableName, readonly string[]> = {
-  Stage: ["spec", "result"],
-  Shard: ["result"],
-  Attempt: ["result"],
-  Artifact: ["meta"],
-  Gate: [],
-  Lease: [],
-};
-
-interface Delegate {
-  createMany(query: { data: object[] }): Promise<unknown>;
-  updateMany(query: { where: object; data: object }): Promise<{ count: number }>;
-  deleteMany(query: { where: object }): Promise<unknown>;
+/** What is written together. */
+export interface Written {
+  bells?: readonly Bell[];
+  /** Term of the reconciler that writes; left out by everybody else. */
+  term?: number;
 }
 
 /**
- * Writes changes and the events that tell them, in order, in the caller's transaction.
+ * Writes changes and the events that tell them, in order, in one round trip: all or nothing. The function
+ * `apply_happenings` of the database does it (prisma/migrations).
  * This is the only way rows of the log's tables change (besides an attempt's signs of life while it is live).
- * @throws StaleWrite, on which the transaction must be rolled back
+ * @throws StaleWrite, LostOffice; a transaction around it must be rolled back
  */
-export async function writeHappenings(writer: Writer, happenings: readonly Happening[]): Promise<void> {
-  const changes = happenings.flatMap((happening) => happening.changes);
-  for (let i = 0; i < changes.length; i++) {
-    const change = changes[i]!;
-    const table = delegate(writer, change.table);
-    if ("insert" in change) {
-      const rows = [toColumns(change.table, change.insert)];
-      for (
-        let next = changes[i + 1];
-        next && "insert" in next && next.table === change.table;
-        next = changes[i + 1]
-      ) {
-        rows.push(toColumns(next.table, next.insert));
-        i++;
-      }
-      await table.createMany({ data: rows });
-    } else if ("remove" in change) {
-      await table.deleteMany({ where: { id: change.id } });
-    } else {
-      const where = { id: change.id, ...whereOf(change.expect) };
-      const { count } = await table.updateMany({ where, data: toColumns(change.table, change.set) });
-      if (count !== 1) throw new StaleWrite(change);
-    }
+export async function writeHappenings(
+  writer: Writer,
+  happenings: readonly Happening[],
+  { bells = [], term }: Written = {},
+): Promise<void> {
+  if (happenings.length === 0 && bells.length === 0) return;
+  const changes = json(happenings.flatMap((happening) => happening.changes.map(toColumns)));
+  const events = json(happenings.map(toEvent));
+  try {
+    await writer.$executeRaw`select apply_happenings(${changes}::jsonb, ${events}::jsonb, ${json(bells)}::jsonb, ${term ?? null}::int)`;
+  } catch (error) {
+    const { code, message } = sqlState(error);
+    if (code === "LG001") throw new StaleWrite(message, error);
+    if (code === "LG002") throw new LostOffice(error);
+    throw error;
   }
-  if (happenings.length > 0) await writer.event.createMany({ data: happenings.map(toEvent) });
 }
 
 /**
- * Applies happenings in one transaction of their own and puts the bells into the outbox.
+ * Applies happenings on their own and puts the bells into the outbox.
  * @returns false, with nothing changed, when one of them was stale
+ * @throws LostOffice
  */
 export async function commitHappenings(
   database: Database,
   happenings: readonly Happening[],
-  bells: readonly Bell[] = [],
+  written: Written = {},
 ): Promise<boolean> {
   try {
-    await database.$transaction(async (writer) => {
-      await writeHappenings(writer, happenings);
-      await addBells(writer, bells);
-    });
+    await writeHappenings(database, happenings, written);
     return true;
   } catch (error) {
     if (error instanceof StaleWrite || isUniqueConflict(error)) return false;
@@ -90,44 +76,35 @@ export async function commitHappenings(
 
 /** Puts bells into the outbox; one already there is enough. Wakes the listening serve on commit. */
 export async function addBells(writer: Writer, bells: readonly Bell[]): Promise<void> {
-  if (bells.length === 0) return;
-  await writer.outbox.createMany({
-    data: bells.map(({ topic, key }) => ({ topic, key, payload: {} })),
-    skipDuplicates: true,
-  });
-  await writer.$executeRaw`select pg_notify('legalone', '')`;
+  await writeHappenings(writer, [], { bells });
 }
 
 /** Two transactions inserted the same row: the one that lost is stale. */
 export function isUniqueConflict(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2002";
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
+  return error.code === "P2002" || sqlState(error).code === "23505";
 }
 
-function delegate(writer: Writer, table: TableName): Delegate {
-  const name = `${table[0]!.toLowerCase()}${table.slice(1)}` as Uncapitalize<TableName>;
-  return writer[name] as unknown as Delegate;
+/** Code and text of PostgreSQL beneath an error of Prisma's. */
+function sqlState(error: unknown): { code: string | undefined; message: string } {
+  const { meta } = error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } };
+  const cause = meta?.driverAdapterError?.cause;
+  const code = cause?.originalCode ?? cause?.code;
+  return {
+    code: typeof code === "string" ? code : undefined,
+    message: typeof cause?.originalMessage === "string" ? cause.originalMessage : String(error),
+  };
 }
 
-function whereOf(expect: object): object {
-  return Object.fromEntries(
-    Object.entries(expect).map(([key, value]) => [key, Array.isArray(value) ? { in: value } : value]),
-  );
+/** A new attempt has acknowledged nothing: the database's own defaults do not reach a whole row. */
+function toColumns(change: Change): object {
+  if (!("insert" in change) || change.table !== "Attempt") return change;
+  return { ...change, insert: { acknowledged: 0, ...change.insert } };
 }
 
-function toColumns(table: TableName, row: object): object {
-  const json = jsonColumns[table];
-  return Object.fromEntries(
-    Object.entries(row).map(([key, value]) => [
-      key,
-      value === null && json.includes(key) ? Prisma.DbNull : value,
-    ]),
-  );
-}
-
-function toEvent(happening: Happening): Prisma.EventCreateManyInput {
-  const { runId, stageId, attemptId, type, data = {}, changes } = happening;
+function toEvent({ runId, stageId, attemptId, type, data = {}, changes }: Happening): object {
   const told = changes.length > 0 ? { ...data, changes: changes.map(withoutSpec) } : data;
-  return { runId, stageId: stageId ?? null, attemptId: attemptId ?? null, type, data: toJson(told) };
+  return { runId, stageId: stageId ?? null, attemptId: attemptId ?? null, type, data: told };
 }
 
 /** A stage's spec never changes and is large: the log leaves it out. */
@@ -137,9 +114,12 @@ function withoutSpec(change: Change): object {
   return { ...change, insert };
 }
 
-/** Plain JSON: dates as ISO 8601, big integers as numbers. */
+/** JSON text: dates as ISO 8601, big integers as numbers. */
+function json(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? Number(inner) : inner));
+}
+
+/** The same as plain values, for columns of Prisma's. */
 export function toJson(value: unknown): Prisma.InputJsonObject {
-  return JSON.parse(
-    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? Number(inner) : inner)),
-  ) as Prisma.InputJsonObject;
+  return JSON.parse(json(value)) as Prisma.InputJsonObject;
 }

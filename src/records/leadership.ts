@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { ConnectionSpec } from "../core/connections.ts";
@@ -8,27 +9,53 @@ import { poolConfig } from "./database.ts";
 const decidingLock = 7_140_002;
 const firstRetryMs = 100;
 const lastRetryMs = 2_000;
+/** A server that does not answer a renewal for this long is taken for gone. */
+const patienceMs = 10_000;
+
+/** The right to decide, as held now. */
+export interface Office {
+  /** Fences what its holder writes: another term means that somebody else decides. */
+  term: number;
+  /** Since when it is held without a break. */
+  since: Date;
+}
+
+export interface LeadershipOptions {
+  /** Called when the office is gained and at every notification of the database. */
+  wake(): void;
+  log: Log;
+  /** A holder that has not renewed for this long is put out of office by the next. */
+  leaseMs: number;
+}
 
 /**
- * Holds the right to decide: an advisory lock on a connection of its own, taken again whenever the connection breaks.
+ * Holds the right to decide. An advisory lock on a connection of its own keeps others out and falls with its holder;
+ * a lease (the row of Leader) tells those that hang from those that work: the next in line ends the connection of a holder
+ * that no longer renews. Every term has a number, and writes of an older one are refused.
  * The same connection listens for rows that want to be looked at.
  */
 export class Leadership {
-  /** Since when it leads without a break; undefined while it does not. */
-  since: Date | undefined;
+  /** Undefined while another serve decides. */
+  office: Office | undefined;
   #client: pg.Client | undefined;
   #closed = false;
   #loop: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
+  readonly #spec: ConnectionSpec;
+  readonly #options: LeadershipOptions;
 
-  /** `wake` is called when the lead is gained and at every notification. */
-  static start(spec: ConnectionSpec, wake: () => void, log: Log): Leadership {
-    const leadership = new Leadership();
-    leadership.#loop = leadership.#keep(spec, wake, log);
+  private constructor(spec: ConnectionSpec, options: LeadershipOptions) {
+    this.#spec = spec;
+    this.#options = options;
+  }
+
+  static start(spec: ConnectionSpec, options: LeadershipOptions): Leadership {
+    const leadership = new Leadership(spec, options);
+    leadership.#loop = leadership.#keep();
     return leadership;
   }
 
-  /** Gives the lead to whoever waits for it. */
+  /** Gives the office to whoever waits for it. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stop.abort();
@@ -36,51 +63,110 @@ export class Leadership {
     await this.#loop;
   }
 
-  async #keep(spec: ConnectionSpec, wake: () => void, log: Log): Promise<void> {
+  async #keep(): Promise<void> {
+    const { log } = this.#options;
     let retryMs = firstRetryMs;
+    let away = false;
     while (!this.#closed) {
       try {
-        await this.#lead(
-          spec,
-          () => {
-            if (retryMs > firstRetryMs) log.info("the database is back");
-            retryMs = firstRetryMs;
-            wake();
-          },
-          wake,
-        );
+        await this.#lead(() => {
+          if (away) log.info("the database is back");
+          away = false;
+          retryMs = firstRetryMs;
+        });
       } catch (error) {
         if (this.#closed) return;
-        if (retryMs === firstRetryMs) log.warn("the database is away; agents and workers go on", { error });
+        if (!away) log.warn("the office is lost or the database away; agents and workers go on", { error });
+        away = true;
       } finally {
-        this.since = undefined;
+        this.office = undefined;
       }
-      await sleep(retryMs, undefined, { signal: this.#stop.signal }).catch(() => {});
+      await this.#pause(retryMs);
       retryMs = Math.min(lastRetryMs, retryMs * 2);
     }
   }
 
   /** Resolves or throws when the connection has ended. */
-  async #lead(spec: ConnectionSpec, gained: () => void, wake: () => void): Promise<void> {
-    const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000, keepAlive: true });
+  async #lead(connected: () => void): Promise<void> {
+    const client = new pg.Client({
+      ...poolConfig(this.#spec),
+      connectionTimeoutMillis: 5_000,
+      query_timeout: Math.max(patienceMs, this.#options.leaseMs),
+      keepAlive: true,
+    });
     this.#client = client;
     const ended = new Promise<void>((resolve, reject) => {
-      client.once("error", reject);
+      // A connection that is ended by the server tells it twice.
+      client.on("error", reject);
       client.once("end", resolve);
     });
     ended.catch(() => {});
     try {
       await client.connect();
-      // Waits for the serve before this one.
-      await Promise.race([client.query("select pg_advisory_lock($1)", [decidingLock]), ended]);
-      client.on("notification", wake);
+      connected();
+      const office = await this.#take(client);
+      if (office === undefined) return;
+      client.on("notification", this.#options.wake);
       await client.query("listen legalone");
-      this.since = (await client.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]!.now;
-      gained();
-      await ended;
+      this.office = office;
+      this.#options.wake();
+      await Promise.race([ended, this.#renew(client, office.term)]);
     } finally {
       this.#client = undefined;
       client.end().catch(() => {});
     }
   }
+
+  /** Waits in line; undefined when this serve leaves meanwhile. */
+  async #take(client: pg.Client): Promise<Office | undefined> {
+    const { leaseMs, log } = this.#options;
+    const slowest = Math.max(20, Math.min(1_000, leaseMs / 10));
+    for (let waitMs = Math.min(20, slowest); !this.#closed; waitMs = Math.min(slowest, waitMs * 2)) {
+      const { rows } = await client.query<{ taken: boolean }>("select pg_try_advisory_lock($1) as taken", [
+        decidingLock,
+      ]);
+      if (rows[0]?.taken) {
+        const taken = await client.query<Office>(takeOffice, [
+          `${hostname()} ${process.pid}`,
+          leaseMs / 1000,
+        ]);
+        return taken.rows[0];
+      }
+      const { rowCount } = await client.query(endHolder, [decidingLock]);
+      if (rowCount) log.warn("the serve in office no longer renews it; its connection was ended");
+      await this.#pause(waitMs);
+    }
+    return undefined;
+  }
+
+  /** Renews until it may not. @throws Error when the office has another holder */
+  async #renew(client: pg.Client, term: number): Promise<void> {
+    const { leaseMs } = this.#options;
+    while (!this.#closed) {
+      await this.#pause(leaseMs / 3);
+      if (this.#closed) return;
+      const { rowCount } = await client.query(renewOffice, [term, leaseMs / 1000]);
+      if (rowCount === 0) throw new Error(`another serve took the office after term ${term}`);
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
+  }
 }
+
+const takeOffice = `
+insert into "Leader" (id, term, holder, backend, "leaseUntil")
+values (1, 1, $1, pg_backend_pid(), clock_timestamp() + make_interval(secs => $2))
+on conflict (id) do update set term = "Leader".term + 1, holder = excluded.holder, backend = excluded.backend,
+  "leaseUntil" = excluded."leaseUntil"
+returning term, clock_timestamp() as since`;
+
+const renewOffice = `
+update "Leader" set "leaseUntil" = clock_timestamp() + make_interval(secs => $2) where id = 1 and term = $1`;
+
+/** Only the process that holds the lock in this database, and only when the row names it: numbers are used again. */
+const endHolder = `
+select pg_terminate_backend(l.pid) from pg_locks l join "Leader" o on o.backend = l.pid
+ where l.locktype = 'advisory' and l.objid = $1 and l.granted and o."leaseUntil" < clock_timestamp()
+   and l.database = (select oid from pg_database where datname = current_database())`;

@@ -1,4 +1,5 @@
 import { applyChange, type Change, emptyRows, type RowMaps } from "../core/changes.ts";
+import { reviveRow } from "./revive.ts";
 
 /**
  * Rows as the event log tells them. They equal the tables, except for what the log leaves out: `Stage.spec`, and
@@ -19,13 +20,4 @@ function revived(change: Change): Change {
   if ("insert" in change) return { ...change, insert: reviveRow(change.insert) } as Change;
   if ("set" in change) return { ...change, set: reviveRow(change.set) } as Change;
   return change;
-}
-
-function reviveRow(row: object): object {
-  return Object.fromEntries(
-    Object.entries(row).map(([key, value]: [string, unknown]) => {
-      if (typeof value === "string" && /(At|Until|Before)$/.test(key)) return [key, new Date(value)];
-      return [key, key === "bytes" ? BigInt(value as number) : value];
-    }),
-  );
 }

@@ -1,5 +1,16 @@
-import type { AttemptRow, OpenRows, ShardRow, StageRow } from "../core/rows.ts";
-import { type Database, databaseNow, type Writer } from "./database.ts";
+import type {
+  ArtifactRow,
+  AttemptRow,
+  GateRow,
+  LeaseRow,
+  NodeRow,
+  OpenRows,
+  RunRow,
+  ShardRow,
+  StageRow,
+} from "../core/rows.ts";
+import { type Database, Prisma } from "./database.ts";
+import { reviveRow } from "./revive.ts";
 
 /** What the reconciler decides from, and when it was read. */
 export interface Snapshot extends OpenRows {
@@ -7,57 +18,146 @@ export interface Snapshot extends OpenRows {
   now: Date;
 }
 
-const openRun = { run: { stages: { some: { endedAt: null } } } };
+/** Waiting shards of a stage that are read at once: those that can be placed in one look, and then some. */
+const window = 1000;
 
-/** Reads a snapshot in one repeatable-read transaction; undefined when no run has anything left to do. */
-export async function readSnapshot(database: Database, cooldownMs: number): Promise<Snapshot | undefined> {
-  const open = await database.stage.findFirst({ where: { endedAt: null }, select: { id: true } });
-  if (!open) return undefined;
-  return database.$transaction((writer) => readAll(writer, cooldownMs), { isolationLevel: "RepeatableRead" });
+/**
+ * Reads what is to be decided from, in one statement and so as of one moment. What never changes of a run and a stage
+ * (configuration, spec) is read once and kept.
+ */
+export class SnapshotReader {
+  readonly #database: Database;
+  readonly #cooldownMs: number;
+  #configs = new Map<string, unknown>();
+  #specs = new Map<string, unknown>();
+
+  constructor(database: Database, cooldownMs: number) {
+    this.#database = database;
+    this.#cooldownMs = cooldownMs;
+  }
+
+  /** Undefined when no run has anything left to do. */
+  async read(): Promise<Snapshot | undefined> {
+    const known = { runs: [...this.#configs.keys()], stages: [...this.#specs.keys()] };
+    const [row] = await this.#database.$queryRaw<{ snapshot: Told | null }[]>(
+      statement(this.#cooldownMs, known),
+    );
+    const told = row?.snapshot;
+    if (!told) return undefined;
+    this.#configs = kept(told.runs, this.#configs, "config");
+    this.#specs = kept(told.stages, this.#specs, "spec");
+    return {
+      now: new Date(told.now),
+      runs: told.runs.map((run) => ({ ...run, config: this.#configs.get(run.id) })),
+      stages: told.stages.map((stage) => ({
+        ...reviveRow<StageRow>(stage),
+        spec: this.#specs.get(stage.id),
+      })),
+      shards: told.shards.map(reviveRow<ShardRow>),
+      tallies: told.tallies,
+      nextTryAt: told.nextTryAt === null ? null : new Date(told.nextTryAt),
+      attempts: told.attempts.map(reviveRow<AttemptRow>),
+      artifacts: told.artifacts.map(reviveRow<ArtifactRow>),
+      gates: told.gates.map(reviveRow<GateRow>),
+      nodes: told.nodes.map(reviveRow<NodeRow>),
+      leases: told.leases.map(reviveRow<LeaseRow>),
+      faults: told.faults.map(reviveRow<OpenRows["faults"][number]>),
+    };
+  }
 }
 
-async function readAll(writer: Writer, cooldownMs: number): Promise<Snapshot> {
-  const now = await databaseNow(writer);
-  const stages = await writer.stage.findMany({
-    where: openRun,
-    orderBy: [{ runId: "asc" }, { position: "asc" }],
-  });
-  const runIds = [...new Set(stages.map((stage) => stage.runId))];
-  const runs = await writer.run.findMany({
-    where: { id: { in: runIds } },
-    select: { id: true, config: true, priority: true },
-  });
-  const shards = await writer.shard.findMany({
-    where: { stage: { endedAt: null } },
-    orderBy: [{ stageId: "asc" }, { index: "asc" }],
-  });
-  const attempts = await writer.attempt.findMany({ where: { endedAt: null }, omit: { acknowledged: true } });
-  const cached = stages.flatMap((stage) => stage.cachedFrom ?? []);
-  const forked = stages.flatMap((stage) => stage.startFrom ?? []);
-  const artifacts = await writer.artifact.findMany({
-    where: {
-      OR: [{ runId: { in: runIds } }, { stageId: { in: cached } }, { id: { in: forked } }],
-      goneAt: null,
-    },
-    orderBy: [{ shard: "asc" }, { committedAt: "asc" }],
-  });
-  const gates = await writer.gate.findMany({ where: { stage: { runId: { in: runIds } } } });
-  const nodes = await writer.node.findMany({ orderBy: { id: "asc" } });
-  const leases = await writer.lease.findMany();
-  const faults = await writer.attempt.findMany({
-    where: { cause: { in: ["NODE", "NPU"] }, endedAt: { gt: new Date(now.getTime() - cooldownMs) } },
-    select: { nodeId: true, endedAt: true },
-  });
-  return {
-    now,
-    runs,
-    stages: stages as StageRow[],
-    shards: shards as ShardRow[],
-    attempts: attempts as AttemptRow[],
-    artifacts,
-    gates,
-    nodes,
-    leases,
-    faults: faults.flatMap(({ nodeId, endedAt }) => (nodeId && endedAt ? [{ nodeId, endedAt }] : [])),
-  };
+/** The snapshot as JSON: times are texts. */
+interface Told {
+  now: string;
+  runs: RunRow[];
+  stages: (object & { id: string; spec: unknown })[];
+  shards: object[];
+  tallies: OpenRows["tallies"];
+  nextTryAt: string | null;
+  attempts: object[];
+  artifacts: object[];
+  gates: object[];
+  nodes: object[];
+  leases: object[];
+  faults: object[];
+}
+
+/** What was known stays; what is new was read along; what is no longer named is forgotten. */
+function kept<Key extends string>(
+  rows: readonly ({ id: string } & { [key in Key]: unknown })[],
+  known: ReadonlyMap<string, unknown>,
+  key: Key,
+): Map<string, unknown> {
+  return new Map(rows.map((row) => [row.id, row[key] ?? known.get(row.id)]));
+}
+
+function list(rows: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
+}
+
+/**
+ * A stage is `closing` when nothing of it waits and every worker it had has left: only then may this look end it well,
+ * and needs all its shards and outputs. A `source` is a stage whose outputs a waiting stage of its run is to get.
+ */
+function statement(cooldownMs: number, known: { runs: string[]; stages: string[] }): Prisma.Sql {
+  return Prisma.sql`
+with clock as materialized (select clock_timestamp() as now),
+runs as materialized (select distinct "runId" as id from "Stage" where "endedAt" is null),
+stages as materialized (select st.* from "Stage" st join runs r on r.id = st."runId"),
+live as materialized (select a.*, sh."stageId" from "Attempt" a join "Shard" sh on sh.id = a."shardId" where a."endedAt" is null),
+tallies as materialized (
+  select sh."stageId", sh.state, count(*)::int as count from "Shard" sh join stages st on st.id = sh."stageId"
+   where st."endedAt" is null group by 1, 2),
+closing as materialized (
+  select st.id from stages st
+   where st.state in ('READY', 'RUNNING')
+     and not exists (select from tallies t where t."stageId" = st.id and t.state = 'PENDING')
+     and not exists (select from live l where l."stageId" = st.id and l."exitedAt" is null)),
+sources as (
+  select id from closing
+  union
+  select coalesce(st."cachedFrom", st.id) from stages st
+   where st.state in ('SUCCEEDED', 'SKIPPED') and exists (
+     select from stages w where w."runId" = st."runId" and w.state = 'PENDING' and w.spec -> 'needs' ? st.name))
+select case when not exists (select from runs) then null else json_build_object(
+'now', (select now from clock),
+'runs', ${list(Prisma.sql`
+  select r.id, r.priority, case when r.id = any(${known.runs}::text[]) then null else r.config end as config
+    from "Run" r join runs using (id)`)},
+'stages', ${list(Prisma.sql`
+  select st.id, st."runId", st.name, st.kind, st.generation, st.position, st.state, st.desired, st."codeHash", st."cacheKey",
+         st."cachedFrom", st.fresh, st."startFrom", st.reason, st.cause, st.message, st.result, st."createdAt", st."startedAt",
+         st."endedAt", case when st.id = any(${known.stages}::text[]) then null else st.spec end as spec
+    from stages st order by st."runId", st.position`)},
+'shards', ${list(Prisma.sql`
+  select sh.* from "Shard" sh join stages st on st.id = sh."stageId"
+   where st."endedAt" is null and (sh.state = 'RUNNING' or sh."stageId" in (select id from closing))
+  union
+  select w.* from stages st cross join lateral (
+    select * from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
+       and (sh."notBefore" is null or sh."notBefore" <= (select now from clock))
+     order by sh.index limit ${window}) w
+   where st."endedAt" is null and st.desired = 'RUN'`)},
+'tallies', ${list(Prisma.sql`select * from tallies`)},
+'nextTryAt', (select min(sh."notBefore") from "Shard" sh join stages st on st.id = sh."stageId"
+   where st."endedAt" is null and sh.state = 'PENDING' and sh."notBefore" > (select now from clock)),
+'attempts', ${list(Prisma.sql`
+  select id, "shardId", epoch, state, "nodeId", engine, reason, cause, message, "exitCode", signal, phase, "phaseAt", step,
+         "of", unit, "stepAt", "stepMs", result, "resumeFrom", "dispatchedAt", "startedAt", "heartbeatAt", "leaseUntil",
+         "stopAt", "stopReason", "exitedAt", "endedAt" from live`)},
+'artifacts', ${list(Prisma.sql`
+  select a.* from "Artifact" a where a."goneAt" is null and (
+      a."attemptId" in (select id from live)
+   or (a.kind = 'checkpoint' and a."stageId" in (select id from stages))
+   or (a.kind <> 'checkpoint' and a."stageId" in (select id from sources))
+   or a.id in (select "startFrom" from stages where "startFrom" is not null))
+   order by a.shard, a."committedAt"`)},
+'gates', ${list(Prisma.sql`select g.* from "Gate" g join stages st on st.id = g."stageId"`)},
+'nodes', ${list(Prisma.sql`select id, engines, npus, slots, "heartbeatAt" from "Node" order by id`)},
+'leases', ${list(Prisma.sql`select * from "Lease"`)},
+'faults', ${list(Prisma.sql`
+  select "nodeId", "endedAt" from "Attempt"
+   where cause in ('NODE', 'NPU') and "nodeId" is not null
+     and "endedAt" > (select now from clock) - make_interval(secs => ${cooldownMs / 1000})`)}
+) end as snapshot`;
 }

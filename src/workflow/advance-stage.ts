@@ -1,9 +1,8 @@
 import type { Change } from "../core/changes.ts";
-import type { ShardRow, StageRow } from "../core/rows.ts";
+import type { ShardState, StageRow } from "../core/rows.ts";
 import { endStage, mergeResults } from "./end-stage.ts";
 import { isTimedOut } from "./judge-attempt.ts";
 import { readyStage } from "./ready-stage.ts";
-import { isShardEnded } from "./states.ts";
 import { requestStop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -14,64 +13,55 @@ export function advanceStage(world: World, stage: StageRow): void {
     readyStage(world, stage);
     return;
   }
-  const failed = world.shardsOf(stage.id).some((shard) => shard.state === "FAILED");
-  if (stopping || failed) cancelShards(world, stage);
+  if (stopping || world.tallies.of(stage.id, "FAILED") > 0) cancelShards(world, stage);
   else if (isTimedOut(world, stage)) failWaiting(world, stage);
-  const shards = world.shardsOf(stage.id);
-  if (shards.every(isShardEnded)) finishStage(world, stage, shards);
+  if (world.tallies.open(stage.id) === 0) finishStage(world, stage);
 }
 
 /** Nothing new begins; what runs is asked to stop. */
 function cancelShards(world: World, stage: StageRow): void {
   for (const shard of world.shardsOf(stage.id)) {
-    if (isShardEnded(shard)) continue;
     const live = world.liveAttemptOf(shard.id);
-    if (live) {
-      if (live.state !== "STOPPING") requestStop(world, live, "cancelled");
-    } else {
-      setShard(world, stage, shard, "CANCELLED");
-    }
+    if (live && live.state !== "STOPPING") requestStop(world, live, "cancelled");
   }
+  if (world.tallies.of(stage.id, "PENDING") > 0) endWaiting(world, stage, "CANCELLED");
 }
 
 /** Out of time while waiting to try again. */
 function failWaiting(world: World, stage: StageRow): void {
+  if (world.tallies.of(stage.id, "PENDING") === 0) return;
   const seconds = (world.now.getTime() - (stage.startedAt?.getTime() ?? 0)) / 1000;
-  for (const shard of world.shardsOf(stage.id)) {
-    if (isShardEnded(shard) || world.liveAttemptOf(shard.id)) continue;
-    const why = { reason: "timeout", cause: "USER", message: `not done after ${Math.round(seconds)} s` };
-    setShard(world, stage, shard, "FAILED", [
-      { table: "Stage", id: stage.id, expect: { state: stage.state }, set: why },
-    ]);
-  }
+  const why = { reason: "timeout", cause: "USER", message: `not done after ${Math.round(seconds)} s` };
+  endWaiting(world, stage, "FAILED", [
+    { table: "Stage", id: stage.id, expect: { state: stage.state }, set: why },
+  ]);
 }
 
-function setShard(
+/** Ends all shards that wait, in one change. */
+function endWaiting(
   world: World,
   stage: StageRow,
-  shard: ShardRow,
-  state: "CANCELLED" | "FAILED",
+  state: Extract<ShardState, "CANCELLED" | "FAILED">,
   more: Change[] = [],
 ): void {
   world.record({
     runId: stage.runId,
     stageId: stage.id,
-    type: `shard.${state.toLowerCase()}`,
-    data: { shard: shard.index },
-    changes: [
-      { table: "Shard", id: shard.id, expect: { state: shard.state, epoch: shard.epoch }, set: { state } },
-      ...more,
-    ],
+    type: `shards.${state.toLowerCase()}`,
+    data: { shards: world.tallies.of(stage.id, "PENDING") },
+    changes: [{ table: "Shard", all: { stageId: stage.id, state: "PENDING" }, set: { state } }, ...more],
   });
 }
 
-function finishStage(world: World, stage: StageRow, shards: readonly ShardRow[]): void {
-  if (shards.every((shard) => shard.state === "SUCCEEDED")) {
-    endStage(world, stage, { state: "SUCCEEDED", reason: "completed", result: mergeResults(shards) });
-  } else if (shards.some((shard) => shard.state === "FAILED")) {
+function finishStage(world: World, stage: StageRow): void {
+  const { tallies } = world;
+  if (tallies.of(stage.id, "FAILED") > 0) {
     const { reason, cause, message } = world.stage(stage.id);
     endStage(world, stage, { state: "FAILED", reason: reason ?? "crashed", cause, message });
-  } else {
+  } else if (tallies.of(stage.id, "CANCELLED") > 0) {
     endStage(world, stage, { state: "CANCELLED", reason: "cancelled", cause: "OPERATOR" });
+  } else {
+    const result = mergeResults(world.shardsOf(stage.id));
+    endStage(world, stage, { state: "SUCCEEDED", reason: "completed", result });
   }
 }

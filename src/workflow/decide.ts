@@ -30,8 +30,10 @@ function advanceRun(world: World, runId: string): void {
 }
 
 function nextBackOff(world: World): Date | null {
-  const times = [...world.tables.Shard.values()]
-    .filter((shard) => shard.state === "PENDING" && shard.notBefore !== null && shard.notBefore > world.now)
-    .map((shard) => shard.notBefore!.getTime());
-  return times.length > 0 ? new Date(Math.min(...times)) : null;
+  let next = world.rows.nextTryAt;
+  for (const { state, notBefore } of world.tables.Shard.values()) {
+    if (state !== "PENDING" || notBefore === null || notBefore <= world.now) continue;
+    if (next === null || notBefore < next) next = notBefore;
+  }
+  return next;
 }

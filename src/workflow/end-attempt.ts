@@ -29,9 +29,7 @@ function withOutputs(
   attempt: AttemptRow,
   told: Ending,
 ): Ending {
-  const committed = new Set(
-    [...world.tables.Artifact.values()].filter((row) => row.attemptId === attempt.id).map((row) => row.kind),
-  );
+  const committed = new Set(world.artifactsOf(attempt.id).map((row) => row.kind));
   const missing = specOf(stage).outputs.filter((kind) => !committed.has(kind));
   if (missing.length === 0) return told;
   const message = `shard ${shard.index} ended as a success without committing ${missing.join(", ")}`;
@@ -58,8 +56,7 @@ function endOf(world: World, attempt: AttemptRow, ending: Ending): Change {
 }
 
 function freed(world: World, attempt: AttemptRow): Change[] {
-  const held = [...world.tables.Lease.values()].filter((lease) => lease.attemptId === attempt.id);
-  return held.map(({ id }) => ({ table: "Lease", id, remove: true }));
+  return world.leasesOf(attempt.id).map(({ id }) => ({ table: "Lease", id, remove: true }));
 }
 
 function afterEnding(
@@ -75,7 +72,7 @@ function afterEnding(
     const { metrics = {}, summary = {} } = attempt.result ?? {};
     return { next: "succeeded", changes: [shardIs({ state: "SUCCEEDED", result: { metrics, summary } })] };
   }
-  const siblingFailed = world.shardsOf(stage.id).some((other) => other.state === "FAILED");
+  const siblingFailed = world.tallies.of(stage.id, "FAILED") > 0;
   if (stage.desired === "STOP" || siblingFailed) {
     return { next: "cancelled", changes: [shardIs({ state: "CANCELLED" })] };
   }

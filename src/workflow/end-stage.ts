@@ -1,14 +1,14 @@
 import type { Change } from "../core/changes.ts";
 import type { ShardRow, StageResult, StageRow } from "../core/rows.ts";
-import { isShardEnded } from "./states.ts";
 import type { World } from "./world.ts";
 
 type StageEnding = Partial<StageRow> & Required<Pick<StageRow, "state" | "reason">>;
 
 /** Ends a stage. Its waiting shards end with it. */
 export function endStage(world: World, stage: StageRow, ending: StageEnding): void {
-  const shards = world.shardsOf(stage.id).filter((shard) => !isShardEnded(shard));
+  const waiting = world.tallies.of(stage.id, "PENDING") > 0;
   const state = ending.state === "SKIPPED" ? "SUCCEEDED" : "CANCELLED";
+  const shards: Change = { table: "Shard", all: { stageId: stage.id, state: "PENDING" }, set: { state } };
   const { state: became, reason, cause = null, message = null } = ending;
   world.record({
     runId: stage.runId,
@@ -22,14 +22,7 @@ export function endStage(world: World, stage: StageRow, ending: StageEnding): vo
         expect: { state: stage.state, desired: stage.desired },
         set: { ...ending, cause, message, endedAt: world.now },
       },
-      ...shards.map(
-        ({ id, epoch }): Change => ({
-          table: "Shard",
-          id,
-          expect: { epoch, state: "PENDING" },
-          set: { state },
-        }),
-      ),
+      ...(waiting ? [shards] : []),
     ],
   });
 }

@@ -1,61 +1,51 @@
 import type { Change } from "../core/changes.ts";
 import { attemptId } from "../core/ids.ts";
-import type { AttemptRow, LeaseRow, NodeRow, ShardRow, StageRow } from "../core/rows.ts";
-import { isSilent } from "./judge-attempt.ts";
+import type { AttemptRow, LeaseRow, ShardRow, StageRow } from "../core/rows.ts";
+import { type Place, Places } from "./places.ts";
 import { resumePoint } from "./resume-point.ts";
 import { wantsAttempt } from "./states.ts";
 import { pipelineOf, specOf } from "./types.ts";
 import type { World } from "./world.ts";
 
-interface Place {
-  node: NodeRow;
-  devices: number[];
-}
-
-/** Opens attempts for the shards that wait, oldest stages first, as far as there are free slots or NPUs. */
+/**
+ * Opens attempts for the shards that wait, as far as there is room: runs of higher priority first, then the stages that
+ * have waited longest, at most `concurrency` shards of a stage at once.
+ */
 export function placeAttempts(world: World): void {
-  const waiting = [...world.tables.Shard.values()]
-    .filter((shard) => wantsAttempt(shard, world.now))
-    .map((shard) => ({ shard, stage: world.stage(shard.stageId) }))
-    .filter(({ stage }) => (stage.state === "READY" || stage.state === "RUNNING") && stage.desired === "RUN")
-    .sort(
-      (a, b) =>
-        a.stage.createdAt.getTime() - b.stage.createdAt.getTime() ||
-        a.stage.position - b.stage.position ||
-        a.shard.index - b.shard.index,
-    );
+  const waiting = waitingShards(world);
+  if (waiting.length === 0) return;
+  const places = new Places(world);
   for (const { shard, stage } of waiting) {
-    const place = findPlace(world, stage);
+    const limit = specOf(stage).concurrency;
+    if (limit !== null && world.tallies.of(stage.id, "RUNNING") >= limit) continue;
+    const place = places.take(stage);
     if (place) openAttempt(world, world.stage(stage.id), shard, place);
   }
 }
 
-/** A node that speaks, has the engine and enough free devices; one that failed lately only when no other will do. */
-function findPlace(world: World, stage: StageRow): Place | undefined {
-  const { resources } = specOf(stage);
-  // One node holds an attempt; a gang over several is the task of engines that know gangs.
-  if (resources.nodes > 1) return undefined;
-  const engine = pipelineOf(world.run(stage.runId)).cluster.engine;
-  const places = world.rows.nodes
-    .filter((node) => node.engines.includes(engine) && !isSilent(world, node))
-    .map((node) => ({ node, devices: freeDevices(world, node, resources.npus) }))
-    .filter((place) => place.devices.length > 0);
-  const trusted = places.filter(({ node }) => !world.rows.faults.some((fault) => fault.nodeId === node.id));
-  return (trusted.length > 0 ? trusted : places)[0];
+interface Waiting {
+  shard: ShardRow;
+  stage: StageRow;
 }
 
-/** `npus` free NPUs, or one of the slots for work without; empty when there are not enough. */
-function freeDevices(world: World, node: NodeRow, npus: number): number[] {
-  const taken = new Set(
-    [...world.tables.Lease.values()].filter((lease) => lease.nodeId === node.id).map((lease) => lease.device),
+function waitingShards(world: World): Waiting[] {
+  const waiting: Waiting[] = [];
+  for (const shard of world.tables.Shard.values()) {
+    if (!wantsAttempt(shard, world.now)) continue;
+    const stage = world.stage(shard.stageId);
+    if ((stage.state === "READY" || stage.state === "RUNNING") && stage.desired === "RUN")
+      waiting.push({ shard, stage });
+  }
+  return waiting.sort((a, b) => inTurn(world, a, b));
+}
+
+function inTurn(world: World, a: Waiting, b: Waiting): number {
+  return (
+    world.run(b.stage.runId).priority - world.run(a.stage.runId).priority ||
+    a.stage.createdAt.getTime() - b.stage.createdAt.getTime() ||
+    a.stage.position - b.stage.position ||
+    a.shard.index - b.shard.index
   );
-  const all =
-    npus > 0
-      ? Array.from({ length: node.npus }, (_, i) => i)
-      : Array.from({ length: node.slots }, (_, i) => -1 - i);
-  const free = all.filter((device) => !taken.has(device));
-  const wanted = Math.max(1, npus);
-  return free.length >= wanted ? free.slice(0, wanted) : [];
 }
 
 function openAttempt(world: World, stage: StageRow, shard: ShardRow, { node, devices }: Place): void {

@@ -22,12 +22,12 @@ function forkPoint(world: World, stage: StageRow, shard: ShardRow): ArtifactRow 
 }
 
 function checkpointsOf(world: World, stage: StageRow, shard: ShardRow): ArtifactRow[] {
-  return [...world.tables.Artifact.values()].filter((artifact) => {
-    if (artifact.kind !== "checkpoint" || artifact.runId !== stage.runId || artifact.shard !== shard.index)
-      return false;
-    const maker = world.tables.Stage.get(artifact.stageId);
-    return maker?.name === stage.name && stage.cacheKey !== null && maker.cacheKey === stage.cacheKey;
-  });
+  if (stage.cacheKey === null) return [];
+  return world
+    .generationsOf(stage)
+    .filter(({ cacheKey }) => cacheKey === stage.cacheKey)
+    .flatMap(({ id }) => world.artifactsOfStage(id))
+    .filter((artifact) => artifact.kind === "checkpoint" && artifact.shard === shard.index);
 }
 
 /** Whether an attempt committed checkpoints, and one later than all others of its shard. */

@@ -1,16 +1,19 @@
-import { applyChange, emptyRows, type Happening, type RowMaps } from "../core/changes.ts";
+import { applyChange, type Change, emptyRows, type Happening, type RowMaps } from "../core/changes.ts";
 import type { OpenRows } from "../core/rows.ts";
 import {
   type ArtifactRow,
   type AttemptRow,
   type GateRow,
+  type LeaseRow,
   newestOfShard,
   type RunRow,
   type ShardRow,
+  type ShardState,
   type StageRow,
-  type TableName,
 } from "../core/rows.ts";
+import { RowIndex } from "./row-index.ts";
 import { isLive } from "./states.ts";
+import { Tallies } from "./tallies.ts";
 import type { Action, Bell, Observations, Policy } from "./types.ts";
 
 /**
@@ -22,13 +25,21 @@ export class World {
   readonly lookups = new Set<string>();
   readonly runs: ReadonlyMap<string, RunRow>;
   readonly tables: RowMaps = emptyRows();
+  readonly tallies: Tallies;
   readonly rows: OpenRows;
   readonly observations: Observations;
   readonly now: Date;
   readonly policy: Policy;
   /** Ids of the newest generation, by run and name. */
   readonly #current = new Map<string, Map<string, string>>();
-  readonly #shards = new Map<string, string[]>();
+  readonly #generations = new RowIndex();
+  readonly #shards = new RowIndex();
+  readonly #attempts = new RowIndex();
+  readonly #leases = new RowIndex();
+  readonly #leasesOfNode = new RowIndex();
+  readonly #artifacts = new RowIndex();
+  readonly #artifactsOfStage = new RowIndex();
+  readonly #gates = new RowIndex();
 
   constructor(rows: OpenRows, observations: Observations, now: Date, policy: Policy) {
     this.rows = rows;
@@ -36,35 +47,65 @@ export class World {
     this.now = now;
     this.policy = policy;
     this.runs = new Map(rows.runs.map((run) => [run.id, run]));
-    this.#fill("Stage", rows.stages);
-    this.#fill("Shard", rows.shards);
-    this.#fill("Attempt", rows.attempts);
-    this.#fill("Artifact", rows.artifacts);
-    this.#fill("Gate", rows.gates);
-    this.#fill("Lease", rows.leases);
+    this.tallies = new Tallies(rows.tallies);
     for (const stage of [...rows.stages].sort((a, b) => a.generation - b.generation)) {
+      this.tables.Stage.set(stage.id, stage);
+      this.#generations.add(`${stage.runId} ${stage.name}`, stage.id);
       const names = this.#current.get(stage.runId) ?? new Map<string, string>();
       this.#current.set(stage.runId, names.set(stage.name, stage.id));
     }
     for (const shard of [...rows.shards].sort((a, b) => a.index - b.index)) {
-      this.#shards.set(shard.stageId, [...(this.#shards.get(shard.stageId) ?? []), shard.id]);
+      this.tables.Shard.set(shard.id, shard);
+      this.#shards.add(shard.stageId, shard.id);
     }
-  }
-
-  #fill(table: TableName, rows: readonly { id: string }[]): void {
-    const map = this.tables[table] as unknown as Map<string, { id: string }>;
-    for (const row of rows) map.set(row.id, row);
+    for (const insert of rows.attempts) this.#insert({ table: "Attempt", insert });
+    for (const insert of rows.artifacts) this.#insert({ table: "Artifact", insert });
+    for (const insert of rows.gates) this.#insert({ table: "Gate", insert });
+    for (const insert of rows.leases) this.#insert({ table: "Lease", insert });
   }
 
   /** Decides something: it is applied to these rows now and to the records later. */
   record(happening: Happening, bells: Bell[] = []): void {
-    for (const change of happening.changes) applyChange(this.tables, change);
+    for (const change of happening.changes) this.#apply(change);
     this.actions.push({ happening, bells });
   }
 
   /** Adds an artifact of another run, which stages of this one take over. */
   learn(artifact: ArtifactRow): void {
-    this.tables.Artifact.set(artifact.id, artifact);
+    this.#insert({ table: "Artifact", insert: artifact });
+  }
+
+  #apply(change: Change): void {
+    if ("insert" in change) {
+      this.#insert(change);
+      return;
+    }
+    if ("remove" in change && change.table === "Lease") {
+      const lease = this.tables.Lease.get(change.id);
+      if (lease) this.#leasesOfNode.remove(lease.nodeId, lease.id);
+      if (lease) this.#leases.remove(lease.attemptId, lease.id);
+    }
+    if (change.table === "Shard" && "set" in change && change.set.state) {
+      if ("all" in change) {
+        const { stageId, state } = change.all;
+        this.tallies.movedAll(stageId as string, state as ShardState, change.set.state);
+      } else {
+        const { stageId, state } = this.shard(change.id);
+        this.tallies.moved(stageId, state, change.set.state);
+      }
+    }
+    applyChange(this.tables, change);
+  }
+
+  #insert(change: Extract<Change, { insert: unknown }>): void {
+    applyChange(this.tables, change);
+    const { table, insert } = change;
+    if (table === "Attempt") this.#attempts.add(insert.shardId, insert.id);
+    if (table === "Artifact") this.#artifacts.add(insert.attemptId, insert.id);
+    if (table === "Artifact") this.#artifactsOfStage.add(insert.stageId, insert.id);
+    if (table === "Gate") this.#gates.add(insert.stageId, insert.id);
+    if (table === "Lease") this.#leases.add(insert.attemptId, insert.id);
+    if (table === "Lease") this.#leasesOfNode.add(insert.nodeId, insert.id);
   }
 
   stage(id: string): StageRow {
@@ -90,8 +131,14 @@ export class World {
     return id === undefined ? undefined : this.stage(id);
   }
 
+  /** All rows of a stage's name, oldest first. */
+  generationsOf({ runId, name }: StageRow): StageRow[] {
+    return [...this.#generations.of(`${runId} ${name}`)].map((id) => this.stage(id));
+  }
+
+  /** The shards of a stage that the snapshot holds, in order; `tallies` counts all. */
   shardsOf(stageId: string): ShardRow[] {
-    return (this.#shards.get(stageId) ?? []).map((id) => this.shard(id));
+    return [...this.#shards.of(stageId)].map((id) => this.shard(id));
   }
 
   liveAttempts(): AttemptRow[] {
@@ -99,20 +146,37 @@ export class World {
   }
 
   liveAttemptOf(shardId: string): AttemptRow | undefined {
-    return this.liveAttempts().find((attempt) => attempt.shardId === shardId);
+    for (const id of this.#attempts.of(shardId)) {
+      const attempt = this.tables.Attempt.get(id);
+      if (attempt && isLive(attempt)) return attempt;
+    }
+    return undefined;
   }
 
   gatesOf(stageId: string): GateRow[] {
-    return [...this.tables.Gate.values()].filter((gate) => gate.stageId === stageId);
+    return [...this.#gates.of(stageId)].flatMap((id) => this.tables.Gate.get(id) ?? []);
+  }
+
+  artifactsOf(attemptId: string): ArtifactRow[] {
+    return [...this.#artifacts.of(attemptId)].flatMap((id) => this.tables.Artifact.get(id) ?? []);
+  }
+
+  artifactsOfStage(stageId: string): ArtifactRow[] {
+    return [...this.#artifactsOfStage.of(stageId)].flatMap((id) => this.tables.Artifact.get(id) ?? []);
+  }
+
+  leasesOf(attemptId: string): LeaseRow[] {
+    return [...this.#leases.of(attemptId)].flatMap((id) => this.tables.Lease.get(id) ?? []);
+  }
+
+  leasesOfNode(nodeId: string): LeaseRow[] {
+    return [...this.#leasesOfNode.of(nodeId)].flatMap((id) => this.tables.Lease.get(id) ?? []);
   }
 
   /** Committed outputs that dependents of a stage get, shards in order. */
   outputsOf(stage: StageRow): ArtifactRow[] {
-    const source = stage.cachedFrom ?? stage.id;
-    const own = [...this.tables.Artifact.values()].filter(
-      (artifact) => artifact.stageId === source && artifact.kind !== "checkpoint",
-    );
-    return newestOfShard(own);
+    const outputs = this.artifactsOfStage(stage.cachedFrom ?? stage.id);
+    return newestOfShard(outputs.filter((artifact) => artifact.kind !== "checkpoint"));
   }
 
   /** `at` milliseconds after `time` is over. */

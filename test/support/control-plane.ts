@@ -35,7 +35,7 @@ export async function startControlPlane(
     doorbell,
     policy: policyOf(times),
     log,
-    leadSince: () => leadership.since,
+    office: () => leadership.office,
   });
   const round = new AnswerRound(look.once, log);
   const wake = () => void round.call(undefined);
@@ -44,14 +44,14 @@ export async function startControlPlane(
   const gained = new Promise<void>((resolve) => {
     lead = resolve;
   });
-  const leadership = Leadership.start(
-    spec,
-    () => {
+  const leadership = Leadership.start(spec, {
+    wake: () => {
       lead();
       wake();
     },
     log,
-  );
+    leaseMs: times.lead,
+  });
   const token = "test-token-test-token";
   const api = createApi(new Control({ database, times, wake, queueHealthy: () => false }), token, log);
   const address = await api.listen({ host: "127.0.0.1", port: 0 });

@@ -6,11 +6,13 @@ import type {
   NodeRow,
   OpenRows,
   RunRow,
+  ShardRow,
   StageRow,
   TableName,
 } from "../../src/core/rows.ts";
 import { defaultTimes, type Times } from "../../src/core/times.ts";
 import { newStageRows } from "../../src/records/new-stage.ts";
+import type { NewRun } from "../../src/records/runs.ts";
 import { decide } from "../../src/workflow/decide.ts";
 import { isLive } from "../../src/workflow/states.ts";
 import type { CacheHit, Decision, Policy } from "../../src/workflow/types.ts";
@@ -29,6 +31,8 @@ export class MemoryRecords {
   readonly cache = new Map<string, CacheHit>();
   readonly times: Times;
   readonly policy: Policy;
+  /** Waiting shards of a stage that a snapshot holds at most, as in records/snapshot.ts. */
+  window = 1000;
   now = new Date("2026-01-01T00:00:00Z");
   since = this.now;
 
@@ -39,8 +43,8 @@ export class MemoryRecords {
     this.nodes.push({ id: "n1", engines: ["process"], npus: 0, slots: 2, heartbeatAt: this.now });
   }
 
-  submit(id: string, sketches: StageSketch[]): void {
-    const run = runOf(sketches);
+  submit(id: string, sketches: StageSketch[], more: Partial<NewRun> = {}): void {
+    const run = runOf(sketches, more);
     this.runs.push({ id, config: run.config, priority: run.priority ?? 0 });
     const changes = run.stages.flatMap((stage) =>
       newStageRows(id, { ...stage, generation: 1 }, this.now, true),
@@ -67,6 +71,7 @@ export class MemoryRecords {
         throw new Error(`${change.insert.id} is there already`);
       return;
     }
+    if ("all" in change) return;
     const row = this.rows[change.table].get(change.id) as unknown as Record<string, unknown> | undefined;
     if (!row) throw new Error(`no ${change.table} ${change.id}`);
     if (change.table === "Attempt" && !isLive(row as unknown as AttemptRow))
@@ -78,19 +83,48 @@ export class MemoryRecords {
     }
   }
 
+  /** What records/snapshot.ts would read. */
   snapshot(): OpenRows {
     const open = new Set([...this.rows.Stage.values()].filter((row) => !row.endedAt).map((row) => row.runId));
     const stages = [...this.rows.Stage.values()].filter((row) => open.has(row.runId));
+    const all = [...this.rows.Shard.values()].filter((row) => !this.rows.Stage.get(row.stageId)?.endedAt);
+    const attempts = this.live();
     return {
       runs: this.runs.filter((run) => open.has(run.id)),
       stages,
-      shards: [...this.rows.Shard.values()].filter((row) => !this.rows.Stage.get(row.stageId)?.endedAt),
-      attempts: [...this.rows.Attempt.values()].filter(isLive),
+      ...this.shardsOf(all, attempts),
+      attempts,
       artifacts: [...this.rows.Artifact.values()].filter((row) => !row.goneAt),
       gates: [...this.rows.Gate.values()],
       nodes: this.nodes,
       leases: [...this.rows.Lease.values()],
       faults: [],
+    };
+  }
+
+  private shardsOf(
+    all: ShardRow[],
+    attempts: AttemptRow[],
+  ): Pick<OpenRows, "shards" | "tallies" | "nextTryAt"> {
+    const working = new Set(attempts.filter(({ exitedAt }) => !exitedAt).map(({ shardId }) => shardId));
+    const waits = ({ notBefore }: ShardRow) => notBefore === null || notBefore <= this.now;
+    const later = all.filter((row) => row.state === "PENDING" && !waits(row)).map((row) => row.notBefore!);
+    const byStage = new Map<string, ShardRow[]>();
+    for (const row of all) {
+      const ofStage = byStage.get(row.stageId);
+      if (ofStage) ofStage.push(row);
+      else byStage.set(row.stageId, [row]);
+    }
+    const shards = [...byStage.values()].flatMap((ofStage) => {
+      const pending = ofStage.filter(({ state }) => state === "PENDING");
+      const running = ofStage.filter(({ state }) => state === "RUNNING");
+      const closing = pending.length === 0 && !running.some(({ id }) => working.has(id));
+      return closing ? ofStage : [...running, ...pending.filter(waits).slice(0, this.window)];
+    });
+    return {
+      shards,
+      tallies: all.map(({ stageId, state }) => ({ stageId, state, count: 1 })),
+      nextTryAt: later.length > 0 ? new Date(Math.min(...later.map(Number))) : null,
     };
   }
 

@@ -1,4 +1,7 @@
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openDatabase, poolConfig } from "../../src/records/database.ts";
+import { commitHappenings, LostOffice } from "../../src/records/happenings.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf } from "../support/pipelines.ts";
@@ -29,4 +32,29 @@ test("of two serves on one database one decides; at its end the other takes over
     (await second!.database.stage.findFirstOrThrow({ where: { runId: later.run } })).state;
   await expect.poll(other).toBe("READY");
   await second!.stop();
+});
+
+test("a holder that no longer renews is put out of office, and what it still writes is refused", async () => {
+  const hung = new pg.Client(poolConfig(servers.database));
+  const cutOff = new Promise<Error>((resolve) => hung.on("error", resolve));
+  await hung.connect();
+  // As a serve that was stopped in the middle of its term looks from outside.
+  await hung.query("select pg_advisory_lock(7140002)");
+  const { rows } = await hung.query<{ term: number }>(
+    `insert into "Leader" values (1, 1, 'hung', pg_backend_pid(), now() + interval '0.3 s')
+     on conflict (id) do update set term = "Leader".term + 1, backend = excluded.backend, "leaseUntil" = excluded."leaseUntil"
+     returning term`,
+  );
+  const next = await startControlPlane(servers.database);
+  expect((await cutOff).message).toMatch(/terminat/);
+  const { run } = await submitRun(next.database, runOf([{ name: "base" }]));
+  await expect
+    .poll(async () => (await next.database.stage.findFirstOrThrow({ where: { runId: run } })).state)
+    .toBe("READY");
+  const late = openDatabase(servers.database);
+  const write = commitHappenings(late, [{ runId: run, type: "late", changes: [] }], { term: rows[0]!.term });
+  await expect(write).rejects.toBeInstanceOf(LostOffice);
+  expect(await late.event.count({ where: { type: "late" } })).toBe(0);
+  await late.$disconnect();
+  await next.stop();
 });

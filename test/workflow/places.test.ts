@@ -34,4 +34,62 @@ describe("places", () => {
     records.nodes[2]!.heartbeatAt = records.now;
     expect(types(records)).toEqual(["attempt.opened"]);
   });
+
+  test("a run of higher priority comes first, then the one that was submitted first", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 2 }]);
+    records.nodes[0]!.slots = 1;
+    records.wait(1000);
+    records.submit("r2", [{ name: "base" }], { priority: 5 });
+    records.look();
+    expect(records.live().map(({ id }) => id)).toEqual(["r2-base-g1-s0-e1"]);
+    records.succeed(records.live()[0]!);
+    records.look();
+    expect(records.live().map(({ id }) => id)).toEqual(["r1-base-g1-s0-e1"]);
+  });
+
+  test("at most `concurrency` shards of a stage run at once, and others use the room", () => {
+    const records = new MemoryRecords([{ name: "wide", shards: 5, concurrency: 2 }, { name: "other" }]);
+    records.nodes[0]!.slots = 4;
+    records.look();
+    const running = () => records.live().map(({ shardId }) => shardId.replace("r1-", ""));
+    expect(running()).toEqual(["wide-g1-s0", "wide-g1-s1", "other-g1-s0"]);
+    records.succeed(records.liveOf("wide"));
+    records.look();
+    expect(running()).toEqual(["wide-g1-s1", "other-g1-s0", "wide-g1-s2"]);
+  });
+
+  test("NPUs of the fullest node are kept for an attempt that needs more than are free, and smaller ones go elsewhere", () => {
+    const records = new MemoryRecords([{ name: "small", shards: 2, npus: 2 }]);
+    records.nodes[0]!.npus = 8;
+    records.look();
+    records.wait(1000);
+    records.submit("r2", [{ name: "big", npus: 8 }]);
+    records.wait(1000);
+    records.submit("r3", [{ name: "late", npus: 1 }]);
+    records.look();
+    expect(records.live().map(({ id }) => id)).toEqual(["r1-small-g1-s0-e1", "r1-small-g1-s1-e1"]);
+    for (const attempt of records.live()) records.succeed(attempt);
+    records.look();
+    expect(records.live().map(({ id }) => id)).toEqual(["r2-big-g1-s0-e1"]);
+    records.nodes.push({ id: "n2", engines: ["process"], npus: 1, slots: 1, heartbeatAt: records.now });
+    records.look();
+    expect(records.live().map(({ id }) => id)).toContain("r3-late-g1-s0-e1");
+  });
+
+  test("ten thousand shards: a snapshot holds a window of those that wait, and the counts of all", () => {
+    const records = new MemoryRecords([
+      { name: "wide", shards: 10_000 },
+      { name: "after", needs: ["wide"] },
+    ]);
+    records.nodes[0]!.slots = 64;
+    records.window = 100;
+    let looks = 0;
+    while (records.stage("wide").state !== "SUCCEEDED") {
+      records.look();
+      for (const attempt of records.live()) if (attempt.shardId.includes("wide")) records.succeed(attempt);
+      if (looks++ > 400) throw new Error(records.states());
+    }
+    expect(records.attempts("wide")).toHaveLength(10_000);
+    expect(records.stage("after").state).toBe("RUNNING");
+  });
 });

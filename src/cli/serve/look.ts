@@ -3,10 +3,11 @@ import type { Log } from "../../core/log.ts";
 import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
 import { lookUpCache } from "../../records/cache.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
-import { type Bell, commitHappenings } from "../../records/happenings.ts";
+import { type Bell, commitHappenings, LostOffice } from "../../records/happenings.ts";
+import type { Office } from "../../records/leadership.ts";
 import { relayOutbox, sweepOutbox } from "../../records/outbox.ts";
-import { readSnapshot } from "../../records/snapshot.ts";
-import { reconcile } from "../../workflow/reconcile.ts";
+import { SnapshotReader } from "../../records/snapshot.ts";
+import { type ReconcilePorts, reconcile } from "../../workflow/reconcile.ts";
 import type { Policy } from "../../workflow/types.ts";
 
 const sweepEveryMs = 3_600_000;
@@ -16,8 +17,8 @@ export interface LookOptions {
   doorbell: Doorbell;
   policy: Policy;
   log: Log;
-  /** Since when this serve is the one that decides; undefined while another is. */
-  leadSince(): Date | undefined;
+  /** The office of this serve; undefined while another decides. */
+  office(): Office | undefined;
 }
 
 export interface Look {
@@ -29,28 +30,29 @@ export interface Look {
 }
 
 /** The reconciler with its hands: the records beneath it and the bells it rings. */
-export function createLook({ database, doorbell, policy, log, leadSince }: LookOptions): Look {
+export function createLook({ database, doorbell, policy, log, office }: LookOptions): Look {
   // A bell for the reconciler has been heard: the look it asked for goes on.
   const ring = () =>
     relayOutbox(database, async (topic, key) => topic === reconcileQueue || doorbell.ring(topic, key));
-  const ports = {
-    read: () => readSnapshot(database, policy.times.cooldown),
+  const reader = new SnapshotReader(database, policy.times.cooldown);
+  const portsOf = (term: number): ReconcilePorts => ({
+    read: () => reader.read(),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
-      const done = await commitHappenings(database, happenings, bells);
+      const done = await commitHappenings(database, happenings, { bells, term });
       if (done && bells.length > 0) await ring();
       return done;
     },
-  };
+  });
   let timer: NodeJS.Timeout | undefined;
   let later = () => {};
   let sweptAt = 0;
 
   const once = async (): Promise<void> => {
-    const since = leadSince();
-    if (!since) return;
+    const held = office();
+    if (!held) return;
     try {
-      const wakeAt = await reconcile(ports, policy, since, log);
+      const wakeAt = await reconcile(portsOf(held.term), policy, held.since, log);
       await ring();
       clearTimeout(timer);
       if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
@@ -59,8 +61,8 @@ export function createLook({ database, doorbell, policy, log, leadSince }: LookO
         await sweepOutbox(database, sweepEveryMs);
       }
     } catch (error) {
-      // Told once by the leadership, which notices first.
-      if (!isUnreachable(error)) throw error;
+      // Both are told once by the leadership, which notices first.
+      if (!isUnreachable(error) && !(error instanceof LostOffice)) throw error;
     }
   };
   return {

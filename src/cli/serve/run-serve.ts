@@ -40,12 +40,12 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
 
   const database = openDatabase(spec);
   const doorbell: Doorbell = new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
-  const leadSince = () => leadership.since;
-  const look = createLook({ database, doorbell, policy: policyOf(times), log, leadSince });
+  const office = () => leadership.office;
+  const look = createLook({ database, doorbell, policy: policyOf(times), log, office });
   const round = new AnswerRound(look.once, log);
   const wake = () => void round.call(undefined);
   look.onLater(wake);
-  const leadership = Leadership.start(spec, wake, log);
+  const leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
   const control = new Control({ database, times, wake, queueHealthy: () => doorbell.healthy() });
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
   const api = createApi(control, token, log);
