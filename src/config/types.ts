@@ -99,7 +99,7 @@ export type ModelConfig = JsonObject & {
 export type ClusterConfig = JsonObject & {
   name: string;
   /** Engine that starts attempts. */
-  engine: "process" | "container" | "slurm" | "kubernetes";
+  engine: "process" | "container" | "slurm" | "kubernetes" | "count";
   nodes: number;
   npus_per_node: number;
   /** Dense BF16 peak of one NPU in TFLOPS, for the cost estimate; null without NPUs. */

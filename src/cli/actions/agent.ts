@@ -11,6 +11,7 @@ import { nodeFacts } from "../../dispatch/agent/node-facts.ts";
 import { addressFromFile, ServeClient } from "../../dispatch/agent/serve-client.ts";
 import { containerPlace } from "../../dispatch/container/container-place.ts";
 import { containerSocket } from "../../dispatch/container/container-socket.ts";
+import { CountEngine } from "../../dispatch/count/count-engine.ts";
 import type { Doorbell } from "../../dispatch/doorbell/doorbell.ts";
 import type { Engine } from "../../dispatch/engine.ts";
 import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
@@ -68,7 +69,7 @@ async function enginesOf(home: string, slots: number, log: Log): Promise<Engine[
   const attempts = join(home, "attempts");
   const env = workerEnvironment(home, slots);
   const onStart = (pid: number) => endWithOwner(pid, "KILL", { group: true });
-  const engines: Engine[] = [new ProcessEngine({ attempts, env, onStart })];
+  const engines: Engine[] = [new ProcessEngine({ attempts, env, onStart }), new CountEngine(attempts)];
   const socket = containerSocket();
   if (socket === undefined) return engines;
   const { ContainerEngine } = await import("../../dispatch/container/container-engine.ts");

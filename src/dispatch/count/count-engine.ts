@@ -1,0 +1,56 @@
+import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
+import type { Engine, Launch, Observation } from "../engine.ts";
+
+/**
+ * Starts nothing: every attempt ends well at once, having counted itself, and makes no outputs. A stand-in for workers, to
+ * try and to measure what the control plane does around them.
+ */
+export class CountEngine implements Engine {
+  readonly name = "count";
+  private readonly attempts: string;
+
+  /** `attempts` is the folder of all attempts. */
+  constructor(attempts: string) {
+    this.attempts = attempts;
+  }
+
+  async start({ attempt, epoch, job }: Launch): Promise<void> {
+    const folder = this.folder(attempt);
+    if (folder.exit() !== undefined) return;
+    mkdirSync(folder.path, { recursive: true });
+    folder.write("job.json", job);
+    folder.write("engine.json", { engine: this.name });
+    const at = new Date().toISOString();
+    const summary = { text: "counted, nothing ran" };
+    const lines = [
+      { type: "started", at, attempt, epoch, pid: process.pid, program: "count (stand-in)" },
+      { type: "result", at, status: "succeeded", reason: "completed", metrics: { shards: 1 }, summary },
+    ];
+    // A start that was cut off is begun anew: its lines were not complete, or there would be an exit.
+    writeFileSync(folder.file("events.jsonl"), "");
+    appendFileSync(folder.file("events.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    folder.write("exit.json", { code: 0, signal: null, at });
+  }
+
+  async observe(attempt: string): Promise<Observation> {
+    const exit = this.folder(attempt).exit();
+    return exit === undefined ? { state: "lost" } : { state: "exited", exit };
+  }
+
+  /** What has ended when it begins cannot be stopped. */
+  async stop(): Promise<void> {}
+
+  async adopt(): Promise<string[]> {
+    return openAttempts(this.attempts, this.name);
+  }
+
+  async forget(attempt: string): Promise<void> {
+    const folder = this.folder(attempt);
+    if (existsSync(folder.path)) writeFileSync(folder.file("reported"), "");
+  }
+
+  private folder(attempt: string): AttemptFolder {
+    return new AttemptFolder(this.attempts, attempt);
+  }
+}
