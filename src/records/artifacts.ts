@@ -4,7 +4,7 @@ import type { Change } from "../core/changes.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import { type Database, databaseNow, type Writer } from "./database.ts";
 import { commitHappenings } from "./happenings.ts";
-import type { EventLine, LockedAttempt } from "./ingest.ts";
+import type { EventLine, LiveAttempt } from "./ingest.ts";
 import { inputArtifacts } from "./inputs.ts";
 
 /** An `artifact` or `checkpoint` line. `uri` says where the folder stays; without it, at `path`. */
@@ -26,7 +26,7 @@ export const defaultKeep = 3;
 /** Inserts of what the lines commit, by line. A line whose artifact is there already gives none. */
 export async function artifactChanges(
   writer: Writer,
-  attempt: LockedAttempt,
+  attempt: LiveAttempt,
   lines: CommitLine[],
   now: Date,
 ): Promise<Map<CommitLine, Change[]>> {
@@ -52,7 +52,7 @@ export async function artifactChanges(
   return changes;
 }
 
-function artifactRow(attempt: LockedAttempt, line: CommitLine, now: Date): ArtifactRow {
+function artifactRow(attempt: LiveAttempt, line: CommitLine, now: Date): ArtifactRow {
   const kind = line.type === "checkpoint" ? "checkpoint" : String(line.kind);
   const meta = line.type === "checkpoint" ? { cursor: line.cursor ?? {} } : (line.meta ?? {});
   return {
@@ -76,7 +76,7 @@ function artifactRow(attempt: LockedAttempt, line: CommitLine, now: Date): Artif
 /** A worker keeps its newest `keep` checkpoints and removes the others: what it removed is marked as gone. */
 async function addPruned(
   writer: Writer,
-  attempt: LockedAttempt,
+  attempt: LiveAttempt,
   changes: Map<CommitLine, Change[]>,
   now: Date,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import type { WorkerResult } from "../core/rows.ts";
-import { type Database, databaseNow } from "./database.ts";
+import type { Database } from "./database.ts";
 import { writeHappenings } from "./happenings.ts";
-import { lockAttempt } from "./ingest.ts";
+import { readLiveAttempt, whileItMoves } from "./ingest.ts";
 
 /** What an agent says when a worker is gone: a code or a signal, or neither, which is LOST. */
 export interface Exit {
@@ -19,20 +19,11 @@ export interface Exit {
  * @returns false, with nothing changed, when the epoch is stale or the attempt has ended; true again for a repeat
  */
 export async function recordExit(database: Database, attempt: string, exit: Exit): Promise<boolean> {
-  return database.$transaction(async (writer) => {
-    const row = await lockAttempt(writer, attempt, exit.epoch);
+  return whileItMoves(async () => {
+    const row = await readLiveAttempt(database, attempt, exit.epoch);
     if (!row) return false;
     if (row.exitedAt) return true;
-    const now = await databaseNow(writer);
-    const told: WorkerResult | undefined =
-      exit.reason === undefined
-        ? undefined
-        : {
-            status: "failed",
-            reason: exit.reason,
-            ...(exit.message === undefined ? {} : { message: exit.message }),
-          };
-    await writeHappenings(writer, [
+    await writeHappenings(database, [
       {
         runId: row.runId,
         stageId: row.stageId,
@@ -43,12 +34,12 @@ export async function recordExit(database: Database, attempt: string, exit: Exit
           {
             table: "Attempt",
             id: row.id,
-            expect: { epoch: row.epoch, exitedAt: null },
+            expect: { epoch: row.epoch, exitedAt: null, endedAt: null },
             set: {
-              exitedAt: now,
+              exitedAt: row.now,
               exitCode: exit.lost ? null : exit.code,
               signal: exit.lost ? null : exit.signal,
-              ...(told === undefined ? {} : { result: told }),
+              ...toldBy(exit),
             },
           },
         ],
@@ -56,4 +47,9 @@ export async function recordExit(database: Database, attempt: string, exit: Exit
     ]);
     return true;
   });
+}
+
+function toldBy({ reason, message }: Exit): { result?: WorkerResult } {
+  if (reason === undefined) return {};
+  return { result: { status: "failed", reason, ...(message === undefined ? {} : { message }) } };
 }

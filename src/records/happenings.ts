@@ -1,4 +1,5 @@
-import type { Change, Happening } from "../core/changes.ts";
+import type { Change, Expect, Happening } from "../core/changes.ts";
+import type { AttemptRow } from "../core/rows.ts";
 import { type Database, Prisma, type Writer } from "./database.ts";
 
 /** A guarded change met a row in another state or epoch: nothing of the transaction was applied. */
@@ -24,9 +25,30 @@ export interface Bell {
   key: string;
 }
 
+/** A guarded change of an attempt that is not in the log. */
+export interface QuietChange {
+  table: "Attempt";
+  id: string;
+  expect: Expect<AttemptRow & { acknowledged: number }>;
+  set: Partial<AttemptRow & { acknowledged: number }>;
+}
+
+/** One point of a curve. */
+export interface MetricRow {
+  attemptId: string;
+  stageId: string;
+  name: string;
+  step: number;
+  value: number;
+  at: string;
+}
+
 /** What is written together. */
 export interface Written {
   bells?: readonly Bell[];
+  /** Changes that no event tells, before all others: signs of life, and how far a file was read. */
+  quiet?: readonly QuietChange[];
+  metrics?: readonly MetricRow[];
   /** Term of the reconciler that writes; left out by everybody else. */
   term?: number;
 }
@@ -40,13 +62,14 @@ export interface Written {
 export async function writeHappenings(
   writer: Writer,
   happenings: readonly Happening[],
-  { bells = [], term }: Written = {},
+  { bells = [], quiet = [], metrics = [], term }: Written = {},
 ): Promise<void> {
-  if (happenings.length === 0 && bells.length === 0) return;
-  const changes = json(happenings.flatMap((happening) => happening.changes.map(toColumns)));
-  const events = json(happenings.map(toEvent));
+  if (happenings.length + bells.length + quiet.length + metrics.length === 0) return;
+  const told = happenings.flatMap((happening) => happening.changes.map(toColumns));
+  const [changes, events] = [json([...quiet, ...told]), json(happenings.map(toEvent))];
   try {
-    await writer.$executeRaw`select apply_happenings(${changes}::jsonb, ${events}::jsonb, ${json(bells)}::jsonb, ${term ?? null}::int)`;
+    await writer.$executeRaw`
+      select apply_happenings(${changes}::jsonb, ${events}::jsonb, ${json(metrics)}::jsonb, ${json(bells)}::jsonb, ${term ?? null}::int)`;
   } catch (error) {
     const { code, message } = sqlState(error);
     if (code === "LG001") throw new StaleWrite(message, error);

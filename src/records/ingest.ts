@@ -2,8 +2,8 @@ import type { Change, Happening } from "../core/changes.ts";
 import type { AttemptRow, AttemptState, WorkerResult } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 import { artifactChanges, type CommitLine } from "./artifacts.ts";
-import { type Database, databaseNow, type Writer } from "./database.ts";
-import { writeHappenings } from "./happenings.ts";
+import type { Database, Writer } from "./database.ts";
+import { type QuietChange, StaleWrite, writeHappenings } from "./happenings.ts";
 
 /** A line of a worker's event file (stages/_worker/protocol.schema.json), checked before it comes here. */
 export interface EventLine {
@@ -25,8 +25,8 @@ export type IngestReply =
   | { status: "stale" }
   | { status: "wrong_offset"; acknowledged: number };
 
-/** An attempt with what fences it, its shard row locked. */
-export interface LockedAttempt {
+/** A live attempt with what fences it, as of `now` of the database. */
+export interface LiveAttempt {
   id: string;
   shardId: string;
   epoch: number;
@@ -45,14 +45,18 @@ export interface LockedAttempt {
   desired: "RUN" | "STOP";
   /** How many checkpoints of an attempt stay. */
   keep: number | null;
+  now: Date;
 }
 
 const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
 
+/** Two reports of one attempt at once, or one beside a decision: what was read has moved, and it is read again. */
+const mostTries = 5;
+
 /**
- * Takes lines of an attempt's event file into the records, in one transaction: locks the shard row, checks epoch and
- * offset, inserts events, metrics and artifacts in batches, moves the acknowledged offset. Taking the same batch twice
- * changes nothing (`wrong_offset` tells where to go on); a stale epoch changes nothing, ever.
+ * Takes lines of an attempt's event file into the records: reads where the attempt stands, then writes events, metrics,
+ * artifacts, signs of life and the acknowledged offset in one guarded transaction. Taking the same batch twice changes
+ * nothing (`wrong_offset` tells where to go on); a stale epoch changes nothing, ever.
  */
 export async function ingestEvents(
   database: Database,
@@ -60,13 +64,12 @@ export async function ingestEvents(
   batch: EventBatch,
   times: Times,
 ): Promise<IngestReply> {
-  return database.$transaction(async (writer) => {
-    const row = await lockAttempt(writer, attempt, batch.epoch);
+  return whileItMoves(async () => {
+    const row = await readLiveAttempt(database, attempt, batch.epoch);
     if (!row) return { status: "stale" };
     const acknowledged = Number(row.acknowledged);
     if (batch.offset !== acknowledged) return { status: "wrong_offset", acknowledged };
-    const now = await databaseNow(writer);
-    if (batch.lines.length > 0 || batch.bytes > 0) await writeBatch(writer, row, batch, now, times);
+    if (batch.lines.length > 0 || batch.bytes > 0) await writeBatch(database, row, batch, times);
     return {
       status: "accepted",
       acknowledged: acknowledged + batch.bytes,
@@ -76,63 +79,79 @@ export async function ingestEvents(
   });
 }
 
-/** The live attempt of this epoch with its shard locked until the transaction ends; undefined when it is stale. */
-export async function lockAttempt(
+/** Does it again when a guard did not hold. @throws StaleWrite when it never does */
+export async function whileItMoves<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = mostTries; ; left--) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StaleWrite) || left === 1) throw error;
+    }
+  }
+}
+
+/** The live attempt of this epoch; undefined when it is stale. */
+export async function readLiveAttempt(
   writer: Writer,
   attempt: string,
   epoch: number,
-): Promise<LockedAttempt | undefined> {
-  const [row] = await writer.$queryRaw<LockedAttempt[]>`
+): Promise<LiveAttempt | undefined> {
+  const [row] = await writer.$queryRaw<LiveAttempt[]>`
     select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
            a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
            st.id as "stageId", st."runId", st.desired::text as desired,
-           (st.spec -> 'checkpoint' ->> 'keep')::int as keep
+           (st.spec -> 'checkpoint' ->> 'keep')::int as keep, clock_timestamp() as now
       from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
-     where a.id = ${attempt} for update of sh, a`;
+     where a.id = ${attempt}`;
   if (!row || row.epoch !== epoch || row.shardEpoch !== epoch || !liveStates.includes(row.state))
     return undefined;
   return row;
 }
 
 async function writeBatch(
-  writer: Writer,
-  row: LockedAttempt,
+  database: Database,
+  row: LiveAttempt,
   { lines, bytes }: EventBatch,
-  now: Date,
   times: Times,
 ): Promise<void> {
+  const { now } = row;
   const metrics = lines.filter((line) => line.type === "metric");
-  if (metrics.length > 0) {
-    await writer.metric.createMany({
-      data: metrics.map((line) => ({
-        attemptId: row.id,
-        stageId: row.stageId,
-        name: String(line.name),
-        step: Number(line.step),
-        value: Number(line.value),
-        at: new Date(line.at),
-      })),
-    });
-  }
   const commits = lines.filter((line) => line.type === "artifact" || line.type === "checkpoint");
-  const artifacts = await artifactChanges(writer, row, commits as CommitLine[], now);
+  const artifacts = await artifactChanges(database, row, commits as CommitLine[], now);
   const happenings = lines
     .filter((line) => !["heartbeat", "progress", "metric"].includes(line.type))
     .map((line) => tell(row, line, artifacts.get(line as CommitLine) ?? attemptChanges(row, line, now)));
   if (lines.length > 0) happenings.unshift(...becomesRunning(row, now));
-  await writeHappenings(writer, happenings);
-  await writer.attempt.update({
-    where: { id: row.id },
-    data: { acknowledged: { increment: bytes }, ...signsOfLife(row, lines, now, times) },
+  await writeHappenings(database, happenings, {
+    quiet: [readOn(row, bytes, signsOfLife(row, lines, now, times))],
+    metrics: metrics.map((line) => ({
+      attemptId: row.id,
+      stageId: row.stageId,
+      name: String(line.name),
+      step: Number(line.step),
+      value: Number(line.value),
+      at: line.at,
+    })),
   });
 }
 
-function tell(row: LockedAttempt, line: EventLine, changes: Change[]): Happening {
+/** The guard of all that is written for an attempt: it is live, and nobody else has reported meanwhile. */
+function readOn(row: LiveAttempt, bytes: number, set: QuietChange["set"]): QuietChange {
+  const acknowledged = Number(row.acknowledged);
+  return {
+    table: "Attempt",
+    id: row.id,
+    expect: { epoch: row.epoch, acknowledged, endedAt: null },
+    set: { ...set, acknowledged: acknowledged + bytes },
+  };
+}
+
+function tell(row: LiveAttempt, line: EventLine, changes: Change[]): Happening {
   const { type, ...data } = line;
   return { runId: row.runId, stageId: row.stageId, attemptId: row.id, type: `worker.${type}`, data, changes };
 }
 
-function attemptChanges(row: LockedAttempt, line: EventLine, now: Date): Change[] {
+function attemptChanges(row: LiveAttempt, line: EventLine, now: Date): Change[] {
   const set: Partial<AttemptRow> = {};
   if (line.type === "phase") Object.assign(set, { phase: String(line.phase), phaseAt: now });
   if (line.type === "result") {
@@ -144,7 +163,7 @@ function attemptChanges(row: LockedAttempt, line: EventLine, now: Date): Change[
 }
 
 /** The first line of an attempt, or the first after a silence. */
-function becomesRunning(row: LockedAttempt, now: Date): Happening[] {
+function becomesRunning(row: LiveAttempt, now: Date): Happening[] {
   if (row.state !== "DISPATCHING" && row.state !== "UNREACHABLE") return [];
   const change: Change = {
     table: "Attempt",
@@ -156,7 +175,7 @@ function becomesRunning(row: LockedAttempt, now: Date): Happening[] {
   return [{ runId: row.runId, stageId: row.stageId, attemptId: row.id, type, changes: [change] }];
 }
 
-function signsOfLife(row: LockedAttempt, lines: EventLine[], now: Date, times: Times) {
+function signsOfLife(row: LiveAttempt, lines: EventLine[], now: Date, times: Times) {
   if (lines.length === 0) return {};
   const alive = { heartbeatAt: now, leaseUntil: new Date(now.getTime() + times.lease) };
   const last = lines.findLast((line) => line.type === "progress");
@@ -168,7 +187,7 @@ function signsOfLife(row: LockedAttempt, lines: EventLine[], now: Date, times: T
 }
 
 /** Exponential mean (weight 0.2 for the newest) of the milliseconds one step takes. */
-function smoothedStepMs(row: LockedAttempt, step: number, now: Date): number | null {
+function smoothedStepMs(row: LiveAttempt, step: number, now: Date): number | null {
   if (row.step === null || row.stepAt === null || step < row.step) return row.stepMs;
   const newest = (now.getTime() - row.stepAt.getTime()) / (step - row.step);
   return row.stepMs === null ? newest : 0.8 * row.stepMs + 0.2 * newest;

@@ -1,5 +1,6 @@
 import { type ArtifactRow, newestOfShard } from "../core/rows.ts";
 import type { Writer } from "./database.ts";
+import { reviveRow } from "./revive.ts";
 
 /** An artifact bound to an input of a stage, with the name of the stage it comes from. */
 export interface InputArtifact {
@@ -8,30 +9,32 @@ export interface InputArtifact {
   artifact: ArtifactRow;
 }
 
-interface BoundStage {
-  inputs?: { kind: string; stage: string | null }[];
-}
-
 /**
  * The committed artifacts of a stage's inputs, in bound order, shards in order. A needed stage means its newest
  * generation; one that was SKIPPED hands on those of the stage it was cached from.
  */
 export async function inputArtifacts(writer: Writer, stageId: string): Promise<InputArtifact[]> {
-  const stage = await writer.stage.findUniqueOrThrow({ where: { id: stageId } });
-  const bound = (stage.spec as BoundStage).inputs?.filter((input) => input.stage !== null) ?? [];
-  const needed = await writer.stage.findMany({
-    where: { runId: stage.runId, name: { in: bound.map((input) => input.stage as string) } },
-    orderBy: { generation: "desc" },
+  const rows = await writer.$queryRaw<{ place: bigint; kind: string; stage: string; artifact: object }[]>`
+    with stage as (select * from "Stage" where id = ${stageId}),
+    bound as (
+      select i.place, i.input ->> 'kind' as kind, i.input ->> 'stage' as stage
+        from stage, jsonb_array_elements(stage.spec -> 'inputs') with ordinality as i (input, place)
+       where i.input ->> 'stage' is not null),
+    sources as (
+      select distinct on (s.name) s.name, coalesce(s."cachedFrom", s.id) as id
+        from "Stage" s join stage on stage."runId" = s."runId"
+       where s.name in (select bound.stage from bound) order by s.name, s.generation desc)
+    select bound.place, bound.kind, bound.stage, to_json(a) as artifact
+      from bound join sources on sources.name = bound.stage
+      join "Artifact" a on a."stageId" = sources.id and a.kind = bound.kind
+     order by bound.place, a.shard, a."committedAt"`;
+  const inputs = rows.map((row) => ({ ...row, artifact: reviveRow<ArtifactRow>(row.artifact) }));
+  const places = [...new Set(inputs.map(({ place }) => place))];
+  return places.flatMap((place) => {
+    const [first, ...rest] = inputs.filter((input) => input.place === place);
+    const { kind, stage } = first!;
+    return newestOfShard([first!, ...rest].map(({ artifact }) => artifact)).map((artifact) => {
+      return { kind, stage, artifact };
+    });
   });
-  const sources = new Map<string, string>();
-  for (const row of needed) if (!sources.has(row.name)) sources.set(row.name, row.cachedFrom ?? row.id);
-  const artifacts = await writer.artifact.findMany({
-    where: { stageId: { in: [...sources.values()] }, kind: { not: "checkpoint" } },
-    orderBy: [{ shard: "asc" }, { committedAt: "asc" }],
-  });
-  return bound.flatMap((input) =>
-    newestOfShard(artifacts)
-      .filter((row) => row.kind === input.kind && row.stageId === sources.get(input.stage as string))
-      .map((artifact) => ({ kind: input.kind, stage: input.stage as string, artifact })),
-  );
 }

@@ -2,6 +2,7 @@ import { LegaloneError } from "../core/errors.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import type { Database } from "./database.ts";
 import { type InputArtifact, inputArtifacts } from "./inputs.ts";
+import { reviveRow } from "./revive.ts";
 
 /** The rows a launch is made from. */
 export interface LaunchRows {
@@ -17,25 +18,31 @@ export interface LaunchRows {
   devices: number[];
 }
 
+interface Row {
+  attempt: LaunchRows["attempt"] & { resumeFrom: string | null };
+  shard: LaunchRows["shard"];
+  stage: Omit<LaunchRows["stage"], "startedAt"> & { startedAt: string | null };
+  run: LaunchRows["run"];
+  shards: number;
+  devices: number[];
+}
+
 /** Reads what is needed to start a live attempt. @throws LegaloneError E_NOT_FOUND */
 export async function readLaunch(database: Database, attemptId: string): Promise<LaunchRows> {
-  const attempt = await database.attempt.findUnique({
-    where: { id: attemptId, endedAt: null },
-    include: {
-      leases: { where: { device: { gte: 0 } }, orderBy: { device: "asc" } },
-      shard: { include: { stage: { include: { run: true, _count: { select: { shards: true } } } } } },
-    },
-  });
-  if (!attempt) throw new LegaloneError("E_NOT_FOUND", `no live attempt ${attemptId}`);
-  const { shard, leases, resumeFrom } = attempt;
+  const [row] = await database.$queryRaw<Row[]>`
+    select to_json(a) as attempt, to_json(sh) as shard, to_json(st) as stage,
+           json_build_object('id', r.id, 'config', r.config) as run,
+           (select count(*)::int from "Shard" o where o."stageId" = st.id) as shards,
+           array(select device from "Lease" l where l."attemptId" = a.id and device >= 0 order by device) as devices
+      from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
+      join "Run" r on r.id = st."runId"
+     where a.id = ${attemptId} and a."endedAt" is null`;
+  if (!row) throw new LegaloneError("E_NOT_FOUND", `no live attempt ${attemptId}`);
+  const { resumeFrom } = row.attempt;
   return {
-    attempt,
-    shard,
-    stage: shard.stage,
-    run: shard.stage.run,
-    shards: shard.stage._count.shards,
-    inputs: await inputArtifacts(database, shard.stageId),
+    ...row,
+    stage: reviveRow<LaunchRows["stage"]>(row.stage),
+    inputs: await inputArtifacts(database, row.stage.id),
     resume: resumeFrom ? await database.artifact.findUnique({ where: { id: resumeFrom } }) : null,
-    devices: leases.map((lease) => lease.device),
   };
 }

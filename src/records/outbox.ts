@@ -10,6 +10,9 @@ export async function relayOutbox(
   ring: (topic: string, key: string) => Promise<boolean>,
   limit = 100,
 ): Promise<number> {
+  // Mostly there is none: a look that costs nothing.
+  const [any] = await database.$queryRaw<object[]>`select from "Outbox" where "publishedAt" is null limit 1`;
+  if (!any) return 0;
   return database.$transaction(async (writer) => {
     const rows = await writer.$queryRaw<{ id: bigint; topic: string; key: string }[]>`
       select id, topic, key from "Outbox" where "publishedAt" is null
@@ -24,6 +27,24 @@ export async function relayOutbox(
     }
     return rung.length;
   });
+}
+
+/**
+ * Rings bells that were just put into the outbox, at once and side by side, and marks those that rang; the relay rings the
+ * others again.
+ */
+export async function ringNow(
+  database: Database,
+  bells: readonly { topic: string; key: string }[],
+  ring: (topic: string, key: string) => Promise<boolean>,
+): Promise<void> {
+  const rung = await Promise.all(bells.map(({ topic, key }) => ring(topic, key)));
+  const done = bells.filter((_, i) => rung[i]);
+  if (done.length === 0) return;
+  const [topics, keys] = [done.map(({ topic }) => topic), done.map(({ key }) => key)];
+  await database.$executeRaw`
+    update "Outbox" o set "publishedAt" = clock_timestamp() from unnest(${topics}::text[], ${keys}::text[]) as b (topic, key)
+     where o.topic = b.topic and o.key = b.key and o."publishedAt" is null`;
 }
 
 /** Forgets bells older than `ageMs`: the reconciler and the agents have looked since, rung or not. */

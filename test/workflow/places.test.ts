@@ -76,20 +76,20 @@ describe("places", () => {
     expect(records.live().map(({ id }) => id)).toContain("r3-late-g1-s0-e1");
   });
 
-  test("ten thousand shards: a snapshot holds a window of those that wait, and the counts of all", () => {
+  test("a wide stage: a snapshot holds a window of those that wait, and the counts of all", () => {
     const records = new MemoryRecords([
-      { name: "wide", shards: 10_000 },
+      { name: "wide", shards: 1_000 },
       { name: "after", needs: ["wide"] },
     ]);
     records.nodes[0]!.slots = 64;
-    records.window = 100;
+    records.window = 80;
     let looks = 0;
     while (records.stage("wide").state !== "SUCCEEDED") {
       records.look();
       for (const attempt of records.live()) if (attempt.shardId.includes("wide")) records.succeed(attempt);
       if (looks++ > 400) throw new Error(records.states());
     }
-    expect(records.attempts("wide")).toHaveLength(10_000);
+    expect(records.attempts("wide")).toHaveLength(1_000);
     expect(records.stage("after").state).toBe("RUNNING");
   });
 });

@@ -47,9 +47,10 @@ BEGIN
 END
 $$;
 
--- Applies changes in order, tells them in the log, and puts bells into the outbox; all of it or, when one change is
--- stale, nothing. With a term it is the reconciler that writes: it must hold the office still (SQLSTATE LG002).
-CREATE FUNCTION "apply_happenings"(changes jsonb, events jsonb, bells jsonb, term int) RETURNS void LANGUAGE plpgsql AS $$
+-- Applies changes in order, tells events in the log, takes metrics and puts bells into the outbox; all of it or, when one
+-- change is stale, nothing. With a term it is the reconciler that writes: it must hold the office still (SQLSTATE LG002),
+-- and need not be told of what it does itself.
+CREATE FUNCTION "apply_happenings"(changes jsonb, events jsonb, metrics jsonb, bells jsonb, term int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     change jsonb;
 BEGIN
@@ -65,11 +66,16 @@ BEGIN
     INSERT INTO "Event" ("runId", "stageId", "attemptId", "type", "data")
         SELECT e.value ->> 'runId', e.value ->> 'stageId', e.value ->> 'attemptId', e.value ->> 'type', e.value -> 'data'
           FROM jsonb_array_elements(events) WITH ORDINALITY AS e (value, n) ORDER BY n;
+    INSERT INTO "Metric" ("attemptId", "stageId", "name", "step", "value", "at")
+        SELECT * FROM jsonb_to_recordset(metrics)
+            AS m ("attemptId" text, "stageId" text, "name" text, "step" int, "value" float8, "at" timestamptz);
     IF jsonb_array_length(bells) > 0 THEN
         INSERT INTO "Outbox" ("topic", "key", "payload")
             SELECT b.value ->> 'topic', b.value ->> 'key', '{}'::jsonb FROM jsonb_array_elements(bells) WITH ORDINALITY AS b (value, n) ORDER BY n
             ON CONFLICT ("topic", "key") DO NOTHING;
-        PERFORM pg_notify('legalone', '');
+        IF term IS NULL THEN
+            PERFORM pg_notify('legalone', '');
+        END IF;
     END IF;
 END
 $$;

@@ -5,7 +5,7 @@ import { lookUpCache } from "../../records/cache.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
 import { type Bell, commitHappenings, LostOffice } from "../../records/happenings.ts";
 import type { Office } from "../../records/leadership.ts";
-import { relayOutbox, sweepOutbox } from "../../records/outbox.ts";
+import { relayOutbox, ringNow, sweepOutbox } from "../../records/outbox.ts";
 import { SnapshotReader } from "../../records/snapshot.ts";
 import { type ReconcilePorts, reconcile } from "../../workflow/reconcile.ts";
 import type { Policy } from "../../workflow/types.ts";
@@ -32,15 +32,14 @@ export interface Look {
 /** The reconciler with its hands: the records beneath it and the bells it rings. */
 export function createLook({ database, doorbell, policy, log, office }: LookOptions): Look {
   // A bell for the reconciler has been heard: the look it asked for goes on.
-  const ring = () =>
-    relayOutbox(database, async (topic, key) => topic === reconcileQueue || doorbell.ring(topic, key));
+  const ring = async (topic: string, key: string) => topic === reconcileQueue || doorbell.ring(topic, key);
   const reader = new SnapshotReader(database, policy.times.cooldown);
   const portsOf = (term: number): ReconcilePorts => ({
     read: () => reader.read(),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
       const done = await commitHappenings(database, happenings, { bells, term });
-      if (done && bells.length > 0) await ring();
+      if (done && bells.length > 0) await ringNow(database, bells, ring);
       return done;
     },
   });
@@ -53,7 +52,7 @@ export function createLook({ database, doorbell, policy, log, office }: LookOpti
     if (!held) return;
     try {
       const wakeAt = await reconcile(portsOf(held.term), policy, held.since, log);
-      await ring();
+      await relayOutbox(database, ring);
       clearTimeout(timer);
       if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
       if (Date.now() - sweptAt > sweepEveryMs) {
