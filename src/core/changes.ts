@@ -1,3 +1,4 @@
+import type { EventType } from "./event-types.ts";
 import type { TableName, Tables } from "./rows.ts";
 
 /** A condition on a row: each named field has this value, or one of these. */
@@ -25,7 +26,7 @@ export interface Happening {
   runId: string;
   stageId?: string;
   attemptId?: string;
-  type: string;
+  type: EventType;
   data?: Record<string, unknown>;
   changes: Change[];
 }

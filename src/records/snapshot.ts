@@ -18,8 +18,8 @@ export interface Snapshot extends OpenRows {
   now: Date;
 }
 
-/** Waiting shards of a stage that are read at once: those that can be placed in one look, and then some. */
-const window = 1000;
+/** Waiting shards of a stage that are read at once: as many as the nodes could take, and so many more. */
+const spare = 100;
 
 /**
  * Reads what is to be decided from, in one statement and so as of one moment. What never changes of a run and a stage
@@ -97,7 +97,8 @@ function list(rows: Prisma.Sql): Prisma.Sql {
 
 /**
  * A stage is `closing` when nothing of it waits and every worker it had has left: only then may this look end it well,
- * and needs all its shards and outputs. A `source` is a stage whose outputs a waiting stage of its run is to get.
+ * and needs all its shards and outputs. Of results only the metrics are read, which gates are measured by: summaries of ten
+ * thousand shards are large. A `source` is a stage whose outputs a waiting stage of its run is to get.
  */
 function statement(cooldownMs: number, known: { runs: string[]; stages: string[] }): Prisma.Sql {
   return Prisma.sql`
@@ -126,8 +127,10 @@ select case when not exists (select from runs) then null else json_build_object(
     from "Run" r join runs using (id)`)},
 'stages', ${list(Prisma.sql`
   select st.id, st."runId", st.name, st.kind, st.generation, st.position, st.state, st.desired, st."codeHash", st."cacheKey",
-         st."cachedFrom", st.fresh, st."startFrom", st.reason, st.cause, st.message, st.result, st."createdAt", st."startedAt",
-         st."endedAt", case when st.id = any(${known.stages}::text[]) then null else st.spec end as spec
+         st."cachedFrom", st.fresh, st."startFrom", st.reason, st.cause, st.message, st."createdAt", st."startedAt",
+         st."endedAt", case when st.id = any(${known.stages}::text[]) then null else st.spec end as spec,
+         case when st.result is not null then jsonb_build_object('metrics', st.result -> 'metrics', 'summary', '{}'::jsonb) end
+           as result
     from stages st order by st."runId", st.position`)},
 'shards', ${list(Prisma.sql`
   select sh.* from "Shard" sh join stages st on st.id = sh."stageId"
@@ -136,7 +139,7 @@ select case when not exists (select from runs) then null else json_build_object(
   select w.* from stages st cross join lateral (
     select * from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
        and (sh."notBefore" is null or sh."notBefore" <= (select now from clock))
-     order by sh.index limit ${window}) w
+     order by sh.index limit (select ${spare}::int + coalesce(sum(slots + npus), 0) from "Node")) w
    where st."endedAt" is null and st.desired = 'RUN'`)},
 'tallies', ${list(Prisma.sql`select * from tallies`)},
 'nextTryAt', (select min(sh."notBefore") from "Shard" sh join stages st on st.id = sh."stageId"

@@ -47,7 +47,7 @@ function endWaiting(
   world.record({
     runId: stage.runId,
     stageId: stage.id,
-    type: `shards.${state.toLowerCase()}`,
+    type: state === "FAILED" ? "shards.failed" : "shards.cancelled",
     data: { shards: world.tallies.of(stage.id, "PENDING") },
     changes: [{ table: "Shard", all: { stageId: stage.id, state: "PENDING" }, set: { state } }, ...more],
   });

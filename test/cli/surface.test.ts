@@ -7,6 +7,7 @@ import { buildProgram } from "../../src/cli/program.ts";
 import { pipelineSchema } from "../../src/config/pipeline-schema.ts";
 import { errorCodes } from "../../src/core/error-codes.ts";
 import { ExitCode } from "../../src/core/errors.ts";
+import { eventTypes } from "../../src/core/event-types.ts";
 import { packageRoot } from "../../src/core/paths.ts";
 
 // What scripts of other people hold on to. A change here is a change of the product: update surface.txt on purpose,
@@ -28,6 +29,7 @@ it("has the commands, flags, exit codes, keys and events that people rely on", a
     ),
     ...section("keys of a pipeline file", keys(z.toJSONSchema(pipelineSchema, { io: "input" }) as Schema)),
     ...section("events of a worker", eventLines()),
+    ...section("events of the control plane", [...eventTypes]),
   ];
   await expect(lines.join("\n")).toMatchFileSnapshot("surface.txt");
 });

@@ -62,7 +62,7 @@ export class MemoryRecords {
 
   /** A change by somebody else: an agent, a user. */
   set<T extends TableName>(table: T, id: string, set: object): void {
-    this.commit({ runId: "r1", type: "test", changes: [{ table, id, expect: {}, set } as Change] });
+    this.commit({ runId: "r1", type: "worker.test", changes: [{ table, id, expect: {}, set } as Change] });
   }
 
   private check(change: Change): void {
@@ -198,7 +198,7 @@ export class MemoryRecords {
       goneAt: null,
       ...more,
     };
-    this.commit({ runId: "r1", type: "test", changes: [{ table: "Artifact", insert }] });
+    this.commit({ runId: "r1", type: "worker.test", changes: [{ table: "Artifact", insert }] });
   }
 
   /** The worker commits its outputs and leaves. */

@@ -52,9 +52,11 @@ test("a holder that no longer renews is put out of office, and what it still wri
     .poll(async () => (await next.database.stage.findFirstOrThrow({ where: { runId: run } })).state)
     .toBe("READY");
   const late = openDatabase(servers.database);
-  const write = commitHappenings(late, [{ runId: run, type: "late", changes: [] }], { term: rows[0]!.term });
+  const write = commitHappenings(late, [{ runId: run, type: "worker.late", changes: [] }], {
+    term: rows[0]!.term,
+  });
   await expect(write).rejects.toBeInstanceOf(LostOffice);
-  expect(await late.event.count({ where: { type: "late" } })).toBe(0);
+  expect(await late.event.count({ where: { type: "worker.late" } })).toBe(0);
   await late.$disconnect();
   await next.stop();
 });
