@@ -70,6 +70,7 @@ export async function ingestEvents(
     const acknowledged = Number(row.acknowledged);
     if (batch.offset !== acknowledged) return { status: "wrong_offset", acknowledged };
     if (batch.lines.length > 0 || batch.bytes > 0) await writeBatch(database, row, batch, times);
+    else await noteAlive(database, row, times);
     return {
       status: "accepted",
       acknowledged: acknowledged + batch.bytes,
@@ -146,6 +147,19 @@ function readOn(row: LiveAttempt, bytes: number, set: QuietChange["set"]): Quiet
   };
 }
 
+/**
+ * An empty batch: the agent has the attempt and is busy for it, bringing its inputs or its outputs. That renews the lease
+ * and begins nothing: an attempt becomes RUNNING by its worker's first line.
+ */
+async function noteAlive(database: Database, row: LiveAttempt, times: Times): Promise<void> {
+  const back = row.state === "UNREACHABLE" ? becomesRunning(row, row.now) : [];
+  await writeHappenings(database, back, { quiet: [readOn(row, 0, renewed(row.now, times))] });
+}
+
+function renewed(now: Date, times: Times) {
+  return { heartbeatAt: now, leaseUntil: new Date(now.getTime() + times.lease) };
+}
+
 function tell(row: LiveAttempt, line: EventLine, changes: Change[]): Happening {
   const { type, ...data } = line;
   return { runId: row.runId, stageId: row.stageId, attemptId: row.id, type: `worker.${type}`, data, changes };
@@ -177,7 +191,7 @@ function becomesRunning(row: LiveAttempt, now: Date): Happening[] {
 
 function signsOfLife(row: LiveAttempt, lines: EventLine[], now: Date, times: Times) {
   if (lines.length === 0) return {};
-  const alive = { heartbeatAt: now, leaseUntil: new Date(now.getTime() + times.lease) };
+  const alive = renewed(now, times);
   const last = lines.findLast((line) => line.type === "progress");
   if (!last) return alive;
   const step = Number(last.step);

@@ -1,3 +1,4 @@
+import { Artifacts } from "../../src/cli/serve/artifacts.ts";
 import { Control } from "../../src/cli/serve/control.ts";
 import { createLook } from "../../src/cli/serve/look.ts";
 import { policyOf } from "../../src/cli/serve/policy.ts";
@@ -20,10 +21,14 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-/** Serve within the test's process, at a hundredth of all times: records, reconciler, HTTP; timers for bells. */
+/**
+ * Serve within the test's process, at a hundredth of all times: records, reconciler, HTTP; timers for bells. With `home`
+ * it has a store there for agents of other folders.
+ */
 export async function startControlPlane(
   spec: ConnectionSpec,
   more: Partial<Times> = {},
+  home?: string,
 ): Promise<ControlPlane> {
   await migrate(spec);
   const times = { ...readTimes({ LEGALONE_TIME_SCALE: "0.01" }), ...more };
@@ -53,7 +58,12 @@ export async function startControlPlane(
     leaseMs: times.lead,
   });
   const token = "test-token-test-token";
-  const api = createApi(new Control({ database, times, wake, queueHealthy: () => false }), token, log);
+  const artifacts = home === undefined ? undefined : new Artifacts(database, home);
+  const control = new Control({
+    ...{ database, times, wake, queueHealthy: () => false },
+    ...(artifacts === undefined ? {} : { artifacts }),
+  });
+  const api = createApi(control, token, log, artifacts);
   const address = await api.listen({ host: "127.0.0.1", port: 0 });
   doorbell.listen("reconcile", () => round.call(undefined), { everyMs: times.reconcile });
   await gained;

@@ -25,10 +25,10 @@ export interface Servers {
  * A fresh workspace in a temporary folder, removed by remove() and, when the test runner is killed, soon
  * after its end. Sets LEGALONE_HOME and LEGALONE_OWNER_PID and unsets the addresses of outside servers.
  */
-export function openWorkspace(): TestWorkspace {
+export function openWorkspace({ mode = 0o711 } = {}): TestWorkspace {
   const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
-  // As root PostgreSQL runs as another user, who must get in.
-  chmodSync(home, 0o711);
+  // As root PostgreSQL runs as another user, who must get in (or find its data elsewhere).
+  chmodSync(home, mode);
   process.env.LEGALONE_HOME = home;
   process.env.LEGALONE_OWNER_PID = String(process.pid);
   delete process.env.LEGALONE_DATABASE_URL;
@@ -48,8 +48,8 @@ export function openWorkspace(): TestWorkspace {
 }
 
 /** A real PostgreSQL (empty database) and a real Valkey of this test file's own. Takes 0.3 s. */
-export async function startServers(): Promise<Servers> {
-  const { home, remove } = openWorkspace();
+export async function startServers({ mode = 0o711 } = {}): Promise<Servers> {
+  const { home, remove } = openWorkspace({ mode });
   const [database, redis] = await Promise.all([startPostgres(home), startValkey(home)]);
   const stop = async () => {
     await Promise.all([stopPostgres(home), stopValkey(home)]);

@@ -1,14 +1,17 @@
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { buildHash } from "../../core/build.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { createLog, type Log } from "../../core/log.ts";
-import { workspace } from "../../core/paths.ts";
+import { modelsFolder, workspace } from "../../core/paths.ts";
 import { readTimes } from "../../core/times.ts";
 import { Agent } from "../../dispatch/agent/agent.ts";
+import { ArtifactClient } from "../../dispatch/agent/far/artifact-client.ts";
+import { FarStore } from "../../dispatch/agent/far/far-store.ts";
 import { imagePrograms, launchOf, localPrograms, workerEnvironment } from "../../dispatch/agent/launching.ts";
 import { nodeFacts } from "../../dispatch/agent/node-facts.ts";
-import { addressFromFile, ServeClient } from "../../dispatch/agent/serve-client.ts";
+import { addressFromFile, type ServeAddress, ServeClient } from "../../dispatch/agent/serve-client.ts";
 import { containerPlace } from "../../dispatch/container/container-place.ts";
 import { containerSocket } from "../../dispatch/container/container-socket.ts";
 import { CountEngine } from "../../dispatch/count/count-engine.ts";
@@ -32,6 +35,8 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const home = workspace();
   const node = nodeName(options.node);
   const { slots } = options;
+  const elsewhere = serveElsewhere(options);
+  const find = addressOf(elsewhere, home);
   const log = createLog({ fields: { agent: node } });
   await takeNote(home, node);
   const engines = await enginesOf(home, slots, log);
@@ -39,14 +44,16 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     node,
     home,
     engines,
-    client: clientFor(serveElsewhere(options), home),
+    client: new ServeClient(find),
     doorbell: await doorbellFor(options, home, log),
     facts: () => ({
       pid: process.pid,
       build: buildHash(),
       engines: engines.map(({ name }) => name),
       ...nodeFacts(home, slots),
+      ...(elsewhere === undefined ? {} : { workspace: workspaceName(home) }),
     }),
+    ...(elsewhere === undefined ? {} : { farStore: farStore(find, home, log) }),
     launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
     faultsOf: faultsOfEvent,
     log,
@@ -101,8 +108,8 @@ function serveElsewhere(options: AgentCommand): string | undefined {
   return options.serve ?? (process.env.LEGALONE_SERVE_URL || undefined);
 }
 
-function clientFor(url: string | undefined, home: string): ServeClient {
-  if (url === undefined) return new ServeClient(() => addressFromFile(join(home, "serve.json")));
+function addressOf(url: string | undefined, home: string): () => ServeAddress {
+  if (url === undefined) return () => addressFromFile(join(home, "serve.json"));
   const token = process.env.LEGALONE_TOKEN;
   if (!token)
     throw new LegaloneError(
@@ -112,7 +119,20 @@ function clientFor(url: string | undefined, home: string): ServeClient {
         hint: "It stands in serve.json of that machine's workspace.",
       },
     );
-  return new ServeClient(() => ({ address: url, token }));
+  return () => ({ address: url, token });
+}
+
+function farStore(find: () => ServeAddress, home: string, log: Log): FarStore {
+  return new FarStore({ client: new ArtifactClient(find), home, models: modelsFolder(), log });
+}
+
+/** What serve named its folder: an agent that finds the same name in its own shares it. */
+function workspaceName(home: string): string {
+  try {
+    return readFileSync(join(home, "workspace.id"), "utf8").trim();
+  } catch {
+    return "";
+  }
 }
 
 /** A node far away that has no queue works by its timer. */

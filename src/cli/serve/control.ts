@@ -1,5 +1,6 @@
 import { buildHash } from "../../core/build.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import { modelsFolder } from "../../core/paths.ts";
 import type { Times } from "../../core/times.ts";
 import type {
   ControlPort,
@@ -11,6 +12,8 @@ import type {
   SyncReply,
   SyncRequest,
 } from "../../dispatch/api/contract.ts";
+import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
+import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
 import { defaultKeep } from "../../records/artifacts.ts";
 import { type Database, databaseError } from "../../records/database.ts";
 import { recordExit } from "../../records/exits.ts";
@@ -18,10 +21,13 @@ import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
 import { type NodeAttempt, syncNode } from "../../records/nodes.ts";
 import { launchOf } from "../../workflow/launch.ts";
+import type { Artifacts } from "./artifacts.ts";
 
 export interface ControlOptions {
   database: Database;
   times: Times;
+  /** For agents of other machines; without it every agent counts as one of this workspace. */
+  artifacts?: Artifacts;
   /** Looks at the rows soon. */
   wake(): void;
   queueHealthy(): boolean;
@@ -36,9 +42,17 @@ export class Control implements ControlPort {
   }
 
   async sync(node: string, { agent, attempts: held }: SyncRequest): Promise<SyncReply> {
-    const { database, times, wake } = this.#options;
+    const { database, times, wake, artifacts } = this.#options;
+    const { workspace } = agent;
+    const far = artifacts !== undefined && workspace !== undefined && workspace !== artifacts.workspace;
+    const store = far ? "far" : "shared";
     return guarded(async () => {
-      const { attempts, isNew } = await syncNode(database, node, agent, times.nodeSilence);
+      const { attempts, isNew } = await syncNode(
+        database,
+        node,
+        { ...agent, info: { ...agent.info, store } },
+        times.nodeSilence,
+      );
       const named = new Set(held.map(({ attempt, epoch }) => `${attempt} ${epoch}`));
       const isHeld = ({ id, epoch }: NodeAttempt) => named.has(`${id} ${epoch}`);
       const vanished = attempts.filter((attempt) => !isHeld(attempt) && this.#hasVanished(attempt));
@@ -49,13 +63,16 @@ export class Control implements ControlPort {
       const fresh = attempts.filter(
         (attempt) => attempt.state === "DISPATCHING" && !attempt.exitedAt && !isHeld(attempt),
       );
+      const launches = await Promise.all(fresh.map(({ id }) => this.#launch(id)));
       return {
-        assignments: await Promise.all(fresh.map(({ id }) => this.#launch(id))),
+        assignments: far ? launches.map((spec) => farLaunch(spec, modelsFolder())) : launches,
         stop: attempts
           .filter((attempt) => attempt.state === "STOPPING" && isHeld(attempt))
           .map(({ id }) => ({ attempt: id, graceSeconds: times.stop / 1000 })),
         known: attempts.filter(isHeld).map(({ id }) => id),
         intervalSeconds: times.sync / 1000,
+        store,
+        build: buildHash(),
       };
     });
   }
@@ -71,8 +88,17 @@ export class Control implements ControlPort {
   }
 
   async ingest(attempt: string, batch: EventBatch): Promise<IngestReply> {
-    const { database, times } = this.#options;
-    return guarded(() => ingestEvents(database, attempt, batch, times));
+    const { database, times, artifacts } = this.#options;
+    const take = (housed: EventBatch) => ingestEvents(database, attempt, housed, times);
+    return guarded(async () => {
+      if (artifacts === undefined) return take(batch);
+      const reply = await artifacts.housed(batch, take);
+      const pruned = batch.lines.some(
+        ({ type, uri }) => type === "checkpoint" && storedHash(uri) !== undefined,
+      );
+      if (pruned && reply.status === "accepted") await artifacts.dropPruned(attempt);
+      return reply;
+    });
   }
 
   async exit(attempt: string, { epoch, code, signal, lost, reason, message }: ExitReport): Promise<boolean> {

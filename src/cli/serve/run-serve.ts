@@ -19,6 +19,7 @@ import { databaseSpec, queuePrefix, queueSpec } from "../../services/addresses.t
 import { readDaemon, writeDaemon } from "../../services/daemon.ts";
 import { withLock } from "../../services/lock.ts";
 import { leaveWithOwner } from "../../services/owner.ts";
+import { Artifacts } from "./artifacts.ts";
 import { Control } from "./control.ts";
 import { createLook } from "./look.ts";
 import { policyOf } from "./policy.ts";
@@ -46,13 +47,15 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   const wake = () => void round.call(undefined);
   look.onLater(wake);
   const leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
-  const control = new Control({ database, times, wake, queueHealthy: () => doorbell.healthy() });
+  const artifacts = new Artifacts(database, home);
+  const control = new Control({ database, times, artifacts, wake, queueHealthy: () => doorbell.healthy() });
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
-  const api = createApi(control, token, log);
+  const api = createApi(control, token, log, artifacts);
   try {
     const address = await api.listen({ host, port });
     doorbell.listen(reconcileQueue, () => round.call(undefined), { everyMs: times.reconcile });
     await takeNote(home, { address, token });
+    await artifacts.sweep().catch((error: unknown) => log.warn("half uploads were not swept", { error }));
     log.info("serve runs", { address, build: buildHash(), home, reconcileMs: times.reconcile });
     await untilAsked();
     log.info("serve leaves; agents and workers go on");

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { ExitReport, LaunchSpec, SyncRequest } from "../api/contract.ts";
+import type { ExitReport, LaunchSpec, SyncReply, SyncRequest } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { type Doorbell, nodeQueue } from "../doorbell/doorbell.ts";
 import type { Engine, Launch } from "../engine.ts";
 import { AttemptReporter } from "./attempt-reporter.ts";
+import { broughtWhileAlive } from "./far/bringing.ts";
+import type { FarStore } from "./far/far-store.ts";
 import { ServeAway, type ServeClient } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
 
@@ -24,6 +26,8 @@ export interface AgentOptions {
   facts: () => SyncRequest["agent"];
   launchOf: (spec: LaunchSpec) => Launch;
   faultsOf: (value: unknown) => string[];
+  /** For a serve that turns out to have another folder. */
+  farStore?: FarStore;
   log: Log;
   /** Milliseconds from one sync to the next while no bell is heard. */
   syncMs: number;
@@ -38,10 +42,15 @@ export class Agent {
   private readonly runs = new Set<Promise<void>>();
   private readonly wake = new Wake();
   private readonly options: AgentOptions;
+  private readonly starting = new Map<string, AbortController>();
   private leaving = false;
+  /** Where outputs go; undefined while serve shares this folder, null until it has said so. */
+  private far: FarStore | undefined | null;
+  private servedBy = "";
 
   constructor(options: AgentOptions) {
     this.options = options;
+    this.far = options.farStore === undefined ? undefined : null;
   }
 
   /** Resolves after leave(). */
@@ -65,6 +74,7 @@ export class Agent {
       }
       if (!this.leaving) await this.wake.sleep(waitMs);
     }
+    for (const start of this.starting.values()) start.abort();
     for (const reporter of this.reporters.values()) reporter.leave();
     await Promise.all(this.runs);
     await doorbell.close();
@@ -92,16 +102,55 @@ export class Agent {
     const { client, node, facts } = this.options;
     const named = [...this.reporters.values()].map((reporter) => reporter.held());
     const reply = await client.sync(node, { agent: facts(), attempts: named });
+    this.learn(reply);
     const known = new Set(reply.known);
     for (const { attempt } of named) if (!known.has(attempt)) await this.reporters.get(attempt)?.abandon();
     for (const { attempt, graceSeconds } of reply.stop)
       await this.engineOf(attempt)?.stop(attempt, graceSeconds);
-    await Promise.all(reply.assignments.map((spec) => this.begin(spec)));
+    const begun = Promise.all(reply.assignments.map((spec) => this.begin(spec)));
+    // Inputs from another machine may take hours.
+    if (!this.far) await begun;
     return reply.intervalSeconds * 1000;
   }
 
+  /** Whether serve has the same folder, and whether it is the same program. */
+  private learn({ store, build }: SyncReply): void {
+    const { farStore, facts, log } = this.options;
+    const far = store === "far" ? farStore : undefined;
+    if (far !== undefined && far !== this.far) log.info("serve has another folder: artifacts go over HTTP");
+    this.far = far;
+    if (build === undefined || build === this.servedBy) return;
+    this.servedBy = build;
+    const own = facts().build;
+    if (build !== own)
+      log.warn("serve runs another build than this agent; stages may differ", { own, serve: build });
+  }
+
   private async begin(spec: LaunchSpec): Promise<void> {
-    if (this.reporters.has(spec.attempt)) return;
+    if (this.reporters.has(spec.attempt) || this.starting.has(spec.attempt)) return;
+    const { client, syncMs, log } = this.options;
+    const far = this.far;
+    if (!far) return this.start(spec);
+    const cancel = new AbortController();
+    this.starting.set(spec.attempt, cancel);
+    try {
+      const brought = await broughtWhileAlive(spec, { far, client, everyMs: syncMs, cancel });
+      await this.start(brought);
+    } catch (error) {
+      // Serve is away or has taken the attempt back: while it wants it started, it assigns it again.
+      // An abort that is not its own is that of another attempt, which fetched the same input for both.
+      if (cancel.signal.aborted || error instanceof ServeAway || (error as Error).name === "AbortError")
+        log.info("an attempt is not started yet", { attempt: spec.attempt, error });
+      else {
+        log.error("inputs of an attempt could not be brought", { attempt: spec.attempt, error });
+        await this.reportFailedStart(spec, error).catch(() => {});
+      }
+    } finally {
+      this.starting.delete(spec.attempt);
+    }
+  }
+
+  private async start(spec: LaunchSpec): Promise<void> {
     const { engines, launchOf, log } = this.options;
     try {
       const engine = engines.find(({ name }) => name === spec.engine);
@@ -158,6 +207,11 @@ export class Agent {
       client,
       log,
       faultsOf,
+      far: () => {
+        if (this.far === null) throw new ServeAway("serve has not said yet where its folder is");
+        return this.far;
+      },
+      aliveMs: this.options.syncMs,
     });
     this.reporters.set(attempt, reporter);
     this.engineNames.set(attempt, engine);

@@ -1,9 +1,12 @@
 import { type FSWatcher, mkdirSync, watch } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/log.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
 import type { Engine, Exit, Observation } from "../engine.ts";
-import { type Batch, eventsOf, readBatch, warning } from "./event-tail.ts";
+import { type Batch, eventsOf, newestProgress, piecesOf, readBatch, warning } from "./event-tail.ts";
+import { Stale } from "./far/artifact-client.ts";
+import type { FarStore } from "./far/far-store.ts";
 import { settle } from "./outputs.ts";
 import { ServeAway, type ServeClient, ServeRefuses } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
@@ -26,6 +29,10 @@ export interface ReporterOptions {
   client: ServeClient;
   log: Log;
   faultsOf: (value: unknown) => string[];
+  /** Where outputs go when serve has another folder; undefined when they stay here. */
+  far: () => FarStore | undefined;
+  /** While an output is on its way, serve hears at least this often that the attempt lives. */
+  aliveMs: number;
 }
 
 /**
@@ -38,6 +45,8 @@ export class AttemptReporter {
   private retryMs = firstRetryMs;
   private stale = false;
   private left = false;
+  private heardAt = 0;
+  private readonly sending = new AbortController();
   private readonly wake = new Wake();
   private readonly options: ReporterOptions;
 
@@ -53,6 +62,7 @@ export class AttemptReporter {
   /** Ends run() soon and leaves the worker as it is. */
   leave(): void {
     this.left = true;
+    this.sending.abort();
     this.wake.call();
   }
 
@@ -60,6 +70,7 @@ export class AttemptReporter {
   async abandon(): Promise<void> {
     if (this.stale) return;
     this.stale = true;
+    this.sending.abort();
     const { engine, attempt, log } = this.options;
     log.warn("stale attempt, its worker is stopped", { attempt });
     await engine.stop(attempt, staleGraceSeconds);
@@ -94,7 +105,9 @@ export class AttemptReporter {
       }
       this.retryMs = firstRetryMs;
     } catch (error) {
-      if (!(error instanceof ServeAway)) log.error("reporting an attempt failed", { attempt, error });
+      if (error instanceof Stale) await this.abandon();
+      else if (!(error instanceof ServeAway) && !this.sending.signal.aborted)
+        log.error("reporting an attempt failed", { attempt, error });
       this.retryMs = Math.min(lastRetryMs, this.retryMs * 2);
     }
     return false;
@@ -106,8 +119,53 @@ export class AttemptReporter {
       if (this.stale || this.left) return;
       const batch = readBatch(join(folder, "events.jsonl"), this.acknowledged, final);
       if (batch === undefined) return;
-      const lines = eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts));
-      await this.send(batch, lines);
+      const far = this.options.far();
+      if (far !== undefined) await this.pushPieces(batch, far);
+      else
+        await this.send(
+          batch,
+          eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts)),
+        );
+    }
+  }
+
+  /** What a line announces is at serve before the line is, so that a row always has its bytes. */
+  private async pushPieces(batch: Batch, far: FarStore): Promise<void> {
+    const { folder, faultsOf, attempt, epoch } = this.options;
+    for (const piece of piecesOf(batch)) {
+      const lines: EventLine[] = [];
+      for (const line of eventsOf(piece, faultsOf))
+        lines.push(await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal)));
+      if (this.stale || this.left) return;
+      await this.send(piece, lines);
+      if (this.acknowledged !== piece.offset + piece.bytes) return;
+    }
+  }
+
+  /**
+   * Waits for a transfer. Lines behind it wait too, for the order of the file is the order of the records; meanwhile serve
+   * hears the newest progress out of turn, or at least that the attempt is here, and may answer with a stop.
+   */
+  private async staying(work: Promise<EventLine>): Promise<EventLine> {
+    const { folder, faultsOf, aliveMs } = this.options;
+    const over = work.then(
+      () => true,
+      () => true,
+    );
+    for (;;) {
+      if (Date.now() >= this.heardAt + aliveMs) {
+        // Noted first: serve that is away is asked no more often.
+        this.heardAt = Date.now();
+        const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged, faultsOf);
+        const alive = { offset: this.acknowledged, bytes: 0 };
+        await this.send(alive, progress === undefined ? [] : [progress]).catch(() => {});
+      }
+      const timer = new AbortController();
+      const waitMs = this.heardAt + aliveMs - Date.now();
+      const late = sleep(waitMs, false, { signal: timer.signal }).catch(() => false);
+      const ended = await Promise.race([over, late]);
+      timer.abort();
+      if (ended) return work;
     }
   }
 
@@ -132,6 +190,7 @@ export class AttemptReporter {
     if (answer.status === "wrong_offset" && answer.acknowledged === offset)
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
+    this.heardAt = Date.now();
     if (answer.status === "accepted" && answer.desired === "STOP")
       await engine.stop(attempt, answer.graceSeconds ?? 120);
   }

@@ -55,6 +55,49 @@ function cut(chunk: Buffer, offset: number): Batch | undefined {
 }
 
 /**
+ * The batch in pieces, in order: a line that announces a folder stands alone, so that those before it do not wait while
+ * the folder is sent.
+ */
+export function piecesOf(batch: Batch): Batch[] {
+  const pieces: (Batch & { alone: boolean })[] = [];
+  let at = batch.offset;
+  for (const line of batch.lines) {
+    // The last line of a file may end without a line end.
+    const bytes = Math.min(Buffer.byteLength(line) + 1, batch.offset + batch.bytes - at);
+    const alone = announces.test(line);
+    const last = pieces.at(-1);
+    if (last === undefined || last.alone || alone) pieces.push({ offset: at, bytes, lines: [line], alone });
+    else {
+      last.bytes += bytes;
+      last.lines.push(line);
+    }
+    at += bytes;
+  }
+  return pieces;
+}
+
+const announces = /"type"\s*:\s*"(artifact|checkpoint)"/;
+
+/** The newest progress from `offset` on, however far ahead. */
+export function newestProgress(
+  file: string,
+  offset: number,
+  faultsOf: (value: unknown) => string[],
+): EventLine | undefined {
+  let newest: EventLine | undefined;
+  for (
+    let batch = readBatch(file, offset, false);
+    batch;
+    batch = readBatch(file, batch.offset + batch.bytes, false)
+  ) {
+    const line = batch.lines.findLast((text) => /"type"\s*:\s*"progress"/.test(text));
+    const [event] = line === undefined ? [] : eventsOf({ ...batch, lines: [line] }, faultsOf);
+    if (event?.type === "progress") newest = event;
+  }
+  return newest;
+}
+
+/**
  * The events of a batch. A line that is no event of the protocol becomes a warning that says where and why, so
  * that nothing is lost in silence and no line stops those behind it. Empty lines are dropped.
  */

@@ -1,25 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-} from "node:fs";
-import { basename, isAbsolute, join, relative, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync } from "node:fs";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { sha256 } from "../../core/hash.ts";
 import type { EventLine } from "../api/contract.ts";
+import { syncFolder } from "../transfer/durable.ts";
+import { contentHash, isHash, Refused, readManifest } from "../transfer/manifest.ts";
 import { warning } from "./event-tail.ts";
-
-interface ManifestFile {
-  path: string;
-  size: number;
-  sha256: string;
-}
 
 /**
  * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,
@@ -35,14 +21,18 @@ export function settle(line: EventLine, folder: string, artifacts: string): Even
     return { ...line, uri: pathToFileURL(commit(from, named, artifacts)).href };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return warning("output_refused", `${line.type} ${path}: ${error.message}`);
+    return refusal(line, error);
   }
 }
 
-class Refused extends Error {}
+/** The warning that stands for a line whose output was refused. */
+export function refusal(line: EventLine, error: Refused): EventLine {
+  return warning("output_refused", `${line.type} ${String(line.path)}: ${error.message}`);
+}
 
-function commit(from: string, named: string, artifacts: string): string {
-  if (!/^[0-9a-f]{64}$/.test(named)) throw new Refused(`its sha256 is "${named}"`);
+/** Moves an output to its place below `artifacts`, and returns that. @throws Refused */
+export function commit(from: string, named: string, artifacts: string): string {
+  if (!isHash(named)) throw new Refused(`its sha256 is "${named}"`);
   const to = join(artifacts, named);
   if (existsSync(to)) return to;
   if (!existsSync(from)) throw new Refused("there is no such folder");
@@ -63,11 +53,8 @@ function commit(from: string, named: string, artifacts: string): string {
 
 /** The manifest names the files; its hash must be the line's, and the sizes those on disk. */
 function verify(folder: string, named: string): void {
-  const files = manifestOf(folder);
-  const lines = files.map((file) => `${file.path} ${file.size} ${file.sha256}\n`);
-  // By bytes, as Python sorts text.
-  lines.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  const seen = sha256(lines.join(""));
+  const { files } = readManifest(folder);
+  const seen = contentHash(files);
   if (seen !== named) throw new Refused(`its manifest hashes to ${seen}`);
   for (const file of files) {
     const size = statSync(inside(folder, file.path), { throwIfNoEntry: false })?.size;
@@ -76,19 +63,8 @@ function verify(folder: string, named: string): void {
   }
 }
 
-function manifestOf(folder: string): ManifestFile[] {
-  try {
-    const { files } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as {
-      files: ManifestFile[];
-    };
-    if (!Array.isArray(files)) throw new Error("no list of files");
-    return files;
-  } catch (error) {
-    throw new Refused(`${basename(folder)}/manifest.json: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function checkpoint(folder: string, named: string): string {
+/** The folder, when its manifest is the one the line announces. @throws Refused */
+export function checkpoint(folder: string, named: string): string {
   let seen: string;
   try {
     seen = sha256(readFileSync(join(folder, "manifest.json")));
@@ -99,20 +75,11 @@ function checkpoint(folder: string, named: string): string {
   return folder;
 }
 
-/** A worker speaks of its own folder only. */
-function inside(folder: string, path: string): string {
+/** A worker speaks of its own folder only. @throws Refused */
+export function inside(folder: string, path: string): string {
   const absolute = resolve(folder, path);
   const way = relative(folder, absolute);
   if (way === "" || way.startsWith("..") || isAbsolute(way))
     throw new Refused("it is outside the attempt's folder");
   return absolute;
-}
-
-function syncFolder(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

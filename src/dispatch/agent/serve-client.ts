@@ -89,7 +89,8 @@ export class ServeClient {
     const { status } = response;
     if (status < 300 || expected.includes(status)) return { status, body: parse(text) };
     // A token of an older serve, a proxy, a database that is away: all of these pass.
-    if (status === 401 || status === 403 || status === 408 || status === 429 || status >= 500)
+    // So does an output that serve no longer has: it is uploaded again.
+    if ([401, 403, 408, 424, 429].includes(status) || status >= 500)
       throw new ServeAway(`serve answered ${status} to ${path}: ${text.slice(0, 300)}`);
     throw new ServeRefuses(status, `serve refused ${path} with ${status}: ${text.slice(0, 300)}`);
   }

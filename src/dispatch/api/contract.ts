@@ -25,6 +25,8 @@ export const syncRequest = z.object({
     /** How many attempts may run at once where there are no NPUs to count. */
     slots: z.int().min(1),
     info: z.record(z.string(), z.unknown()).default({}),
+    /** What workspace.id says in the agent's folder; absent: it has serve's own folder. */
+    workspace: z.string().max(100).optional(),
   }),
   attempts: z.array(heldAttempt),
 });
@@ -56,10 +58,15 @@ export interface SyncReply {
   /** Attempts the agent named that are live in the records; it may forget (and must stop) all others. */
   known: string[];
   intervalSeconds: number;
+  /** `far`: the agent has another folder than serve; artifacts go over HTTP. Absent: shared. */
+  store?: "shared" | "far";
+  /** Build of serve. */
+  build?: string;
 }
 
 /**
- * Lines of an event file from byte `offset` on; `bytes` is how many bytes of the file they cover.
+ * Lines of an event file from byte `offset` on; `bytes` is how many bytes of the file they cover. A batch without
+ * lines and bytes is a sign of life; lines that cover no bytes are a look ahead, sent again in their turn.
  * The agent adds `uri` to `artifact` and `checkpoint` events once the folder is where it stays.
  */
 export const eventBatch = z.object({

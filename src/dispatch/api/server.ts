@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import type { z } from "zod";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { type ArtifactPort, addArtifactRoutes } from "./artifact-routes.ts";
 import { type ControlPort, eventBatch, exitReport, syncRequest } from "./contract.ts";
 
 /** A batch is read as a whole; one line of an event file may have 32 MiB. */
@@ -14,9 +15,14 @@ interface Named {
 
 /**
  * The HTTP API of serve. Everything but /healthz asks for the bearer token; bodies are checked before the port
- * sees them. Not listening yet.
+ * sees them. Without `artifacts` it serves agents of its own workspace only. Not listening yet.
  */
-export function createApi(port: ControlPort, token: string, log: Log): FastifyInstance {
+export function createApi(
+  port: ControlPort,
+  token: string,
+  log: Log,
+  artifacts?: ArtifactPort,
+): FastifyInstance {
   const api = Fastify({ bodyLimit, forceCloseConnections: true });
   api.addHook("onRequest", async (request, reply) => {
     if (request.routeOptions.url === "/healthz") return;
@@ -55,6 +61,7 @@ export function createApi(port: ControlPort, token: string, log: Log): FastifyIn
     port.doorbell();
     return {};
   });
+  if (artifacts !== undefined) addArtifactRoutes(api, artifacts);
   return api;
 }
 

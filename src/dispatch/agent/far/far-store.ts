@@ -1,0 +1,152 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { LegaloneError } from "../../../core/errors.ts";
+import { sha256 as hashOf } from "../../../core/hash.ts";
+import type { Log } from "../../../core/log.ts";
+import type { EventLine, LaunchSpec } from "../../api/contract.ts";
+import { storedHash, storeUri } from "../../transfer/artifact-uri.ts";
+import { Refused } from "../../transfer/manifest.ts";
+import { warning } from "../event-tail.ts";
+import { checkpoint, commit, inside, refusal } from "../outputs.ts";
+import type { ArtifactClient, Sender } from "./artifact-client.ts";
+import { download } from "./download.ts";
+import { hold } from "./snapshot.ts";
+import { upload } from "./upload.ts";
+
+export interface FarStoreOptions {
+  client: ArtifactClient;
+  /** Folder of this machine's workspace. */
+  home: string;
+  /** Where `models://NAME` lies on this machine. */
+  models: string;
+  log: Log;
+}
+
+interface Named {
+  kind?: string;
+  uri?: string;
+  stage?: string | null;
+}
+
+/** Artifacts of an agent whose folder is not serve's: fetched before a start, uploaded before their line is posted. */
+export class FarStore {
+  private readonly options: FarStoreOptions;
+  private readonly fetching = new Map<string, Promise<string>>();
+
+  constructor(options: FarStoreOptions) {
+    this.options = options;
+  }
+
+  /** The launch with every input on this machine. @throws LegaloneError E_NODE for a model this machine does not have */
+  async bring(spec: LaunchSpec, signal: AbortSignal): Promise<LaunchSpec> {
+    const { inputs = [], resume } = spec.job as {
+      inputs?: Named[];
+      resume?: (Named & { step: number }) | null;
+    };
+    const brought: Named[] = [];
+    for (const input of inputs) brought.push({ ...input, uri: await this.local(spec, input, signal) });
+    const job: Record<string, unknown> = { ...spec.job, inputs: brought };
+    if (resume)
+      job.resume = { ...resume, uri: this.own(spec, resume) ?? (await this.local(spec, resume, signal)) };
+    return { ...spec, job };
+  }
+
+  /**
+   * What settle() of outputs.ts does on one machine, for two: an output goes to its place here and then to serve's store,
+   * a checkpoint is held while it is sent. The line gets the address it has there.
+   */
+  async settle(line: EventLine, folder: string, sender: Sender, signal: AbortSignal): Promise<EventLine> {
+    if (line.type !== "artifact" && line.type !== "checkpoint") return line;
+    const { path, sha256 } = line as EventLine & { path: string; sha256: string };
+    try {
+      const from = inside(folder, path);
+      if (line.type === "artifact") {
+        await this.send(sender, commit(from, sha256, join(this.options.home, "artifacts")), sha256, signal);
+      } else {
+        const held = join(folder, ".uploading", sha256);
+        if (!existsSync(from) && !existsSync(held)) return skipped(path);
+        await this.send(sender, checkpoint(await hold(from, held), sha256), sha256, signal);
+        rmSync(held, { recursive: true, force: true });
+      }
+      return { ...line, uri: storeUri(sha256) };
+    } catch (error) {
+      // The worker removed it between two looks.
+      if (line.type === "checkpoint" && !existsSync(join(folder, path)) && isGone(error))
+        return skipped(path);
+      if (!(error instanceof Refused)) throw error;
+      return refusal(line, error);
+    }
+  }
+
+  private async send(sender: Sender, folder: string, sha256: string, signal: AbortSignal): Promise<void> {
+    const { client, log } = this.options;
+    const began = Date.now();
+    try {
+      const bytes = await upload(client, sender, { folder, sha256 }, signal);
+      if (bytes > 0) log.info("uploaded", { attempt: sender.attempt, sha256, bytes, ms: Date.now() - began });
+    } catch (error) {
+      if (!signal.aborted) log.warn("an upload stopped", { attempt: sender.attempt, sha256, error });
+      throw error;
+    }
+  }
+
+  /** The file:// address of an input on this machine. */
+  private async local({ attempt }: LaunchSpec, input: Named, signal: AbortSignal): Promise<string> {
+    const { uri = "", kind = "checkpoint" } = input;
+    const sha256 = storedHash(uri);
+    if (sha256 !== undefined) return pathToFileURL(await this.fetched(attempt, kind, sha256, signal)).href;
+    const { models } = this.options;
+    const place = uri.startsWith("models://")
+      ? pathToFileURL(join(models, uri.slice("models://".length))).href
+      : uri;
+    if (place.startsWith("file://") && existsSync(new URL(place))) return place;
+    throw new LegaloneError(
+      "E_NODE",
+      `the input ${kind} comes from outside the run and is not on this node: ${place}`,
+      {
+        hint: "Put it there, or name the folder of models in LEGALONE_MODELS of this agent.",
+      },
+    );
+  }
+
+  /** Attempts that need the same input wait for one transfer. */
+  private fetched(attempt: string, kind: string, sha256: string, signal: AbortSignal): Promise<string> {
+    const other = this.fetching.get(sha256);
+    if (other !== undefined) return other;
+    const { client, home, log } = this.options;
+    const began = Date.now();
+    const begun = (bytes: number) => log.info("fetching", { attempt, kind, sha256, bytes });
+    const own = download(client, sha256, join(home, "artifacts"), signal, begun)
+      .then(({ folder, bytes }) => {
+        if (bytes > 0) log.info("fetched", { attempt, kind, sha256, bytes, ms: Date.now() - began });
+        return folder;
+      })
+      .finally(() => this.fetching.delete(sha256));
+    this.fetching.set(sha256, own);
+    return own;
+  }
+
+  /** A checkpoint that an earlier attempt of the same shard left on this machine. */
+  private own({ attempt }: LaunchSpec, { uri, step }: Named & { step: number }): string | undefined {
+    const attempts = join(this.options.home, "attempts");
+    const shard = attempt.replace(/-e\d+$/, "-e");
+    if (!existsSync(attempts)) return undefined;
+    for (const name of readdirSync(attempts).filter((other) => other.startsWith(shard))) {
+      const folder = join(attempts, name, `step-${step}`);
+      const manifest = join(folder, "manifest.json");
+      if (existsSync(manifest) && hashOf(readFileSync(manifest)) === storedHash(uri))
+        return pathToFileURL(folder).href;
+    }
+    return undefined;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Refused || (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function skipped(path: string): EventLine {
+  const message = `checkpoint ${path} was removed by its worker before it could be uploaded; a newer one follows`;
+  return warning("checkpoint_skipped", message);
+}

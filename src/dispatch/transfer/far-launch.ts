@@ -1,0 +1,28 @@
+import { pathToFileURL } from "node:url";
+import type { LaunchSpec } from "../api/contract.ts";
+import { storeUri } from "./artifact-uri.ts";
+
+interface Named {
+  uri?: string;
+  sha256?: string | null;
+  stage?: string | null;
+}
+
+/**
+ * A launch for an agent that has another folder than serve: committed artifacts are named by their hash, models from
+ * outside (below `models`, serve's folder of models) by their name, `models://…`. Pure.
+ */
+export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
+  const { inputs, resume } = spec.job as { inputs?: Named[]; resume?: Named | null };
+  const job = { ...spec.job };
+  if (inputs !== undefined) job.inputs = inputs.map((input) => farInput(input, models));
+  if (resume?.sha256) job.resume = { ...resume, uri: storeUri(resume.sha256) };
+  return { ...spec, job };
+}
+
+function farInput(input: Named, models: string): Named {
+  if (input.stage !== null && input.sha256) return { ...input, uri: storeUri(input.sha256) };
+  const below = `${pathToFileURL(models).href}/`;
+  if (input.uri?.startsWith(below)) return { ...input, uri: `models://${input.uri.slice(below.length)}` };
+  return input;
+}

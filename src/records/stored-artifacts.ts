@@ -1,0 +1,44 @@
+import { fileURLToPath } from "node:url";
+import type { Database } from "./database.ts";
+
+/** Folder on this machine of the newest committed artifact of that hash. */
+export async function artifactPlace(database: Database, sha256: string): Promise<string | undefined> {
+  const row = await database.artifact.findFirst({
+    where: { sha256, goneAt: null, uri: { startsWith: "file://" } },
+    orderBy: { committedAt: "desc" },
+    select: { uri: true },
+  });
+  return row === null ? undefined : fileURLToPath(row.uri);
+}
+
+/** Whether the attempt has not ended and this is its shard's epoch. */
+export async function isLiveAttempt(database: Database, attempt: string, epoch: number): Promise<boolean> {
+  const row = await database.attempt.findUnique({
+    where: { id: attempt, epoch, endedAt: null },
+    select: { shard: { select: { epoch: true } } },
+  });
+  return row?.shard.epoch === epoch;
+}
+
+/** Those of these attempts that have not ended. */
+export async function liveOf(database: Database, attempts: readonly string[]): Promise<Set<string>> {
+  const rows = await database.attempt.findMany({
+    where: { id: { in: [...attempts] }, endedAt: null },
+    select: { id: true },
+  });
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Hashes of an attempt's checkpoints that are marked as gone. */
+export async function goneCheckpoints(database: Database, attempt: string): Promise<string[]> {
+  const rows = await database.artifact.findMany({
+    where: { attemptId: attempt, kind: "checkpoint", goneAt: { not: null } },
+    select: { sha256: true },
+  });
+  return rows.map(({ sha256 }) => sha256);
+}
+
+/** Whether a row says that something of this hash is there. */
+export async function isKept(database: Database, sha256: string): Promise<boolean> {
+  return (await database.artifact.count({ where: { sha256, goneAt: null } })) > 0;
+}
