@@ -1,0 +1,49 @@
+// The control plane side by side with others, in one run: `npm run bench:control`. See README.md beside this file.
+import { cpus, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { benchPython } from "./environment.mjs";
+import { measureLegalone } from "./legalone/chain.mjs";
+import { traceLegalone } from "./legalone/trace.mjs";
+import { chainTable, traceTable } from "./report.mjs";
+import { measureTool, pythonTools } from "./tools/python-tools.mjs";
+
+const parts = ["legalone", ...new Set(pythonTools.map(({ tool }) => tool))];
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    steps: { type: "string", default: "20" },
+    submits: { type: "string", default: "5" },
+    trace: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+const unknown = options.only.filter((name) => !parts.includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(`there is no ${unknown.join(", ")}; --only takes ${parts.join(", ")}\n`);
+  process.exit(2);
+}
+const wants = (name) => options.only.length === 0 || options.only.includes(name);
+const size = { steps: Number(options.steps), submits: Number(options.submits) };
+const say = (text) => process.stderr.write(`${text}\n`);
+
+const result = {
+  machine: { cores: cpus().length, model: cpus()[0]?.model, gib: Math.round(totalmem() / 2 ** 30) },
+  steps: size.steps,
+  submits: size.submits,
+  chain: [],
+};
+if (wants("legalone")) {
+  say("legalone …");
+  result.chain.push(await measureLegalone(size));
+}
+for (const tool of pythonTools.filter(({ tool }) => wants(tool))) {
+  say(`${tool.tool} ${tool.mode} …`);
+  result.chain.push(await measureTool(tool, { ...size, python: await benchPython() }));
+}
+process.stdout.write(chainTable(result));
+if (options.trace) {
+  say("legalone, traced …");
+  result.trace = await traceLegalone(size);
+  process.stdout.write(traceTable(result.trace));
+}
+if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
