@@ -27,6 +27,8 @@ export const commandList: readonly CommandEntry[] = [
   { name: "train", group: "Run", summary: "Run a pipeline file from mid-training to the delivered model" },
   { name: "resume", group: "Run", summary: "Go on with a run from its last checkpoints" },
   { name: "retry", group: "Run", summary: "Try stages of a run again, and what comes after them" },
+  { name: "fork", group: "Run", summary: "Begin a changed run from a checkpoint of an old one" },
+  { name: "priority", group: "Run", summary: "Change how soon a run gets free slots and NPUs" },
   { name: "cancel", group: "Run", summary: "Stop a run; its workers save a checkpoint and leave" },
   { name: "export", group: "Run", summary: "Copy a delivered model out of a run" },
   { name: "status", group: "Look", summary: "List the runs, or show one" },

@@ -7,3 +7,18 @@ export function wholeNumber(text: string): number {
     throw new InvalidArgumentError("Expected a whole number above 0.");
   return value;
 }
+
+/** An option's value as a whole number of PostgreSQL's size, below 0 too. */
+export function integer(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || Math.abs(value) > 2_147_483_647)
+    throw new InvalidArgumentError("Expected a whole number.");
+  return value;
+}
+
+/** An option's value as a whole number, 0 or more. */
+export function count(text: string): number {
+  const value = integer(text);
+  if (value < 0) throw new InvalidArgumentError("Expected a whole number, 0 or more.");
+  return value;
+}

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { canonicalJson, sha256 } from "../core/hash.ts";
@@ -8,7 +9,7 @@ import { durationSeconds } from "./form/duration.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Problem, throwProblems } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
-import { problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
+import { overriddenText, parseYaml, problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
 import { resolveGates } from "./gates.ts";
 import { parseLeniently } from "./lenient.ts";
 import { checkNeeds } from "./needs.ts";
@@ -21,6 +22,8 @@ export interface LoadOptions {
   set?: readonly string[];
   /** Checkout whose stages/ and configs/ count. */
   root?: string;
+  /** Text in place of what stands in the file now. */
+  text?: string;
 }
 
 /** Reads and resolves a pipeline file. Throws E_CONFIG with every error, E_FILE_MISSING or E_USAGE. */
@@ -30,12 +33,19 @@ export function loadPipeline(file: string, options: LoadOptions = {}): ResolvedP
   return pipeline!;
 }
 
+/** The text that gives the same pipeline without `set`: what a run keeps of its file. */
+export function writtenText(file: string, set: readonly string[], text = readFileSync(file, "utf8")): string {
+  return overriddenText(text, parseOverrides(set));
+}
+
 /** As `loadPipeline`, with the problems given back; `pipeline` is null where there are any. */
 export function checkPipeline(
   file: string,
-  { set = [], root = sourceRoot() }: LoadOptions = {},
+  { set = [], root = sourceRoot(), text }: LoadOptions = {},
 ): { pipeline: ResolvedPipeline | null; problems: Problem[] } {
-  const source = readYaml(resolve(file), parseOverrides(set));
+  const overrides = parseOverrides(set);
+  const source =
+    text === undefined ? readYaml(resolve(file), overrides) : parseYaml(resolve(file), text, overrides);
   if (source.problems.length > 0) return { pipeline: null, problems: source.problems };
   const { value: pipeline, problems } = parseLeniently(source);
   if (!pipeline) return { pipeline: null, problems };

@@ -1,5 +1,7 @@
+import { configHash } from "../config/config-hash.ts";
 import type { ResolvedPipeline } from "../config/types.ts";
 import type { HashedInput } from "../core/cache-key.ts";
+import type { EarlierStage } from "./changed.ts";
 import { codeHash } from "./code-hash.ts";
 import { isThere } from "./outside.ts";
 import { stageKey } from "./plan.ts";
@@ -9,13 +11,17 @@ import { neededVariables } from "./variables.ts";
 /** What planning asks the records; without records nothing has run before. */
 export interface PlanRecords {
   cachedStage(cacheKey: string): Promise<CachedStage | null>;
+  /** Of the newest ended run of this configuration, if it did not end well: checkpoints by cache key. */
+  checkpoints(configHash: string): Promise<Existing["checkpoints"]>;
+  /** The newest stage of this pipeline and name that has outputs. */
+  earlierStage(pipeline: string, stage: string): Promise<EarlierStage | null>;
 }
 
 /** Looks at files, environment and records; everything that `planPipeline` must know beside the pipeline. */
 export async function gatherExisting(
   pipeline: ResolvedPipeline,
   records: PlanRecords | null,
-  checkpoints: Existing["checkpoints"] = {},
+  starts: Existing["starts"] = {},
 ): Promise<Existing> {
   const codeHashes = Object.fromEntries(pipeline.stages.map((stage) => [stage.name, codeHash(stage)]));
   const outside = pipeline.stages.flatMap(({ inputs, external }) => [
@@ -25,11 +31,20 @@ export async function gatherExisting(
   const variables = pipeline.stages.flatMap(neededVariables);
   return {
     codeHashes,
-    cached: records ? await cachedStages(pipeline, codeHashes, records) : new Map(),
-    checkpoints,
+    cached: records ? await cachedStages(pipeline, codeHashes, records, starts) : new Map(),
+    checkpoints: records ? await records.checkpoints(configHash(pipeline)) : new Map(),
+    earlier: records ? await earlierStages(pipeline, records) : {},
+    starts,
     missing: new Set(outside.filter((address) => !isThere(address))),
     unsetVariables: new Set(variables.filter((name) => !process.env[name])),
   };
+}
+
+async function earlierStages(pipeline: ResolvedPipeline, records: PlanRecords): Promise<Existing["earlier"]> {
+  const found = await Promise.all(
+    pipeline.stages.map(async ({ name }) => [name, await records.earlierStage(pipeline.name, name)] as const),
+  );
+  return Object.fromEntries(found.flatMap(([name, stage]) => (stage ? [[name, stage]] : [])));
 }
 
 /** Walks the stages in order: the key of one is known only when the outputs of those before it are. */
@@ -37,11 +52,12 @@ async function cachedStages(
   pipeline: ResolvedPipeline,
   codeHashes: Readonly<Record<string, string>>,
   records: PlanRecords,
+  starts: Existing["starts"],
 ): Promise<Map<string, CachedStage>> {
   const cached = new Map<string, CachedStage>();
   const outputs = new Map<string, readonly HashedInput[]>();
   for (const stage of pipeline.stages) {
-    const key = stageKey(stage, pipeline.seed, codeHashes, outputs);
+    const key = stageKey(stage, pipeline.seed, { codeHashes, starts }, outputs);
     const found = key === null ? null : await records.cachedStage(key);
     if (key === null || found === null) continue;
     cached.set(key, found);

@@ -1,37 +1,68 @@
 import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { cacheKey, type HashedInput } from "../core/cache-key.ts";
+import { checkScope, stagesFrom, stagesUntil } from "../core/scope.ts";
 import { parameters } from "../recipe/capacity.ts";
+import { type Changed, changedSince, changedText, type EarlierStage } from "./changed.ts";
 import { estimateCost } from "./cost.ts";
-import type { Existing, Plan, PlannedStage, StageAction } from "./types.ts";
+import type { Checkpoint, Existing, Plan, PlannedStage, StageAction } from "./types.ts";
 import { neededVariables } from "./variables.ts";
 
 export interface PlanOptions {
   /** Takes inputs from outside as if they were there. */
-  assumeInputs?: boolean;
+  assumeInputs?: boolean | undefined;
+  /** This stage and all that depends on it run afresh; everything else has to be there. */
+  from?: string | undefined;
+  /** Last stage to run; what it does not need is left out. */
+  until?: string | undefined;
 }
 
 /**
  * Plans a run: for every stage RUN, SKIP, RESUME or BLOCKED and why, its cache key where all inputs are known, and cost.
  * Pure: the same pipeline and the same `existing` give the same plan.
+ * @throws LegaloneError E_USAGE when `from` or `until` is no stage, or `until` leaves out `from`
  */
 export function planPipeline(
   pipeline: ResolvedPipeline,
   existing: Existing,
-  { assumeInputs = false }: PlanOptions = {},
+  { assumeInputs = false, from, until }: PlanOptions = {},
 ): Plan {
+  checkScope(pipeline.stages, from, until);
   const planned = new Map<string, PlannedStage>();
   const outputs = new Map<string, HashedInput[]>();
-  for (const stage of pipeline.stages) {
+  const wanted = stagesUntil(pipeline.stages, until);
+  const fresh = stagesFrom(pipeline.stages, from);
+  for (const stage of pipeline.stages.filter(({ name }) => wanted.has(name))) {
     const { name, kind, position, shards, resources } = stage;
-    const key = stageKey(stage, pipeline.seed, existing.codeHashes, outputs);
-    const cached = key === null ? undefined : existing.cached.get(key);
+    const key = stageKey(stage, pipeline.seed, existing, outputs);
+    const cached = key === null || fresh.has(name) ? undefined : existing.cached.get(key);
     if (cached) outputs.set(name, cached.artifacts);
+    const earlier = cached ? undefined : existing.earlier[name];
+    const changed = earlier ? changesOf(stage, earlier, pipeline, existing, outputs) : [];
     const missing = cached ? [] : blockersOf(stage, pipeline, existing, assumeInputs);
-    const checkpoint = existing.checkpoints[name];
-    const decision = decide(stage, { planned, cached: cached?.run ?? null, missing, checkpoint });
+    if (from !== undefined && !cached && !fresh.has(name))
+      missing.unshift(lacksOutputs(earlier, changed, from));
+    const decision = decide(stage, {
+      planned,
+      cached: cached?.run ?? null,
+      missing,
+      checkpoint: key === null || fresh.has(name) ? undefined : existing.checkpoints.get(key),
+      start: existing.starts[name],
+      changed,
+      comparedWith: earlier?.run ?? null,
+      from: fresh.has(name) ? from : undefined,
+    });
     const cost = estimateCost(stage, pipeline);
-    planned.set(name, { name, kind, position, ...decision, missing, shards, resources, cacheKey: key, cost });
+    const rest = {
+      missing,
+      shards,
+      resources,
+      cacheKey: key,
+      cost,
+      changed,
+      comparedWith: earlier?.run ?? null,
+    };
+    planned.set(name, { name, kind, position, ...decision, ...rest });
   }
   const stages = [...planned.values()];
   return {
@@ -42,6 +73,7 @@ export function planPipeline(
     stages,
     totals: totalsOf(stages),
     missing: gathered(stages),
+    resume: resumable(stages, existing),
     warnings: assumeInputs ? assumptionsOf(pipeline, existing) : warningsOf(pipeline),
     verdict: verdictOf(stages),
   };
@@ -51,21 +83,61 @@ export function planPipeline(
 export function stageKey(
   stage: ResolvedStage,
   seed: number,
-  codeHashes: Readonly<Record<string, string>>,
+  { codeHashes, starts }: Pick<Existing, "codeHashes" | "starts">,
   outputs: ReadonlyMap<string, readonly HashedInput[]>,
 ): string | null {
-  const code = codeHashes[stage.name];
-  if (code === undefined) return null;
-  const inputs: HashedInput[] = [];
+  const codeHash = codeHashes[stage.name];
+  const inputs = knownInputs(stage, outputs);
+  if (codeHash === undefined || inputs === null) return null;
+  return cacheKey(stage, { seed, codeHash, inputs, startFrom: starts[stage.name]?.sha256 });
+}
+
+/** Every artifact of every bound input in bound order, or null while one is not there. */
+function knownInputs(
+  stage: ResolvedStage,
+  outputs: ReadonlyMap<string, readonly HashedInput[]>,
+): (HashedInput & { stage: string | null })[] | null {
+  const inputs: (HashedInput & { stage: string | null })[] = [];
   for (const input of stage.inputs) {
     if (input.stage === null) inputs.push(input);
     else {
       const made = outputs.get(input.stage)?.filter(({ kind }) => kind === input.kind);
       if (!made || made.length === 0) return null;
-      inputs.push(...made);
+      inputs.push(...made.map(({ kind, sha256 }) => ({ kind, sha256, stage: input.stage })));
     }
   }
-  return cacheKey(stage, seed, code, inputs);
+  return inputs;
+}
+
+function changesOf(
+  stage: ResolvedStage,
+  earlier: EarlierStage,
+  pipeline: ResolvedPipeline,
+  { codeHashes, starts }: Existing,
+  outputs: ReadonlyMap<string, readonly HashedInput[]>,
+): Changed[] {
+  return changedSince(earlier, stage, pipeline, {
+    codeHash: codeHashes[stage.name],
+    inputs: knownInputs(stage, outputs),
+    startFrom: starts[stage.name]?.sha256 ?? null,
+  });
+}
+
+/** Why `--from` cannot begin: a stage that it takes as done is not. */
+function lacksOutputs(earlier: EarlierStage | undefined, changed: readonly Changed[], from: string): string {
+  const why = !earlier
+    ? "it has not run before"
+    : changedText(changed) || `what it needs changed since ${earlier.run}`;
+  return `--from ${from} needs its outputs, and there are none: ${why}`;
+}
+
+/** The run whose checkpoints a resume would go on from. */
+function resumable(stages: readonly PlannedStage[], { checkpoints }: Existing): string | null {
+  for (const { action, cacheKey: key } of stages) {
+    const found = action === "RESUME" && key !== null ? checkpoints.get(key) : undefined;
+    if (found) return found.run;
+  }
+  return null;
 }
 
 interface Context {
@@ -73,23 +145,37 @@ interface Context {
   /** Run that made the same outputs before. */
   cached: string | null;
   missing: readonly string[];
-  checkpoint: { step: number } | undefined;
+  /** Of a run that `legalone resume` would go on with. */
+  checkpoint: Checkpoint | undefined;
+  /** Of a fork. */
+  start: Checkpoint | undefined;
+  changed: readonly Changed[];
+  comparedWith: string | null;
+  /** Where it is to run afresh: the stage that was asked for. */
+  from: string | undefined;
 }
 
 function decide(
   { needs }: ResolvedStage,
-  { planned, cached, missing, checkpoint }: Context,
+  { planned, cached, missing, checkpoint, start, changed, comparedWith, from }: Context,
 ): { action: StageAction; why: string; step: number | null } {
   const as = (action: StageAction, why: string, step: number | null = null) => ({ action, why, step });
   if (cached !== null) return as("SKIP", `the same code, options and inputs ran in ${cached}`);
   if (missing.length > 0) return as("BLOCKED", missing.join("; "));
   const blocked = needs.filter((need) => planned.get(need)?.action === "BLOCKED");
   if (blocked.length > 0) return as("BLOCKED", `waits for ${blocked.join(", ")}`);
+  if (start)
+    return as("RESUME", `a fork of ${start.run}, from its checkpoint at step ${start.step}`, start.step);
   if (checkpoint) {
-    return as("RESUME", `goes on from its checkpoint at step ${checkpoint.step}`, checkpoint.step);
+    const { run, step } = checkpoint;
+    return as("RESUME", `\`legalone resume ${run}\` goes on from step ${step}; a new run begins at 0`, step);
   }
-  const fresh = needs.filter((need) => planned.get(need)?.action !== "SKIP");
-  if (fresh.length > 0) return as("RUN", `after ${fresh.join(", ")}`);
+  const open = needs.filter((need) => planned.get(need)?.action !== "SKIP");
+  const after = open.length > 0 ? [`after ${open.join(", ")}`] : [];
+  if (from !== undefined) return as("RUN", [`afresh: --from ${from}`, ...after].join("; "));
+  if (changed.length > 0)
+    return as("RUN", [`${changedText(changed)} since ${comparedWith}`, ...after].join("; "));
+  if (after.length > 0) return as("RUN", after[0]!);
   return as("RUN", "nothing with the same code, options and inputs has run before");
 }
 

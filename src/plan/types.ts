@@ -1,4 +1,5 @@
 import type { HashedInput } from "../core/cache-key.ts";
+import type { Changed, EarlierStage } from "./changed.ts";
 
 /** What is there already, gathered before planning; the plan is a pure function of the pipeline and this. */
 export interface Existing {
@@ -6,12 +7,21 @@ export interface Existing {
   codeHashes: Readonly<Record<string, string>>;
   /** Stages that succeeded before, by cache key. */
   cached: ReadonlyMap<string, CachedStage>;
-  /** Newest committed checkpoint of a stage that did not end, by name of the stage. */
-  checkpoints: Readonly<Record<string, { step: number }>>;
+  /** Where `legalone resume` would go on: by cache key, the newest checkpoint of a stage that did not end well. */
+  checkpoints: ReadonlyMap<string, Checkpoint>;
+  /** The newest earlier run's stage of the same name that has outputs. */
+  earlier: Readonly<Record<string, EarlierStage>>;
+  /** Of a fork: the checkpoint of another run that a stage begins with, by name of the stage. */
+  starts: Readonly<Record<string, Checkpoint & { sha256: string }>>;
   /** Addresses and folders from outside that are missing. */
   missing: ReadonlySet<string>;
   /** Names of environment variables that the pipeline needs and that are not set. */
   unsetVariables: ReadonlySet<string>;
+}
+
+export interface Checkpoint {
+  run: string;
+  step: number;
 }
 
 export interface CachedStage {
@@ -33,6 +43,10 @@ export interface PlannedStage {
   why: string;
   /** What of outside is not there, as sentences. */
   missing: string[];
+  /** What differs from the earlier run it was compared with; empty where there is none, or nothing does. */
+  changed: Changed[];
+  /** The earlier run. */
+  comparedWith: string | null;
   /** For RESUME: the step it goes on from. */
   step: number | null;
   shards: number;
@@ -60,6 +74,8 @@ export interface Plan {
   totals: { npuHours: number | null; wallHours: number | null; checkpointBytes: number };
   /** Everything that blocks the run, with the stages that lack it. */
   missing: { what: string; stages: string[] }[];
+  /** The run that `legalone resume` would go on with from checkpoints, in place of a new one. */
+  resume: string | null;
   warnings: string[];
   /** `blocked`: something is missing and the command ends with exit code 3. */
   verdict: "ready" | "nothing to do" | "blocked";

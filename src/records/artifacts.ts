@@ -36,8 +36,12 @@ export async function artifactChanges(
   const ids = [...rows.values()].map((row) => row.id);
   const known = await writer.artifact.findMany({ where: { id: { in: ids } }, select: { id: true } });
   const seen = new Set(known.map((row) => row.id));
-  const inputs = lines.some((line) => line.type === "artifact")
-    ? (await inputArtifacts(writer, attempt.stageId)).map(({ artifact }) => artifact.id)
+  const madeFrom = lines.some((line) => line.type === "artifact")
+    ? [
+        ...(await inputArtifacts(writer, attempt.stageId)).map(({ artifact }) => artifact.id),
+        // Of a fork: what it began with.
+        ...(attempt.startFrom ? [attempt.startFrom] : []),
+      ]
     : [];
   for (const [line, row] of rows) {
     if (seen.has(row.id)) {
@@ -45,7 +49,7 @@ export async function artifactChanges(
       continue;
     }
     seen.add(row.id);
-    const parents = line.type === "artifact" ? inputs : attempt.resumeFrom ? [attempt.resumeFrom] : [];
+    const parents = line.type === "artifact" ? madeFrom : attempt.resumeFrom ? [attempt.resumeFrom] : [];
     changes.set(line, [{ table: "Artifact", insert: { ...row, parents } }]);
   }
   await addPruned(writer, attempt, changes, now);

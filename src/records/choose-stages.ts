@@ -1,6 +1,6 @@
 import { LegaloneError } from "../core/errors.ts";
 import type { GateRow, StageState } from "../core/rows.ts";
-import { stagesUpTo } from "./runs.ts";
+import { stagesUntil } from "../core/scope.ts";
 
 /** A stage of the highest generation, as a resume sees it. */
 export interface CurrentStage {
@@ -33,7 +33,7 @@ export function chooseStages<T extends CurrentStage>(
 ): T[] {
   const asked = new Set(names);
   refuseUnknown(stages, asked);
-  const inScope = stagesUpTo(stages, until);
+  const inScope = stagesUntil(stages, until);
   const again = new Set<string>();
   const behindGate = new Set<string>();
   for (const stage of stages) {

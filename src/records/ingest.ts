@@ -40,6 +40,8 @@ export interface LiveAttempt {
   startedAt: Date | null;
   exitedAt: Date | null;
   resumeFrom: string | null;
+  /** Of a fork: the checkpoint of another run that its stage began with. */
+  startFrom: string | null;
   stageId: string;
   runId: string;
   desired: "RUN" | "STOP";
@@ -100,7 +102,7 @@ export async function readLiveAttempt(
   const [row] = await writer.$queryRaw<LiveAttempt[]>`
     select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
            a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
-           st.id as "stageId", st."runId", st.desired::text as desired,
+           st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
            (st.spec -> 'checkpoint' ->> 'keep')::int as keep, clock_timestamp() as now
       from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
      where a.id = ${attempt}`;

@@ -8,7 +8,14 @@ import { reviveRow } from "./revive.ts";
 export interface LaunchRows {
   attempt: { id: string; epoch: number; engine: string; nodeId: string | null };
   shard: { index: number };
-  stage: { id: string; name: string; kind: string; spec: unknown; startedAt: Date | null };
+  stage: {
+    id: string;
+    name: string;
+    kind: string;
+    spec: unknown;
+    startFrom: string | null;
+    startedAt: Date | null;
+  };
   run: { id: string; config: unknown };
   shards: number;
   inputs: InputArtifact[];

@@ -1,6 +1,7 @@
 import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { newRunId } from "../core/ids.ts";
+import { stagesUntil } from "../core/scope.ts";
 import { type Database, databaseError, databaseNow, type Writer } from "./database.ts";
 import { addBells, isUniqueConflict, toJson, writeHappenings } from "./happenings.ts";
 import { newStageRows } from "./new-stage.ts";
@@ -73,17 +74,29 @@ async function knownRun(database: Database, run: NewRun): Promise<string | undef
   if (run.idempotencyKey === undefined) return undefined;
   const found = await database.run.findUnique({ where: { idempotencyKey: run.idempotencyKey } });
   if (!found) return undefined;
-  if (found.configHash === run.configHash && found.until === (run.until ?? null)) return found.id;
+  const other = differenceOf(found, run);
+  if (other === null) return found.id;
   throw new LegaloneError(
     "E_CONFLICT",
-    `the idempotency key ${JSON.stringify(run.idempotencyKey)} belongs to run ${found.id}, which has another configuration`,
+    `the idempotency key ${JSON.stringify(run.idempotencyKey)} belongs to run ${found.id}, which has ${other}`,
     { hint: "use another key, or submit the same file with the same settings", fields: { run: found.id } },
   );
 }
 
+/** What keeps two submits with one key from being the same. Priority does not: it is how soon, not what. */
+function differenceOf(
+  found: { configHash: string; until: string | null; from: string | null; forkedFrom: string | null },
+  run: NewRun,
+): string | null {
+  if (found.configHash !== run.configHash) return "another configuration";
+  if (found.until !== (run.until ?? null)) return `another --until (${found.until ?? "none"})`;
+  if (found.from !== (run.from ?? null)) return `another --from (${found.from ?? "none"})`;
+  return found.forkedFrom === (run.forkedFrom ?? null) ? null : "another ancestor";
+}
+
 async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void> {
   const now = await databaseNow(writer);
-  const wanted = stagesUpTo(run.stages, run.until);
+  const wanted = stagesUntil(run.stages, run.until);
   await writer.run.create({
     data: {
       id,
@@ -106,29 +119,8 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
   );
   // All stages first, then all shards: two inserts instead of one a row.
   changes.sort((a, b) => Number(a.table === "Shard") - Number(b.table === "Shard"));
-  const data = { pipeline: run.pipeline, configHash: run.configHash, createdBy: run.createdBy };
+  const { pipeline, configHash, createdBy, from, until, priority, forkedFrom } = run;
+  const data = { pipeline, configHash, createdBy, from, until, priority, forkedFrom };
   await writeHappenings(writer, [{ runId: id, type: "run.submitted", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `submit-${id}` }]);
-}
-
-/** Names of a stage and of all that it needs, or of every stage without one. @throws E_USAGE */
-export function stagesUpTo(
-  stages: readonly { name: string; needs: readonly string[] }[],
-  until: string | undefined,
-): Set<string> {
-  if (until === undefined) return new Set(stages.map((stage) => stage.name));
-  const byName = new Map(stages.map((stage) => [stage.name, stage]));
-  if (!byName.has(until)) {
-    throw new LegaloneError("E_USAGE", `there is no stage ${until} in this pipeline`, {
-      hint: `its stages are ${[...byName.keys()].join(", ")}`,
-    });
-  }
-  const wanted = new Set<string>();
-  const visit = (name: string): void => {
-    if (wanted.has(name)) return;
-    wanted.add(name);
-    for (const need of byName.get(name)?.needs ?? []) visit(need);
-  };
-  visit(until);
-  return wanted;
 }

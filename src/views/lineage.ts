@@ -5,7 +5,8 @@ import type { Look } from "./look.ts";
 /** What an artifact was made from, as a tree. What was shown once is named again but not opened again. */
 export function lineageTree(root: Lineage, look: Look): string {
   const seen = new Set<string>();
-  const lines = [label(root, look)];
+  const home = root.artifact.runId;
+  const lines = [label(root, home, look)];
   walk(root, "");
   return lines.join("\n");
 
@@ -15,17 +16,18 @@ export function lineageTree(root: Lineage, look: Look): string {
       const last = i === node.parents.length - 1;
       const known = seen.has(parent.artifact.id) && parent.parents.length > 0;
       lines.push(
-        `${prefix}${last ? "└─ " : "├─ "}${label(parent, look)}${known ? look.colors.dim("  (above)") : ""}`,
+        `${prefix}${last ? "└─ " : "├─ "}${label(parent, home, look)}${known ? look.colors.dim("  (above)") : ""}`,
       );
       if (!known) walk(parent, prefix + (last ? "   " : "│  "));
     });
   }
 }
 
-function label({ artifact, stage }: Lineage, { colors }: Look): string {
+function label({ artifact, stage }: Lineage, home: string, { colors }: Look): string {
+  const other = artifact.runId === home ? "" : ` of run ${artifact.runId}`;
   const gone = artifact.goneAt === null ? "" : colors.red("  gone");
   const step = artifact.step === null ? "" : ` step ${artifact.step}`;
-  return `${artifact.kind}${step}  ${colors.dim(`by ${stage}, ${bytes(artifact.bytes)}, ${artifact.sha256.slice(0, 12)}`)}${gone}`;
+  return `${artifact.kind}${step}  ${colors.dim(`by ${stage}${other}, ${bytes(artifact.bytes)}, ${artifact.sha256.slice(0, 12)}`)}${gone}`;
 }
 
 /** The tree as one JSON object. */

@@ -61,7 +61,7 @@ function rowOf(
     steps,
     cost.tokens === null ? "-" : count(cost.tokens),
     cost.npuHours ? count(Math.round(cost.npuHours)) : "-",
-    cut(why, 70),
+    cut(why, 100),
   ];
 }
 
@@ -70,12 +70,14 @@ function hoursText(hours: number | null): string {
   return hours < 48 ? `${hours.toFixed(1)} hours` : `${(hours / 24).toFixed(1)} days`;
 }
 
-function verdictText({ verdict, missing, file }: Plan, { colors }: Look): string {
+function verdictText({ verdict, missing, file, resume }: Plan, { colors }: Look): string {
   if (verdict === "blocked") {
     const lacks = missing.map(({ what, stages }) => `  ${what} (${stages.join(", ")})`);
     return [colors.red("BLOCKED:"), ...lacks].join("\n");
   }
   if (verdict === "nothing to do") return "Every stage is skipped: its outputs are there already.";
+  if (resume !== null)
+    return `Ready: legalone resume ${resume} goes on from its checkpoints; legalone train ${shown(file)} begins those stages anew`;
   return `Ready: legalone train ${shown(file)}`;
 }
 

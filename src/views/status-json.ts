@@ -37,6 +37,8 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
     stage: stage.name,
     kind: stage.kind,
     generation: stage.generation,
+    fresh: stage.fresh,
+    startFrom: stage.startFrom,
     state: stage.state,
     phase: line.word,
     reason: stage.reason,
@@ -69,11 +71,13 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
 
 /** The line that ends every stream about a run. */
 export function verdictJson(detail: RunDetail): Record<string, unknown> {
-  const { verdict, stages } = detail;
+  const { run, verdict, stages } = detail;
   const gates = stages.flatMap((stage) => stage.gates);
   return {
     type: "verdict",
     ...verdict,
+    priority: run.priority,
+    forkedFrom: run.forkedFrom,
     stages: Object.fromEntries(stages.map((stage) => [stage.name, stage.state])),
     gates: {
       passed: gates.filter((gate) => gate.passed).length,

@@ -65,6 +65,9 @@ export function runHeading({ run, verdict }: RunDetail, look: Look): string {
     paintRun(verdict.state, colors)(words(verdict.state)),
     runTime(verdict, look.now),
     colors.dim(run.file),
+    run.forkedFrom === null ? "" : colors.dim(`fork of ${run.forkedFrom}`),
+    run.from === null ? "" : colors.dim(`from ${run.from}`),
+    run.priority === 0 ? "" : `priority ${run.priority}`,
   ];
   return parts.filter((part) => part !== "").join("  ");
 }

@@ -42,7 +42,7 @@ export interface Job {
   /** Absolute path of the event file. */
   events: string;
   checkpoint?: { every?: number; keep?: number };
-  resume?: { uri: string; step: number; sha256: string } | null;
+  resume?: { uri: string; step: number; sha256: string; fork?: boolean } | null;
   deadline?: string | null;
   heartbeatSeconds?: number;
 }

@@ -2,11 +2,20 @@ import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 
+interface LaunchedStage {
+  id: string;
+  name: string;
+  kind: string;
+  spec: unknown;
+  startFrom: string | null;
+  startedAt: Date | null;
+}
+
 /** The rows a launch is made from. */
 export interface LaunchFacts {
   attempt: { id: string; epoch: number; engine: string; nodeId: string | null };
   shard: { index: number };
-  stage: { id: string; name: string; kind: string; spec: unknown; startedAt: Date | null };
+  stage: LaunchedStage;
   run: { id: string; config: unknown };
   /** Number of shards of the stage. */
   shards: number;
@@ -77,10 +86,15 @@ function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: numb
     output: `${folder}/output`,
     events: `${folder}/events.jsonl`,
     checkpoint: { keep, ...spec.checkpoint },
-    resume: resume ? { uri: resume.uri, step: resume.step, sha256: resume.sha256 } : null,
+    resume: resume && resumeOf(resume, stage),
     deadline,
     heartbeatSeconds: times.heartbeat / 1000,
   };
+}
+
+/** A checkpoint of another run may have been made with other data or another batch: the worker is told. */
+function resumeOf({ id, uri, step, sha256 }: ArtifactRow, { startFrom }: LaunchedStage): object {
+  return { uri, step, sha256, ...(id === startFrom ? { fork: true } : {}) };
 }
 
 /** Inputs in bound order; one bound to a split stage gives one entry a shard. */

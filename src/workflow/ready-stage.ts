@@ -24,7 +24,19 @@ export function readyStage(world: World, stage: StageRow): void {
     endStage(world, stage, { state: "FAILED", reason: "data_error", cause: "DATA", message: inputs });
     return;
   }
-  const key = cacheKey(specOf(stage), pipelineOf(world.run(stage.runId)).seed, stage.codeHash, inputs);
+  const start = stage.startFrom === null ? undefined : world.tables.Artifact.get(stage.startFrom);
+  if (stage.startFrom !== null && !start) {
+    endStage(world, stage, {
+      state: "FAILED",
+      reason: "data_error",
+      cause: "DATA",
+      message: startGone(stage),
+    });
+    return;
+  }
+  const { seed } = pipelineOf(world.run(stage.runId));
+  const { codeHash } = stage;
+  const key = cacheKey(specOf(stage), { seed, codeHash, inputs, startFrom: start?.sha256 });
   const hit = stage.fresh ? null : world.observations.cache.get(key);
   if (hit === undefined) {
     world.lookups.add(key);
@@ -53,6 +65,11 @@ export function readyStage(world: World, stage: StageRow): void {
       ],
     });
   }
+}
+
+/** A fork without its checkpoint would begin at step 0 and pass for one that did not. */
+function startGone(stage: StageRow): string {
+  return `the checkpoint it was to begin with, ${stage.startFrom}, is gone; fork again from another`;
 }
 
 function obstacle(world: World, need: StageRow): { reason: string; message: string } | undefined {

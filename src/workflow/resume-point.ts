@@ -1,4 +1,5 @@
 import type { ArtifactRow, ShardRow, StageRow } from "../core/rows.ts";
+import { hasOutputs } from "./states.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -21,11 +22,22 @@ function forkPoint(world: World, stage: StageRow, shard: ShardRow): ArtifactRow 
   return start && start.shard === shard.index && start.goneAt === null ? start : null;
 }
 
+/**
+ * A stage that is repeated on purpose (fresh) takes nothing from generations that ended well: their last checkpoint
+ * would leave it nothing to do.
+ */
+function firstGeneration(world: World, stage: StageRow): number {
+  if (!stage.fresh) return 1;
+  const done = world.generationsOf(stage).filter(hasOutputs);
+  return Math.max(0, ...done.map(({ generation }) => generation)) + 1;
+}
+
 function checkpointsOf(world: World, stage: StageRow, shard: ShardRow): ArtifactRow[] {
   if (stage.cacheKey === null) return [];
+  const first = firstGeneration(world, stage);
   return world
     .generationsOf(stage)
-    .filter(({ cacheKey }) => cacheKey === stage.cacheKey)
+    .filter(({ cacheKey, generation }) => cacheKey === stage.cacheKey && generation >= first)
     .flatMap(({ id }) => world.artifactsOfStage(id))
     .filter((artifact) => artifact.kind === "checkpoint" && artifact.shard === shard.index);
 }

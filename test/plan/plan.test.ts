@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadPipeline } from "../../src/config/load.ts";
 import { packageRoot } from "../../src/core/paths.ts";
+import type { EarlierStage } from "../../src/plan/changed.ts";
 import { gatherExisting } from "../../src/plan/existing.ts";
 import { planPipeline, stageKey } from "../../src/plan/plan.ts";
 import type { CachedStage, Existing } from "../../src/plan/types.ts";
@@ -11,7 +12,9 @@ const load = (...set: string[]) => loadPipeline(join(root, "good.yaml"), { root,
 const nothing: Existing = {
   codeHashes: { corpus: "c", start: "t", score: "s", tuned: "t", measure: "m" },
   cached: new Map(),
-  checkpoints: {},
+  checkpoints: new Map(),
+  earlier: {},
+  starts: {},
   missing: new Set(),
   unsetVariables: new Set(),
 };
@@ -25,7 +28,7 @@ function ran(count: number, change: Partial<Existing> = {}, ...set: string[]): E
   const cached = new Map<string, CachedStage>();
   const outputs = new Map<string, { kind: string; sha256: string }[]>();
   for (const stage of pipeline.stages.slice(0, count)) {
-    const key = stageKey(stage, pipeline.seed, existing.codeHashes, outputs)!;
+    const key = stageKey(stage, pipeline.seed, existing, outputs)!;
     const artifacts = stage.outputs.map((kind) => ({ kind, sha256: `${stage.name}-${kind}` }));
     cached.set(key, { run: "rearlier", stageId: `rearlier-${stage.name}-g1`, artifacts });
     outputs.set(stage.name, artifacts);
@@ -102,9 +105,23 @@ describe("a plan", () => {
     });
   });
 
-  it("goes on from a checkpoint", () => {
-    const plan = planPipeline(load(), { ...ran(3), checkpoints: { tuned: { step: 40 } } });
-    expect(plan.stages.find(({ name }) => name === "tuned")).toMatchObject({ action: "RESUME", step: 40 });
+  it("says where a resume goes on, and of which run", () => {
+    const key = planPipeline(load(), ran(3)).stages[3]!.cacheKey!;
+    const stopped = { ...ran(3), checkpoints: new Map([[key, { run: "rstopped", step: 40 }]]) };
+    const plan = planPipeline(load(), stopped);
+    expect(plan.stages[3]).toMatchObject({ name: "tuned", action: "RESUME", step: 40 });
+    expect(plan.stages[3]!.why).toContain("legalone resume rstopped");
+    expect(plan.resume).toBe("rstopped");
+    expect(planPipeline(load(), stopped, { from: "tuned" })).toMatchObject({ resume: null });
+  });
+
+  it("gives a fork a key of its own, by the content of its checkpoint", () => {
+    const fork = (sha256: string) => ({ ...ran(3), starts: { tuned: { run: "rold", step: 40, sha256 } } });
+    const tuned = (existing: Existing) => planPipeline(load(), existing).stages[3]!;
+    expect(tuned(fork("a"))).toMatchObject({ action: "RESUME", step: 40 });
+    const keys = [ran(3), fork("a"), fork("b"), fork("a")].map((existing) => tuned(existing).cacheKey);
+    expect(new Set(keys).size).toBe(3);
+    expect(keys[3]).toBe(keys[1]);
   });
 
   it("blocks a stage that asks for more than the cluster has", () => {
@@ -123,6 +140,8 @@ describe("what exists", () => {
     const all = ran(2, { codeHashes });
     const asked: string[] = [];
     const found = await gatherExisting(pipeline, {
+      checkpoints: async () => new Map(),
+      earlierStage: async () => null,
       cachedStage: async (key) => {
         asked.push(key);
         return all.cached.get(key) ?? null;
@@ -143,5 +162,78 @@ describe("what exists", () => {
     const priced = planPipeline(gang, nothing, { assumeInputs: true });
     expect(priced.verdict).toBe("ready");
     expect(priced.warnings).toContainEqual(expect.stringContaining("start: asks for several nodes"));
+  });
+});
+
+/** A stage of an earlier run with today's options, code and seed; its inputs as `ran` makes them. */
+function asBefore(name: string, change: Partial<EarlierStage> = {}): Record<string, EarlierStage> {
+  const { seed, stages } = load();
+  const { kind, version, identity, inputs } = stages.find((stage) => stage.name === name)!;
+  const bound = inputs.map((input) =>
+    input.stage === null
+      ? input
+      : { kind: input.kind, stage: input.stage, sha256: `${input.stage}-${input.kind}` },
+  );
+  const rest = { run: "rearlier", codeHash: nothing.codeHashes[name]!, startFrom: null, outputsGone: false };
+  return { [name]: { kind, version, identity, seed, inputs: bound, ...rest, ...change } };
+}
+
+describe("which input changed", () => {
+  const score = (existing: Existing, ...set: string[]) => planPipeline(load(...set), existing).stages[2]!;
+
+  it("names an option with its old and new value", () => {
+    const { why, changed } = score({ ...ran(2), earlier: asBefore("score") }, "stages.score.with.length=64");
+    expect(changed).toMatchObject([{ what: "option", name: "length", after: 64 }]);
+    expect(why).toMatch(/^option length \d+ -> 64 since rearlier$/);
+  });
+
+  it("names the seed, the code, and the stage whose output is another", () => {
+    const change = { seed: 1, codeHash: "old" };
+    expect(score({ ...ran(2), earlier: asBefore("score", change) }).changed.map(({ what }) => what)).toEqual([
+      "seed",
+      "code",
+    ]);
+    const inputs = asBefore("score").score!.inputs.map((input) => ({ ...input, sha256: "other" }));
+    const { why } = score({ ...ran(2), earlier: asBefore("score", { inputs }) });
+    expect(why).toMatch(/of (corpus|start) changed/);
+  });
+
+  it("says when nothing changed and the outputs were removed", () => {
+    expect(score({ ...ran(2), earlier: asBefore("score", { outputsGone: true }) }).why).toBe(
+      "its outputs were removed since rearlier",
+    );
+  });
+});
+
+describe("from", () => {
+  it("runs the stage and what depends on it, cached or not, and skips the others", () => {
+    const plan = planPipeline(load(), ran(5), { from: "score" });
+    expect(Object.fromEntries(plan.stages.map(({ name, action }) => [name, action]))).toEqual({
+      corpus: "SKIP",
+      start: "SKIP",
+      score: "RUN",
+      tuned: "RUN",
+      measure: "RUN",
+    });
+    expect(plan.stages[2]!.why).toBe("afresh: --from score");
+  });
+
+  it("is blocked by a stage before it without outputs, and says what changed", () => {
+    const existing = { ...ran(1), earlier: asBefore("start", { seed: 1 }) };
+    const plan = planPipeline(load(), existing, { from: "score", until: "score" });
+    expect(plan.verdict).toBe("blocked");
+    expect(plan.stages.map(({ name, action }) => `${name} ${action}`)).toEqual([
+      "corpus SKIP",
+      "start BLOCKED",
+      "score BLOCKED",
+    ]);
+    expect(plan.stages[1]!.why).toContain("--from score needs its outputs, and there are none: seed 1 -> ");
+  });
+
+  it("refuses a stage that --until leaves out, and one that is none", () => {
+    expect(() => planPipeline(load(), nothing, { from: "score", until: "corpus" })).toThrow(
+      /does not need score/,
+    );
+    expect(() => planPipeline(load(), nothing, { from: "nowhere" })).toThrow(/no stage nowhere/);
   });
 });

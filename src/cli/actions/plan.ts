@@ -11,16 +11,18 @@ export interface PlanCommandOptions {
   json?: boolean;
   set?: string[];
   assumeInputs?: boolean;
+  from?: string;
+  until?: string;
 }
 
 /** Shows what a run of the file would do. Missing inputs end with exit code 3; nothing is started. */
 export async function plan(
   file: string,
-  { json, set = [], assumeInputs = false }: PlanCommandOptions,
+  { json, set = [], assumeInputs, from, until }: PlanCommandOptions,
 ): Promise<void> {
   const pipeline = loadPipeline(file, { set });
   const { result: existing, reached } = await withPlanRecords((records) => gatherExisting(pipeline, records));
-  const planned = planPipeline(pipeline, existing, { assumeInputs });
+  const planned = planPipeline(pipeline, existing, { assumeInputs, from, until });
   if (json) print(JSON.stringify({ ...planned, records: reached }));
   else {
     print(planView(planned, lookOf(process.stdout)));

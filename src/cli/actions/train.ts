@@ -1,26 +1,20 @@
-import { readFileSync } from "node:fs";
-import { loadPipeline } from "../../config/load.ts";
+import { loadPipeline, writtenText } from "../../config/load.ts";
 import type { ResolvedPipeline } from "../../config/types.ts";
-import { ExitCode, LegaloneError } from "../../core/errors.ts";
-import { canonicalJson, sha256 } from "../../core/hash.ts";
-import { codeHash } from "../../plan/code-hash.ts";
+import { LegaloneError } from "../../core/errors.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
-import { type NewRun, stagesUpTo, submitRun } from "../../records/runs.ts";
-import { jsonLines } from "../../views/status-json.ts";
+import type { Plan } from "../../plan/types.ts";
 import { ensureUp } from "./ensure-up.ts";
-import { follow } from "./follow.ts";
-import { note, print } from "./output.ts";
+import { newRun, type RunSettings } from "./new-run.ts";
+import { note } from "./output.ts";
 import { withPlanRecords } from "./plan-records.ts";
 import { withRecords } from "./records.ts";
-import { userName } from "./user-name.ts";
+import { submitAndFollow } from "./submit.ts";
 
-export interface TrainOptions {
+export interface TrainOptions extends Omit<RunSettings, "fork"> {
   json?: boolean;
   set?: string[];
   detach?: boolean;
-  idempotencyKey?: string;
-  until?: string;
 }
 
 /**
@@ -29,54 +23,52 @@ export interface TrainOptions {
  * @throws E_CONFIG and E_PLAN_REFUSED before anything is started; E_CONFLICT for a key of another configuration
  */
 export async function train(file: string, options: TrainOptions): Promise<void> {
-  const pipeline = loadPipeline(file, { set: options.set ?? [] });
-  await refuseBlocked(pipeline, options.until);
+  const { set = [], idempotencyKey } = options;
+  const pipeline = loadPipeline(file, { set });
+  // What --from takes as done stands in the records, which are to answer first.
+  if (options.from !== undefined) await ensureUp(options);
+  if (idempotencyKey === undefined || !(await isKnown(idempotencyKey))) {
+    const plan = await planned(pipeline, options);
+    refuseBlocked(plan);
+    if (plan.resume && !options.json) note(besideResume(plan, plan.resume));
+  }
   await ensureUp(options);
-  await withRecords(async (db) => {
-    const { run, attached } = await submitRun(db, newRun(pipeline, file, options));
-    if (options.json) print(jsonLines([{ type: "run", run, attached, pipeline: pipeline.name }]));
-    else if (attached) note(`run ${run} has this idempotency key: attached`);
-    if (options.detach) {
-      process.exitCode = ExitCode.ok;
-      if (!options.json) print(`${run}\n  legalone watch ${run}`);
-    } else process.exitCode = await follow(db, run, options);
-  });
+  await withRecords((db) =>
+    submitAndFollow(db, newRun(pipeline, file, writtenText(file, set), options), options),
+  );
 }
 
-/** Nothing is started for a run that cannot end; what `--until` leaves out may be blocked. */
-async function refuseBlocked(pipeline: ResolvedPipeline, until: string | undefined): Promise<void> {
+/** A key that is known attaches: that its outputs are there now, or gone, decides nothing. */
+async function isKnown(idempotencyKey: string): Promise<boolean> {
+  const { result } = await withPlanRecords(
+    async (_, database) => database !== null && (await database.run.count({ where: { idempotencyKey } })) > 0,
+  );
+  return result;
+}
+
+async function planned(pipeline: ResolvedPipeline, { from, until }: TrainOptions): Promise<Plan> {
   const { result: existing } = await withPlanRecords((records) => gatherExisting(pipeline, records));
-  const plan = planPipeline(pipeline, existing);
-  const wanted = stagesUpTo(pipeline.stages, until);
-  const blocked = plan.stages.filter(({ action, name }) => action === "BLOCKED" && wanted.has(name));
+  return planPipeline(pipeline, existing, { from, until });
+}
+
+/**
+ * Nothing is started for a run that cannot end.
+ * @throws E_PLAN_REFUSED with every stage that is blocked and why
+ */
+export function refuseBlocked(plan: Plan): void {
+  const blocked = plan.stages.filter(({ action }) => action === "BLOCKED");
   if (blocked.length === 0) return;
   const lines = blocked.map((stage) => `\n  ${stage.name}: ${stage.why}`);
   throw new LegaloneError("E_PLAN_REFUSED", `The plan is blocked; nothing was started.${lines.join("")}`, {
-    hint: `legalone plan ${pipeline.file}`,
+    hint: `legalone plan ${plan.file}`,
     fields: { blocked: blocked.map(({ name, why }) => ({ stage: name, why })) },
   });
 }
 
-/** The rows of a run. The whole resolved pipeline is kept: later decisions never read the file again. */
-export function newRun(pipeline: ResolvedPipeline, file: string, options: TrainOptions): NewRun {
-  return {
-    pipeline: pipeline.name,
-    file,
-    config: pipeline,
-    written: readFileSync(pipeline.file, "utf8"),
-    // Where the file lies changes nothing about the run.
-    configHash: sha256(canonicalJson({ ...pipeline, file: null })),
-    createdBy: userName(),
-    ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
-    ...(options.until === undefined ? {} : { until: options.until }),
-    stages: pipeline.stages.map((stage) => ({
-      name: stage.name,
-      kind: stage.kind,
-      position: stage.position,
-      shards: stage.shards,
-      codeHash: codeHash(stage),
-      needs: stage.needs,
-      spec: stage,
-    })),
-  };
+/** `plan` says RESUME where a run of the same configuration stopped; `train` is a new run and says so. */
+function besideResume({ stages }: Plan, run: string): string {
+  const where = stages.flatMap(({ name, action, step }) =>
+    action === "RESUME" ? [`${name} at step ${step}`] : [],
+  );
+  return `run ${run} of this configuration stopped with checkpoints (${where.join(", ")}); this is a new run, which begins these stages anew\n  legalone resume ${run}   goes on there instead`;
 }

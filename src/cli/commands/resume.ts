@@ -7,7 +7,7 @@ export function define(command: Command): void {
     .option("--until <stage>", "last stage to run, with what it needs")
     .addHelpText(
       "after",
-      "\nStages that succeeded are kept. Those that failed or were cancelled go on from their last checkpoint.",
+      "\n  $ legalone resume latest\n\nStages that succeeded are kept. Those that failed or were cancelled go on from their last checkpoint.",
     )
     .action(async (run: string | undefined) => {
       const { resume } = await import("../actions/resume.ts");

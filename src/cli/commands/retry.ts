@@ -6,6 +6,10 @@ export function define(command: Command): void {
     .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
     .requiredOption("--stage <name>", "stage to try again; may be repeated", repeated)
     .option("--detach", "start them again and leave")
+    .addHelpText(
+      "after",
+      "\n  $ legalone retry latest --stage eval\n\nA stage that failed goes on from its last checkpoint; one that succeeded really runs again.",
+    )
     .action(async (run: string | undefined) => {
       const { resume } = await import("../actions/resume.ts");
       await resume(run, command.optsWithGlobals());

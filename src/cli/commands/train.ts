@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { repeated } from "../repeated.ts";
+import { integer } from "../whole-number.ts";
 
 export function define(command: Command): void {
   command
@@ -9,7 +10,12 @@ export function define(command: Command): void {
       "change a value of the file, e.g. stages.sft.with.steps=50; may be repeated",
       repeated,
     )
+    .option(
+      "--from <stage>",
+      "run this stage and all that depends on it afresh; the others have to be there already",
+    )
     .option("--until <stage>", "last stage to run, with what it needs")
+    .option("--priority <n>", "runs of a higher number get free slots and NPUs first; 0 unless said", integer)
     .option("--detach", "submit and leave; the run goes on")
     .option(
       "--idempotency-key <key>",
@@ -17,7 +23,7 @@ export function define(command: Command): void {
     )
     .addHelpText(
       "after",
-      "\n  $ legalone train pipelines/demo.yaml\n  $ legalone train pipelines/demo.yaml --set seed=7 --until sft\n\nCtrl-C leaves the run running (exit code 6).",
+      "\n  $ legalone train pipelines/demo.yaml\n  $ legalone train pipelines/demo.yaml --set seed=7 --until sft\n  $ legalone train pipelines/demo.yaml --from sft --until eval\n  $ legalone train pipelines/demo.yaml --priority 5 --detach\n\nCtrl-C leaves the run running (exit code 6).",
     )
     .action(async (file: string) => {
       const { train } = await import("../actions/train.ts");

@@ -66,6 +66,14 @@ export function parseYaml(file: string, text: string, overrides: readonly Overri
   return source((document.toJS() ?? null) as Json);
 }
 
+/** The text with `overrides` laid over it: comments and order stay; the same text where there are none. */
+export function overriddenText(text: string, overrides: readonly Override[]): string {
+  if (overrides.length === 0) return text;
+  const document = parseDocument(text, { merge: true, prettyErrors: false });
+  for (const { path, value } of overrides) document.setIn(path, document.createNode(value));
+  return document.toString({ lineWidth: 0 });
+}
+
 function yamlProblem(file: string, error: YAMLError, lines: LineCounter): Problem {
   const { line, col } = lines.linePos(error.pos[0]);
   return { file, line, column: col, path: "", message: error.message.trim(), expected: "valid YAML" };

@@ -56,7 +56,8 @@ export function verdictOf(run: Pick<Run, "id" | "createdAt">, stages: StageLike[
     run: run.id,
     state,
     ended,
-    exitCode: exitOf[state],
+    exitCode:
+      state === RunState.failed && culprit?.reason === "resume_refused" ? ExitCode.refused : exitOf[state],
     stage: culprit?.stage ?? null,
     reason: culprit?.reason ?? null,
     message: culprit?.message ?? null,

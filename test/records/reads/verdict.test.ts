@@ -55,6 +55,12 @@ test.each([
   ["a gate of the last stage did not hold", [done, gated(false)], "gate_failed", 10],
   ["a gate held", [gated(true)], "succeeded", 0],
   ["the last stage ended, its gate is not yet measured", [done, { ...gated(true), gates: [] }], "running", 6],
+  [
+    "a resume was refused: order or batch do not fit",
+    [done, stageRow("b", { state: "FAILED", reason: "resume_refused", cause: "USER", endedAt: at(9) })],
+    "failed",
+    3,
+  ],
   ["a stage failed and a gate too", [gated(false), failed], "failed", 4],
 ] as const)("%s", (_name, stages, state, exitCode) => {
   expect(verdictOf(run, [...stages])).toMatchObject({ state, exitCode, ended: exitCode !== 6 });

@@ -1,0 +1,16 @@
+import type { Command } from "commander";
+import { integer } from "../whole-number.ts";
+
+export function define(command: Command): void {
+  command
+    .argument("<run>", "run, or a unique beginning of its id; `latest` for the newest")
+    .argument("<n>", "runs of a higher number get free slots and NPUs first; after -- also below 0", integer)
+    .addHelpText(
+      "after",
+      "\n  $ legalone priority rk2m 5\n  $ legalone priority rk2m -- -1\n\nWhat runs already goes on; `legalone status` shows the queue.",
+    )
+    .action(async (run: string, n: number) => {
+      const { changePriority } = await import("../actions/priority.ts");
+      await changePriority(run, n, command.optsWithGlobals());
+    });
+}
