@@ -52,3 +52,37 @@ export function traceTable({ segments, missed }) {
   });
   return `\nwhere a hand-over's time goes (${missed} not followed)\n\n${table([["ms", "n", "p50", "p95"], ...rows])}`;
 }
+
+/** Many shards in one stage. Growth is the time of a shard in the widest stage over that in the narrowest. */
+export function fanOutTable(fanOut) {
+  const header = [
+    "engine",
+    "slots",
+    "shards",
+    "s",
+    "shards/s",
+    "growth",
+    "events",
+    "rows in all",
+    "serve MiB",
+    "agent MiB",
+  ];
+  const rows = fanOut.flatMap(({ engine, slots, measured }) =>
+    measured.map(({ shards, seconds, shardsPerSecond, rows, serveMib, agentMib }) => {
+      const all = Object.values(rows).reduce((sum, count) => sum + count, 0);
+      const growth = rounded(measured[0].shardsPerSecond / shardsPerSecond, 2);
+      return [engine, slots, shards, seconds, shardsPerSecond, growth, rows.events, all, serveMib, agentMib];
+    }),
+  );
+  return `\none stage in many shards (memory: highest of the process in that stage)\n\n${table([header, ...rows])}`;
+}
+
+export function lookLines({ nodes, live, ended, firstMs, idleMs, busyMs }) {
+  const verdict = busyMs < 1000 && idleMs.p95 < 1000 ? "met" : "missed";
+  return [
+    `\none look over ${live} live attempts on ${nodes} simulated nodes (target under 1,000 ms: ${verdict})\n`,
+    `  nothing to do: p50 ${idleMs.p50} ms, p95 ${idleMs.p95} ms\n`,
+    `  ends ${ended} and opens ${ended}, to rest, bells included: ${busyMs} ms\n`,
+    `  opens all ${live} at once: ${firstMs} ms\n`,
+  ].join("");
+}

@@ -1,5 +1,6 @@
 // A throw-away workspace with the whole of legalone running in it as a user's would: embedded PostgreSQL, Valkey,
 // serve, agent, and the stage kinds of test/bench/control/stages.
+import { spawn } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { packageRoot, socketFolder } from "../../../../dist/core/paths.js";
 import { openDatabase } from "../../../../dist/records/database.js";
 import { submitRun } from "../../../../dist/records/runs.js";
 import { databaseSpec } from "../../../../dist/services/addresses.js";
+import { endDaemon } from "../../../../dist/services/daemon.js";
 import { down, up } from "../../../../dist/services/up.js";
 
 const stageKinds = join(packageRoot, "test", "bench", "control", "stages");
@@ -49,6 +51,20 @@ class Workspace {
     return this;
   }
 
+  /** Replaces the agent by one with so many slots. */
+  async restartAgent(slots) {
+    await endDaemon(join(this.home, "agent.json"), 10_000);
+    const child = spawn(
+      process.execPath,
+      [join(packageRoot, "dist", "bin.js"), "agent", "--slots", String(slots)],
+      { detached: true, stdio: "ignore" },
+    );
+    child.unref();
+    const slotsOf = async () => (await this.database.node.findFirst({ where: { slots } }))?.slots;
+    while ((await slotsOf()) !== slots) await new Promise((resolve) => setTimeout(resolve, 50));
+    this.daemons.agent = { pid: child.pid };
+  }
+
   /** Writes a pipeline of `steps` empty stages, each after the one before; returns the path. */
   chain(steps, salt) {
     const stages = Array.from({ length: steps }, (_, i) => {
@@ -58,9 +74,11 @@ class Workspace {
     return this.pipeline(`chain-${salt}`, stages);
   }
 
-  pipeline(name, stages) {
+  /** Writes a pipeline of these stages (lines of YAML) on a cluster of configs/clusters; returns the path. */
+  pipeline(name, stages, cluster = "this-machine") {
     const path = join(this.home, `${name}.yaml`);
-    writeFileSync(path, `version: 1\nname: ${name}\nseed: 1\nstages:\n${stages.join("\n")}\n`);
+    const head = `version: 1\nname: ${name}\ncluster: ${cluster}\nseed: 1\n`;
+    writeFileSync(path, `${head}stages:\n${stages.join("\n")}\n`);
     return path;
   }
 
