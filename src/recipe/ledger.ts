@@ -8,3 +8,8 @@ export const emptyLedger: Buffer = Buffer.alloc(32);
 export function extendLedger(previous: Uint8Array, rows: Uint32Array): Buffer {
   return createHash("sha256").update(previous).update(littleEndian(rows)).digest();
 }
+
+/** First link of the chain of a fork: SHA-256("fork" || head of the chain it leaves). */
+export function forkLedger(previous: Uint8Array): Buffer {
+  return createHash("sha256").update("fork").update(previous).digest();
+}

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Change } from "../core/changes.ts";
 import type { ArtifactRow } from "../core/rows.ts";
+import { prunedChanges } from "./checkpoints.ts";
 import { type Database, databaseNow, type Writer } from "./database.ts";
 import { commitHappenings } from "./happenings.ts";
 import type { EventLine, LiveAttempt } from "./ingest.ts";
@@ -19,9 +20,6 @@ export interface CommitLine extends EventLine {
   cursor?: unknown;
   meta?: unknown;
 }
-
-/** Checkpoints of one attempt that stay when the stage does not say: the same number the worker is told. */
-export const defaultKeep = 3;
 
 /** Inserts of what the lines commit, by line. A line whose artifact is there already gives none. */
 export async function artifactChanges(
@@ -52,7 +50,11 @@ export async function artifactChanges(
     const parents = line.type === "artifact" ? madeFrom : attempt.resumeFrom ? [attempt.resumeFrom] : [];
     changes.set(line, [{ table: "Artifact", insert: { ...row, parents } }]);
   }
-  await addPruned(writer, attempt, changes, now);
+  const newest = [...changes].findLast(([line, made]) => line.type === "checkpoint" && made.length > 0);
+  if (newest) {
+    const fresh = [...rows].filter(([line]) => changes.get(line)?.length).map(([, row]) => row);
+    newest[1].push(...(await prunedChanges(writer, attempt, fresh, now)));
+  }
   return changes;
 }
 
@@ -75,27 +77,6 @@ function artifactRow(attempt: LiveAttempt, line: CommitLine, now: Date): Artifac
     committedAt: now,
     goneAt: null,
   };
-}
-
-/** A worker keeps its newest `keep` checkpoints and removes the others: what it removed is marked as gone. */
-async function addPruned(
-  writer: Writer,
-  attempt: LiveAttempt,
-  changes: Map<CommitLine, Change[]>,
-  now: Date,
-): Promise<void> {
-  const newest = [...changes].findLast(([line, made]) => line.type === "checkpoint" && made.length > 0);
-  if (!newest) return;
-  const fresh = [...changes.values()].flat().flatMap((change) => ("insert" in change ? [change.insert] : []));
-  const old = await writer.artifact.findMany({
-    where: { attemptId: attempt.id, kind: "checkpoint", goneAt: null },
-    select: { id: true, step: true },
-  });
-  const all = [...old, ...(fresh as ArtifactRow[]).filter((row) => row.kind === "checkpoint")];
-  all.sort((a, b) => (b.step ?? 0) - (a.step ?? 0));
-  for (const { id } of all.slice(attempt.keep ?? defaultKeep)) {
-    newest[1].push({ table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } });
-  }
 }
 
 /**

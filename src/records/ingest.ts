@@ -2,6 +2,7 @@ import type { Change, Happening } from "../core/changes.ts";
 import type { AttemptRow, AttemptState, WorkerResult } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 import { artifactChanges, type CommitLine } from "./artifacts.ts";
+import { damagedChanges } from "./checkpoints.ts";
 import type { Database, Writer } from "./database.ts";
 import { type QuietChange, StaleWrite, writeHappenings } from "./happenings.ts";
 
@@ -45,8 +46,9 @@ export interface LiveAttempt {
   stageId: string;
   runId: string;
   desired: "RUN" | "STOP";
-  /** How many checkpoints of an attempt stay. */
+  /** How many checkpoints of an attempt stay, and at multiples of how many steps more do. */
   keep: number | null;
+  keepEvery: number | null;
   now: Date;
 }
 
@@ -103,7 +105,8 @@ export async function readLiveAttempt(
     select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
            a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
            st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
-           (st.spec -> 'checkpoint' ->> 'keep')::int as keep, clock_timestamp() as now
+           (st.spec -> 'checkpoint' ->> 'keep')::int as keep,
+           (st.spec -> 'checkpoint' ->> 'keep_every')::int as "keepEvery", clock_timestamp() as now
       from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
      where a.id = ${attempt}`;
   if (!row || row.epoch !== epoch || row.shardEpoch !== epoch || !liveStates.includes(row.state))
@@ -121,9 +124,12 @@ async function writeBatch(
   const metrics = lines.filter((line) => line.type === "metric");
   const commits = lines.filter((line) => line.type === "artifact" || line.type === "checkpoint");
   const artifacts = await artifactChanges(database, row, commits as CommitLine[], now);
+  const damaged = await damagedChanges(database, row, lines, now);
+  const changesOf = (line: EventLine) =>
+    artifacts.get(line as CommitLine) ?? damaged.get(line) ?? attemptChanges(row, line, now);
   const happenings = lines
     .filter((line) => !["heartbeat", "progress", "metric"].includes(line.type))
-    .map((line) => tell(row, line, artifacts.get(line as CommitLine) ?? attemptChanges(row, line, now)));
+    .map((line) => tell(row, line, changesOf(line)));
   if (lines.length > 0) happenings.unshift(...becomesRunning(row, now));
   await writeHappenings(database, happenings, {
     quiet: [readOn(row, bytes, signsOfLife(row, lines, now, times))],

@@ -1,5 +1,6 @@
 import { LegaloneError } from "../core/errors.ts";
 import type { ArtifactRow } from "../core/rows.ts";
+import { olderCheckpoints } from "./checkpoints.ts";
 import type { Database } from "./database.ts";
 import { type InputArtifact, inputArtifacts } from "./inputs.ts";
 import { reviveRow } from "./revive.ts";
@@ -21,6 +22,8 @@ export interface LaunchRows {
   inputs: InputArtifact[];
   /** The checkpoint it goes on from. */
   resume: ArtifactRow | null;
+  /** Those before it, newest first. */
+  older: ArtifactRow[];
   /** NPUs it holds. */
   devices: number[];
 }
@@ -46,10 +49,12 @@ export async function readLaunch(database: Database, attemptId: string): Promise
      where a.id = ${attemptId} and a."endedAt" is null`;
   if (!row) throw new LegaloneError("E_NOT_FOUND", `no live attempt ${attemptId}`);
   const { resumeFrom } = row.attempt;
+  const resume = resumeFrom ? await database.artifact.findUnique({ where: { id: resumeFrom } }) : null;
   return {
     ...row,
     stage: reviveRow<LaunchRows["stage"]>(row.stage),
     inputs: await inputArtifacts(database, row.stage.id),
-    resume: resumeFrom ? await database.artifact.findUnique({ where: { id: resumeFrom } }) : null,
+    resume,
+    older: resume ? await olderCheckpoints(database, resume) : [],
   };
 }

@@ -20,6 +20,13 @@ export interface JobInput {
   meta?: Record<string, unknown>;
 }
 
+/** A committed checkpoint; `sha256` is that of its manifest.json. */
+export interface ResumePoint {
+  uri: string;
+  step: number;
+  sha256: string;
+}
+
 export interface Job {
   protocol: 1;
   run: string;
@@ -41,8 +48,9 @@ export interface Job {
   output: string;
   /** Absolute path of the event file. */
   events: string;
-  checkpoint?: { every?: number; keep?: number };
-  resume?: { uri: string; step: number; sha256: string; fork?: boolean } | null;
+  checkpoint?: { every?: number; keep?: number; keepEvery?: number };
+  /** `fork`: of another run, so settings and order may differ. `older`: taken when it is damaged, newest first. */
+  resume?: (ResumePoint & { fork?: boolean; older?: ResumePoint[] }) | null;
   deadline?: string | null;
   heartbeatSeconds?: number;
 }
@@ -81,7 +89,13 @@ export type WorkerEvent = { at: string } & (
       bytes: number;
       meta?: Record<string, unknown>;
     }
-  | { type: "warning"; message: string; code?: string }
+  | {
+      type: "warning";
+      message: string;
+      code?: string;
+      /** SHA-256 of the manifest of the checkpoint it speaks of. */
+      checkpoint?: string;
+    }
   | {
       type: "result";
       status: "succeeded" | "failed" | "stopped";

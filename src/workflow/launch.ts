@@ -21,6 +21,8 @@ export interface LaunchFacts {
   shards: number;
   inputs: { kind: string; stage: string; artifact: ArtifactRow }[];
   resume: ArtifactRow | null;
+  /** Committed checkpoints before it, newest first. */
+  older: ArtifactRow[];
   devices: number[];
 }
 
@@ -60,7 +62,7 @@ export function launchOf(facts: LaunchFacts, times: Times, keep: number): Launch
 }
 
 function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: number): Record<string, unknown> {
-  const { attempt, shard, stage, run, resume } = facts;
+  const { attempt, shard, stage, run } = facts;
   const { seed, model } = run.config as ResolvedPipeline;
   const folder = `attempts/${attempt.id}`;
   const deadline =
@@ -85,16 +87,22 @@ function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: numb
     folder,
     output: `${folder}/output`,
     events: `${folder}/events.jsonl`,
-    checkpoint: { keep, ...spec.checkpoint },
-    resume: resume && resumeOf(resume, stage),
+    checkpoint: checkpointRule(spec, keep),
+    resume: resumeOf(facts),
     deadline,
     heartbeatSeconds: times.heartbeat / 1000,
   };
 }
 
-/** A checkpoint of another run may have been made with other data or another batch: the worker is told. */
-function resumeOf({ id, uri, step, sha256 }: ArtifactRow, { startFrom }: LaunchedStage): object {
-  return { uri, step, sha256, ...(id === startFrom ? { fork: true } : {}) };
+function checkpointRule({ checkpoint }: ResolvedStage, keep: number): Record<string, number | undefined> {
+  return { every: checkpoint?.every, keep: checkpoint?.keep ?? keep, keepEvery: checkpoint?.keep_every };
+}
+
+/** A checkpoint that the stage began with belongs to another run: what has changed since is meant. */
+function resumeOf({ resume, older, stage }: LaunchFacts): object | null {
+  if (!resume) return null;
+  const point = ({ uri, step, sha256 }: ArtifactRow) => ({ uri, step, sha256 });
+  return { ...point(resume), fork: resume.id === stage.startFrom, older: older.map(point) };
 }
 
 /** Inputs in bound order; one bound to a split stage gives one entry a shard. */

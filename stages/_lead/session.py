@@ -38,18 +38,25 @@ async def open_client(
             )
         cache = ResponseCache(path, _earlier(job))
         stack.callback(cache.close)
+        worker.unsaved = True
         try:
             async with ChatClient(endpoint_of(config, role, stand_in_url=url), cache) as client:
                 yield client
         except Stopped:
             _save(job, worker, len(cache))
             raise
+        finally:
+            worker.unsaved = False
 
 
 def _earlier(job: Job) -> list[Any]:
     shard = f"{job.stage_id}-s{job.shard}-e*"
     siblings = [path / FILE for path in sorted(job.folder.parent.glob(shard)) if path != job.folder]
-    return siblings if job.resume is None else [job.resume.folder / FILE, *siblings]
+    if job.resume is None:
+        return siblings
+    # Replies are kept by the hash of their request: those of older checkpoints fit too, a torn line is left out.
+    points = [job.resume, *(job.resume.older or ())]
+    return [*(point.folder / FILE for point in points), *siblings]
 
 
 def _save(job: Job, worker: Worker, count: int) -> None:

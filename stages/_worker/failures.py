@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 
 class WorkerFailure(Exception):
@@ -72,8 +73,12 @@ class Stopped(WorkerFailure):
     exit_code = 75
 
 
-# Texts of MindSpore and CANN when an allocation fails; they come as a RuntimeError.
-_MEMORY_TEXTS = ("Memory not enough", "Out of Memory", "Allocate memory failed", "std::bad_alloc")
+# What MindSpore, CANN and the C++ below them say when an allocation fails; it comes as a RuntimeError.
+_NO_MEMORY = re.compile(
+    r"memory not enough|memory isn't enough|not enough memory|out of memory|cannot allocate memory|bad_alloc"
+    r"|(malloc|alloc\w*)( \w+)* failed",
+    re.IGNORECASE,
+)
 
 
 def as_failure(error: BaseException) -> WorkerFailure:
@@ -82,7 +87,9 @@ def as_failure(error: BaseException) -> WorkerFailure:
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no space left: {error}", hint="free disk space, then `legalone resume`")
-    if isinstance(error, MemoryError) or any(text in str(error) for text in _MEMORY_TEXTS):
+    if isinstance(error, MemoryError) or (
+        isinstance(error, (OSError, RuntimeError)) and _NO_MEMORY.search(str(error))
+    ):
         return OutOfMemory(
             f"out of memory: {str(error)[:500]}", hint="use a smaller batch or sequence length"
         )

@@ -45,8 +45,12 @@ class ResumePoint:
 
     folder: Path
     step: int
-    sha256: str
-    """SHA-256 of its manifest.json."""
+    sha256: str | None
+    """SHA-256 of its manifest.json; None where nobody announced it."""
+    fork: bool = False
+    """It belongs to another run: settings, order and batch may differ."""
+    older: tuple[ResumePoint, ...] | None = None
+    """Committed ones before it, newest first, for when it is damaged; None for a job without records."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -71,6 +75,7 @@ class Job:
     events: Path
     checkpoint_every: int | None
     checkpoint_keep: int
+    checkpoint_keep_every: int | None
     resume: ResumePoint | None
     deadline: str | None
     heartbeat_seconds: float
@@ -114,7 +119,6 @@ def read_job(path: Path) -> dict[str, Any]:
 def parse_job(raw: dict[str, Any]) -> Job:
     """The job of an object that fits the schema, with its options completed and checked."""
     checkpoint = raw.get("checkpoint") or {}
-    resume = raw.get("resume")
     return Job(
         run=raw["run"],
         stage=raw["stage"],
@@ -143,10 +147,22 @@ def parse_job(raw: dict[str, Any]) -> Job:
         events=Path(raw["events"]),
         checkpoint_every=checkpoint.get("every"),
         checkpoint_keep=checkpoint.get("keep", 3),
-        resume=None
-        if resume is None
-        else ResumePoint(folder=folder_of(resume["uri"]), step=resume["step"], sha256=resume["sha256"]),
+        checkpoint_keep_every=checkpoint.get("keepEvery"),
+        resume=_resume_point(raw.get("resume")),
         deadline=raw.get("deadline"),
         heartbeat_seconds=raw.get("heartbeatSeconds", 10),
         raw=raw,
+    )
+
+
+def _resume_point(raw: dict[str, Any] | None) -> ResumePoint | None:
+    if raw is None:
+        return None
+    older = raw.get("older")
+    return ResumePoint(
+        folder=folder_of(raw["uri"]),
+        step=raw["step"],
+        sha256=raw["sha256"],
+        fork=raw.get("fork", False),
+        older=None if older is None else tuple(point for point in map(_resume_point, older) if point),
     )

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from importlib import metadata
@@ -25,6 +23,7 @@ from typing import Any, NoReturn
 from stages._worker.events import EventFile
 from stages._worker.failures import Stopped, WorkerFailure, as_failure
 from stages._worker.job import Job, parse_job, read_job
+from stages._worker.leaving import Leaving
 from stages._worker.worker import Worker
 
 _REPORTED_PACKAGES = ("mindspore", "mindformers", "numpy", "tokenizers", "safetensors")
@@ -48,15 +47,14 @@ def main(run: Callable[[Job, Worker], None]) -> NoReturn:
 
 
 def _run_attempt(run: Callable[[Job, Worker], None], raw: dict[str, Any]) -> int:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    leaving = Leaving()
     events: EventFile | None = None
     worker: Worker | None = None
     try:
         events = EventFile(Path(raw["events"]))
         _say_started(events, raw)
-        worker = Worker(parse_job(raw), events, stop)
+        worker = Worker(parse_job(raw), events, leaving.stop)
+        leaving.watch(worker, events)
         run(worker.job, worker)
         worker.close()
         if not worker.finished:
@@ -92,7 +90,7 @@ def _end(failure: WorkerFailure, error: Exception, events: EventFile | None) -> 
     try:
         if events is not None:
             events.write(
-                "result", durable=True, status=status, reason=failure.reason, message=str(failure), **hint
+                "result", last=True, status=status, reason=failure.reason, message=str(failure), **hint
             )
             events.close()
     except OSError as second:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import resource
 import sys
@@ -23,6 +24,9 @@ class Worker:
     def __init__(self, job: Job, events: EventFile, stop: threading.Event) -> None:
         self.job = job
         self.finished = False
+        self.unsaved = False
+        """The stage holds work that it saves itself when `stopping`; without it SIGTERM may end it anywhere."""
+        self.current_phase: str | None = None
         self._events = events
         self._step: int | None = None
         self._stop = stop
@@ -34,6 +38,11 @@ class Worker:
     def stopping(self) -> bool:
         """True after SIGTERM: save what is worth it and raise Stopped, within the grace time."""
         return self._stop.is_set()
+
+    @property
+    def may_be_left(self) -> bool:
+        """Whether ending the process now loses nothing: it loads, compiles or measures, and holds no work."""
+        return not self.unsaved and not self.finished and self.current_phase in (None, "loading", "compiling")
 
     def raise_if_stopping(self) -> None:
         """For loops that have nothing to save."""
@@ -48,6 +57,7 @@ class Worker:
         """Enters `loading`, `compiling`, `training` or `saving`; stalls are judged in `training` only."""
         if phase not in PHASES:
             raise ValueError(f"phase '{phase}' is none of {PHASES}")
+        self.current_phase = phase
         self._events.write("phase", phase=phase, **({} if detail is None else {"detail": detail}))
 
     def progress(self, step: int, of: int, unit: str) -> None:
@@ -62,9 +72,15 @@ class Worker:
             raise NumericError(f"{name} is {value} at step {step}")
         self._events.write("metric", name=name, step=int(step), value=value)
 
-    def warning(self, message: str, *, code: str | None = None) -> None:
-        """Something the reader of the report should know, that does not end the attempt."""
-        self._events.write("warning", message=message, **({} if code is None else {"code": code}))
+    def warning(self, message: str, *, code: str | None = None, checkpoint: str | None = None) -> None:
+        """Something the reader of the report should know, that does not end the attempt.
+
+        `checkpoint` is the SHA-256 of the manifest of the one it speaks of.
+        """
+        named = {"code": code, "checkpoint": checkpoint}
+        self._events.write(
+            "warning", message=message, **{key: value for key, value in named.items() if value is not None}
+        )
 
     def checkpoint(self, path: Path, *, step: int, sha256: str, size: int, cursor: dict[str, Any]) -> None:
         """A checkpoint stands complete on disk; `sha256` is the hash of its manifest."""
@@ -116,7 +132,7 @@ class Worker:
         numbers = {name: _finite(value) for name, value in (metrics or {}).items()}
         self._events.write(
             "result",
-            durable=True,
+            last=True,
             status="succeeded",
             reason="completed",
             metrics=numbers,
@@ -131,7 +147,9 @@ class Worker:
     def _beat(self) -> None:
         while not self._ended.wait(self.job.heartbeat_seconds):
             step = {} if self._step is None else {"step": self._step}
-            self._events.write("heartbeat", rssBytes=peak_memory(), **step)
+            # A disk that is full now may have room at the next beat; the stage itself meets it where it writes.
+            with contextlib.suppress(OSError):
+                self._events.write("heartbeat", rssBytes=peak_memory(), **step)
 
 
 def peak_memory() -> int:

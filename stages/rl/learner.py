@@ -11,6 +11,7 @@ from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.think_form import parse_think_form
 from stages._worker.training.adamw import AdamWSettings
 from stages._worker.training.train_step import TrainStep
+from stages.rl.consumed import drawn_places
 from stages.rl.dynamic_sampling import draw_groups
 from stages.rl.experience import AnswerGroup, Shape, arrays_of, make_group, split_groups
 from stages.rl.level import Level
@@ -97,8 +98,8 @@ class Learner:
     ) -> list[AnswerGroup]:
         """The groups of one draw: the next prompts of the pool's order, each answered `group` times."""
         count, size = self._options["groups"], self._options["group"]
-        start = (step_in_level * self._options["max_draws"] + number) * count
-        prompts = [level.pool.at(self._seed, level.number, start + place) for place in range(count)]
+        places = drawn_places(step_in_level, number, groups=count, max_draws=self._options["max_draws"])
+        prompts = [level.pool.at(self._seed, level.number, place) for place in places]
         rollouts = self._backend.answer(
             [prompt for prompt in prompts for _ in range(size)],
             longest=level.longest_answer,

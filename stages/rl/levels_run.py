@@ -57,11 +57,13 @@ class LevelsRun:
             self._one_step(level)
             last = done.position.level == len(self._levels)
             every = self._worker.job.checkpoint_every
-            due = every is not None and done.step % every == 0
-            if (due or self._worker.stopping) and not last:
-                done.save(self._worker, self._network, self._learner.train_step, self._settings)
-            if self._worker.stopping and not last:
+            due = every is not None and (last or done.step % every == 0)
+            stopping = self._worker.stopping
+            if due or stopping:
+                done.save(self._worker, self._network, self._learner.train_step, self._settings, self._levels)
+            if stopping:
                 raise Stopped(f"stopped by SIGTERM after step {done.step}, checkpoint saved")
+        self._worker.unsaved = False
 
     def _one_step(self, level: Level) -> None:
         done = self.progress
@@ -71,9 +73,10 @@ class LevelsRun:
             hand_over(self._backend, self._worker, self._network, done.step + 1)
         done.step += 1
         done.updates = self._learner.train_step.updates
-        done.consumed(report.prompts)
-        if done.step == 1 or done.position.step == 0:
+        done.learnt_from(report.prompts, draws=report.draws)
+        if done.position.step == 0 or self._worker.current_phase != "training":
             self._worker.phase("training", level.name)
+        self._worker.unsaved = True
         self._log(level, report, time.monotonic() - since)
         self._look(level, report)
         done.position, ending = advance(done.position, level.gate, report.reward)

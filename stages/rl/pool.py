@@ -1,7 +1,7 @@
 """Prompts of a level: those it learns from, fixed probes out of them, and held-out ones beside them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stages._worker.data.chat import render_chat
@@ -27,12 +27,22 @@ class Pool:
     probes: tuple[Prompt, ...]
     heldout: tuple[Prompt, ...]
     too_long: int
+    _order: dict[tuple[int, int, int], list[Prompt]] = field(default_factory=dict, repr=False, compare=False)
+    """The permutation that was asked for last."""
 
     def at(self, seed: int, level: int, position: int) -> Prompt:
         """Prompt number `position` (0, 1, …) of an endless order: one seeded permutation after another."""
         passed, place = divmod(position, len(self.train))
-        order = sorted(self.train, key=lambda prompt: _key(seed, level, passed, prompt.number))
-        return order[place]
+        key = (seed, level, passed)
+        if key not in self._order:
+            self._order.clear()
+            self._order[key] = sorted(self.train, key=lambda prompt: _key(*key, prompt.number))
+        return self._order[key][place]
+
+    def feed(self, digest: "hashlib._Hash") -> None:
+        """Adds what decides the order and content of the prompts to a hash."""
+        for prompt in self.train:
+            digest.update(f"{prompt.number} {prompt.question.id} {prompt.tokens}\n".encode())
 
 
 def read_pool(

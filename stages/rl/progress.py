@@ -7,14 +7,17 @@ import numpy as np
 
 from stages._worker.failures import ResumeRefused
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
-from stages._worker.model.weights import set_weights, weights_of
-from stages._worker.training import ledger
-from stages._worker.training.checkpoint import load_checkpoint, save_checkpoint
+from stages._worker.model.weights import weights_of
+from stages._worker.training.checkpoint import Checkpoint, save_checkpoint
+from stages._worker.training.going_on import begin_again, refuse_another_past, restore
+from stages._worker.training.ledger import Ledger
+from stages._worker.training.resume import load_checkpoint
 from stages._worker.training.train_step import TrainStep
-from stages._worker.training.trainer import refuse_changes, restore_moments
 from stages._worker.worker import Worker
 from stages.rl.alarms import Watch
+from stages.rl.consumed import Step, consume, pools_sha256, refuse_gaps, steps_of
 from stages.rl.curriculum import Position
+from stages.rl.level import Level
 
 
 @dataclass(kw_only=True, slots=True)
@@ -25,17 +28,24 @@ class Progress:
     updates: int = 0  # updates of the weights
     position: Position = field(default_factory=Position)
     watch: Watch = field(default_factory=Watch)
-    ledger: bytes = ledger.GENESIS
+    ledger: Ledger = field(default_factory=Ledger)
+    consumed: list[Step] = field(default_factory=list)  # since the ledger's beginning
     metrics: dict[str, float] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
 
-    def consumed(self, prompts: list[int]) -> None:
-        """Adds the prompts a step learnt from to the ledger."""
-        self.ledger = ledger.extend(self.ledger, np.array(prompts, np.uint32))
+    def learnt_from(self, prompts: list[int], *, draws: int) -> None:
+        """Adds the prompts a step learnt from to the ledger; `position` is still that of the step."""
+        self.consumed.append((self.position.level, self.position.step, draws, prompts))
+        self.ledger.consume(np.array(prompts, np.uint32))
 
     def save(
-        self, worker: Worker, network: Qwen3ForCausalLM, train_step: TrainStep, settings: dict[str, Any]
+        self,
+        worker: Worker,
+        network: Qwen3ForCausalLM,
+        train_step: TrainStep,
+        settings: dict[str, Any],
+        levels: list[Level],
     ) -> None:
         """Commits a checkpoint of this moment."""
         worker.phase("saving")
@@ -47,41 +57,74 @@ class Progress:
                 "updates": train_step.updates,
                 "position": self.position.as_json(),
                 "watch": self.watch.as_json(),
-                "ledger": self.ledger.hex(),
+                **self.ledger.as_json(),
+                "orderSha256": pools_sha256(levels),
                 "metrics": self.metrics,
                 "answers": self.answers,
                 "alarms": self.alarms,
             },
             settings=settings,
             tensors={"model": weights_of(network), "optimizer": moments},
-            keep=worker.job.checkpoint_keep,
+            extra={"consumed": self.consumed},
         )
+        worker.unsaved = False
         worker.phase("training")
 
 
 def begin(
-    worker: Worker, network: Qwen3ForCausalLM, train_step: TrainStep, settings: dict[str, Any]
+    worker: Worker,
+    network: Qwen3ForCausalLM,
+    train_step: TrainStep,
+    settings: dict[str, Any],
+    levels: list[Level],
 ) -> Progress:
     """A fresh start, or where the job's checkpoint left off: weights, moments and position are put back."""
     resume = worker.job.resume
     if resume is None:
         return Progress()
     found = load_checkpoint(resume, worker)
-    refuse_changes(found, settings, order_sha256=None)
-    set_weights(network, found.tensors["model"], where=f"checkpoint of step {found.step}")
-    restore_moments(train_step, found)
-    cursor = found.cursor
+    ledger = begin_again(worker, found, settings, order_sha256=pools_sha256(levels), fork=resume.fork)
+    restore(network, train_step, found)
     try:
-        train_step.updates = cursor["updates"]
-        return Progress(
-            step=found.step,
-            updates=cursor["updates"],
-            position=Position.from_json(cursor["position"]),
-            watch=Watch(**cursor["watch"]),
-            ledger=bytes.fromhex(cursor["ledger"]),
-            metrics=cursor["metrics"],
-            answers=cursor["answers"],
-            alarms=cursor["alarms"],
-        )
+        progress = _progress_of(found, ledger)
+        steps = list(steps_of(found.extra))
     except (KeyError, TypeError, ValueError) as error:
         raise ResumeRefused(f"the checkpoint of step {found.step} is none of RL: {error!r}") from error
+    train_step.updates = progress.updates
+    if resume.fork:
+        _refuse_beyond(progress.position, levels)
+        return progress
+    begins = 0 if ledger.begins is None else ledger.begins.step
+    refuse_gaps(steps, progress.position, begins=begins)
+    consume(ledger, steps, levels, worker.job.options, worker.job.seed)
+    refuse_another_past(ledger, found)
+    progress.consumed = steps
+    return progress
+
+
+def _progress_of(found: Checkpoint, ledger: Ledger) -> Progress:
+    cursor = found.cursor
+    return Progress(
+        step=found.step,
+        updates=cursor["updates"],
+        position=Position.from_json(cursor["position"]),
+        watch=Watch(**cursor["watch"]),
+        ledger=ledger,
+        metrics=cursor["metrics"],
+        answers=cursor["answers"],
+        alarms=cursor["alarms"],
+    )
+
+
+def _refuse_beyond(position: Position, levels: list[Level]) -> None:
+    """A fork may change the curriculum, but not to one that has ended before where it begins."""
+    limits = [level.gate.max_steps for level in levels]
+    if position.level < len(limits) and position.step < limits[position.level]:
+        return
+    if position.level == len(limits) and position.step == 0:
+        return
+    raise ResumeRefused(
+        f"the checkpoint stands at step {position.step} of level number {position.level}; the levels of this "
+        f"curriculum have at most {limits} steps",
+        hint="take an earlier checkpoint (`legalone fork --step`) or raise gate.max_steps",
+    )

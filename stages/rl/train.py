@@ -41,7 +41,7 @@ def train_rl(job: Job, worker: Worker) -> None:
         "options": {name: value for name, value in options.items() if name not in _FREE},
         "prompts": {level.name: len(level.pool.train) for level in levels},
     }
-    progress = begin(worker, network, learner.train_step, settings)
+    progress = begin(worker, network, learner.train_step, settings, levels)
     LevelsRun(worker, network, tokenizer, levels, learner, backend, progress, settings).to_the_end()
     metrics = dict(progress.metrics)
     corpus = job.find_input("corpus")
@@ -68,7 +68,7 @@ def _summary(levels: list[Level], progress: Progress) -> dict[str, Any]:
     return {
         "steps": progress.step,
         "updates": progress.updates,
-        "ledger": progress.ledger.hex(),
+        "ledger": progress.ledger.head.hex(),
         "levels": [
             {
                 "name": level.name,

@@ -14,7 +14,7 @@ import type {
 } from "../../dispatch/api/contract.ts";
 import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
-import { defaultKeep } from "../../records/artifacts.ts";
+import { defaultKeep } from "../../records/checkpoints.ts";
 import { type Database, databaseError } from "../../records/database.ts";
 import { recordExit } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";

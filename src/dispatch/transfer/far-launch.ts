@@ -16,7 +16,8 @@ export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
   const { inputs, resume } = spec.job as { inputs?: Named[]; resume?: Named | null };
   const job = { ...spec.job };
   if (inputs !== undefined) job.inputs = inputs.map((input) => farInput(input, models));
-  if (resume?.sha256) job.resume = { ...resume, uri: storeUri(resume.sha256) };
+  // Without older ones to fall back to: gigabytes would travel for nothing, and what travels is checked on its way.
+  if (resume?.sha256) job.resume = { ...resume, uri: storeUri(resume.sha256), older: [] };
   return { ...spec, job };
 }
 

@@ -1,11 +1,11 @@
 """Checkpoints: a folder step-<n> that is whole or not there.
 
 Written to a hidden folder, every file on disk, the manifest last, then renamed; only then is it announced.
+What is committed is finite, and what does not fit the disk is not begun.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from stages._worker.artifacts import MANIFEST, file_sha256, sync, verify, write_manifest
-from stages._worker.failures import DataError
-from stages._worker.job import ResumePoint
+from stages._worker.artifacts import MANIFEST, file_sha256, sync, write_manifest
+from stages._worker.failures import NumericError
 from stages._worker.jsonl import write_json
 from stages._worker.model import device
-from stages._worker.model.safetensors_file import TensorFile, write_tensors
+from stages._worker.model.safetensors_file import write_tensors
 from stages._worker.protocol import versions
+from stages._worker.training.pruning import stale_steps
+from stages._worker.training.room import bytes_of, require_room
 from stages._worker.worker import Worker
 
 
@@ -35,14 +36,21 @@ class Checkpoint:
     settings: dict[str, Any]
     """What must be the same to go on."""
     environment: dict[str, Any]
-    """Versions and threads: bit-identity holds while they are the same."""
+    """Versions, threads and devices: bit-identity holds while they are the same."""
     tensors: dict[str, dict[str, np.ndarray]]
     """By file: `model`, `optimizer`."""
+    extra: Any = None
+    """Facts of the stage that are too long for the cursor."""
 
 
-def environment() -> dict[str, Any]:
-    """What the sums of a CPU depend on beside the inputs."""
-    return {"versions": versions(), "device": device.target(), "threads": device.thread_count()}
+def environment(resources: dict[str, Any]) -> dict[str, Any]:
+    """What the sums depend on beside the inputs. `resources` of the job: the ranks that share a global batch."""
+    return {
+        "versions": versions(),
+        "device": device.target(),
+        "threads": device.thread_count(),
+        "ranks": max(1, resources.get("nodes", 1)) * max(1, resources.get("npus", 0)),
+    }
 
 
 def save_checkpoint(
@@ -52,97 +60,55 @@ def save_checkpoint(
     cursor: dict[str, Any],
     settings: dict[str, Any],
     tensors: Mapping[str, Mapping[str, np.ndarray]],
-    keep: int,
+    extra: Any = None,
 ) -> Path:
-    """Commits step-<n> under the folder of the attempt, announces it, and keeps the last `keep`."""
-    root = worker.job.folder
+    """Commits step-<n> under the folder of the attempt, announces it, and removes those that are not kept.
+
+    Raises NumericError for values that are not finite and DiskFull where the room is missing; both before the
+    first byte is written. A disk that fills up in the middle leaves nothing of this step and all that was before.
+    """
+    refuse_non_finite(tensors, where=f"what step {step} would save")
+    job = worker.job
+    root = job.folder
     root.mkdir(parents=True, exist_ok=True)
     temporary, final = root / f".step-{step}.tmp", root / f"step-{step}"
     for leftover in (temporary, final):
         shutil.rmtree(leftover, ignore_errors=True)
+    require_room(root, bytes_of(tensors), what=f"the checkpoint of step {step}")
     temporary.mkdir()
     try:
         for name, group in tensors.items():
             write_tensors(temporary / f"{name}.safetensors", dict(group))
-        state = {"step": step, "cursor": cursor, "settings": settings, "environment": environment()}
+        facts = environment(job.resources)
+        state = {"step": step, "cursor": cursor, "settings": settings, "environment": facts, "extra": extra}
         write_json(temporary / "state.json", state)
         content = write_manifest(temporary, kind="checkpoint", step=step)
+        temporary.rename(final)
     except OSError:
         # On a full disk the room goes back to those that can use it.
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    temporary.rename(final)
     sync(root)
     worker.checkpoint(
         final, step=step, sha256=file_sha256(final / MANIFEST), size=content.bytes, cursor=cursor
     )
-    for old in _steps(root)[keep:]:
-        shutil.rmtree(old)
+    for old in stale_steps(steps_in(root), keep=job.checkpoint_keep, keep_every=job.checkpoint_keep_every):
+        shutil.rmtree(root / f"step-{old}")
     return final
 
 
-def load_checkpoint(resume: ResumePoint, worker: Worker) -> Checkpoint:
-    """The checkpoint to go on from; when it is damaged, the newest sound one beside it, with a warning.
-
-    Another environment than the one it was written in is a warning too.
-    """
-    found = _newest_sound(resume, worker)
-    if found.environment != environment():
-        worker.warning(
-            f"the checkpoint was written with {found.environment}, this is {environment()}: "
-            "the run goes on, but its last bits may differ",
-            code="environment_changed",
-        )
-    return found
+def refuse_non_finite(tensors: Mapping[str, Mapping[str, np.ndarray]], *, where: str) -> None:
+    """Raises NumericError that names the first tensor with a value that is no finite number."""
+    for group in tensors.values():
+        for name, values in group.items():
+            if not np.isfinite(values).all():
+                raise NumericError(
+                    f"{where}: {name} holds a value that is no finite number",
+                    hint="the last committed checkpoint is sound; lower the learning rate",
+                )
 
 
-def _newest_sound(resume: ResumePoint, worker: Worker) -> Checkpoint:
-    try:
-        return _read(resume.folder, expected=resume.sha256)
-    except DataError as error:
-        worker.warning(f"checkpoint {resume.folder.name} is damaged: {error}", code="checkpoint_damaged")
-    for folder in _steps(resume.folder.parent):
-        if folder.name == resume.folder.name or int(folder.name.removeprefix("step-")) > resume.step:
-            continue
-        try:
-            found = _read(folder)
-        except DataError as error:
-            worker.warning(f"checkpoint {folder.name} is damaged too: {error}", code="checkpoint_damaged")
-            continue
-        worker.warning(f"going on from {folder.name} instead", code="checkpoint_fallback")
-        return found
-    raise DataError(
-        f"no sound checkpoint in {resume.folder.parent}",
-        hint="`legalone retry` starts the stage from its beginning",
-    )
-
-
-def _read(folder: Path, expected: str | None = None) -> Checkpoint:
-    manifest = verify(folder)
-    if expected is not None and file_sha256(folder / MANIFEST) != expected:
-        raise DataError(f"{folder / MANIFEST}: not the manifest that was announced")
-    try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = {
-            Path(item["path"]).stem: _tensors(folder / item["path"])
-            for item in manifest["files"]
-            if item["path"].endswith(".safetensors")
-        }
-        return Checkpoint(tensors=tensors, **state)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}: not a checkpoint: {error}") from error
-
-
-def _tensors(path: Path) -> dict[str, np.ndarray]:
-    file = TensorFile(path)
-    tensors = {name: file.read(name) for name in file.names()}
-    for name, values in tensors.items():
-        if not np.isfinite(values).all():
-            raise DataError(f"{path}: {name} holds a value that is no finite number")
-    return tensors
-
-
-def _steps(root: Path) -> list[Path]:
-    """Checkpoint folders, newest first."""
-    folders = [path for path in root.glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
-    return sorted(folders, key=lambda path: -int(path.name[5:]))
+def steps_in(root: Path) -> list[int]:
+    """Steps whose checkpoint folders are in `root`, newest first."""
+    names = [path.name for path in root.glob("step-*") if path.is_dir()]
+    return sorted((int(name[5:]) for name in names if name[5:].isdigit()), reverse=True)

@@ -10,6 +10,7 @@ from stages._worker.model.folder import save_model
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.model.weights import weights_of
 from stages._worker.protocol import versions
+from stages._worker.training.checkpoint import refuse_non_finite
 from stages._worker.worker import Worker
 
 
@@ -28,6 +29,8 @@ def commit_model(
     """
     job = worker.job
     worker.phase("saving")
+    tensors = weights_of(network)
+    refuse_non_finite({"model": tensors}, where="the trained model")
     step = {
         "stage": job.stage,
         "kind": job.kind,
@@ -40,7 +43,7 @@ def commit_model(
     save_model(
         worker.stage_output("model"),
         config=network.config,
-        tensors=weights_of(network),
+        tensors=tensors,
         tokenizer_from=tokenizer_from,
         facts={**step, "history": [*history_of(tokenizer_from), step]},
         dtype=dtype,

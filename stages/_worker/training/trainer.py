@@ -6,20 +6,21 @@ checkpoint ends with the same bits (same machine type, versions and threads).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from stages._worker.failures import ResumeRefused, Stopped
-from stages._worker.job import Job
-from stages._worker.model.weights import set_weights, weights_of
-from stages._worker.training import ledger
-from stages._worker.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from stages._worker.job import Job, ResumePoint
+from stages._worker.model.weights import weights_of
+from stages._worker.training.checkpoint import save_checkpoint
+from stages._worker.training.going_on import begin_again, refuse_another_past, restore
+from stages._worker.training.ledger import Ledger
+from stages._worker.training.resume import load_checkpoint
 from stages._worker.training.schedule import Schedule
 from stages._worker.training.train_step import StepResult, TrainStep
 from stages._worker.worker import Worker
@@ -45,21 +46,24 @@ class Trainer:
     observe: Callable[[int, StepResult], None] | None = None
     """Called after every step, for metrics of the stage."""
     log_every: int = 10
-    _ledger: bytes = field(default=ledger.GENESIS, init=False)
-    _row: int = field(default=0, init=False)
+    _ledger: Ledger = field(default_factory=Ledger, init=False)
     _meter: _Meter = field(init=False)
 
     def run(self) -> None:
-        """Trains to the end, or raises Stopped after SIGTERM with a checkpoint saved."""
+        """Trains to the end, or raises Stopped after SIGTERM with a checkpoint saved.
+
+        Where the job wants checkpoints the last step leaves one too, so that what follows can be repeated alone.
+        """
         job = self.worker.job
-        done = 0 if job.resume is None else self._resume(load_checkpoint(job.resume, self.worker))
+        done = 0 if job.resume is None else self._resume(job.resume)
         self._meter = _Meter(done)
         self.worker.phase("compiling")
         self.worker.progress(done, self.schedule.steps, "steps")
         for step in range(done, self.schedule.steps):
             rate = self.schedule.learning_rate(step)
             result = self.step(self.batch(step), rate)
-            self._consume(step)
+            self.worker.unsaved = True
+            self._ledger.consume(self.rows(step))
             self._meter.add(result.loss)
             if self.observe is not None:
                 self.observe(step, result)
@@ -70,16 +74,19 @@ class Trainer:
             last = after == self.schedule.steps
             if after % self.log_every == 0 or last:
                 self._log(after, rate, result)
-            due = job.checkpoint_every is not None and after % job.checkpoint_every == 0
-            if (due or self.worker.stopping) and not last:
+            due = job.checkpoint_every is not None and (last or after % job.checkpoint_every == 0)
+            stopping = self.worker.stopping
+            if due or stopping:
                 self.save(after)
-            if self.worker.stopping and not last:
+            if stopping:
                 raise Stopped(f"stopped by SIGTERM after step {after}, checkpoint saved")
+        self.worker.unsaved = False
+        self.worker.phase("loading", "measuring")
 
     @property
     def ledger_head(self) -> str:
         """Hash of all rows consumed so far, in order."""
-        return self._ledger.hex()
+        return self._ledger.head.hex()
 
     def save(self, step: int) -> None:
         """Commits a checkpoint after `step` steps."""
@@ -88,17 +95,12 @@ class Trainer:
         save_checkpoint(
             self.worker,
             step=step,
-            cursor={"row": self._row, "ledger": self.ledger_head, "orderSha256": self.order_sha256},
+            cursor={**self._ledger.as_json(), "orderSha256": self.order_sha256},
             settings=self.settings,
             tensors={"model": weights_of(self.network), "optimizer": moments},
-            keep=self.worker.job.checkpoint_keep,
         )
+        self.worker.unsaved = False
         self.worker.phase("training")
-
-    def _consume(self, step: int) -> None:
-        rows = self.rows(step)
-        self._ledger = ledger.extend(self._ledger, rows)
-        self._row += len(rows)
 
     def _log(self, step: int, rate: float, result: StepResult) -> None:
         loss, steps_per_second = self._meter.read(step)
@@ -109,17 +111,22 @@ class Trainer:
             self.worker.metric("tokens_per_second", step, steps_per_second * self.tokens_per_step)
         self.worker.progress(step, self.schedule.steps, "steps")
 
-    def _resume(self, found: Checkpoint) -> int:
-        refuse_changes(found, self.settings, order_sha256=self.order_sha256)
-        set_weights(self.network, found.tensors["model"], where=f"checkpoint of step {found.step}")
-        restore_moments(self.step, found)
-        for step in range(found.step):
-            self._consume(step)
-        if (self._row, self.ledger_head) != (found.cursor["row"], found.cursor["ledger"]):
+    def _resume(self, resume: ResumePoint) -> int:
+        found = load_checkpoint(resume, self.worker)
+        if found.step > self.schedule.steps:
             raise ResumeRefused(
-                f"the rows before step {found.step} are not those the checkpoint consumed",
-                hint="`legalone fork` is the way to change the data of a run",
+                f"the checkpoint has {found.step} steps done, this training has {self.schedule.steps} in all",
+                hint="take an earlier checkpoint (`legalone fork --step`) or plan more steps",
             )
+        self._ledger = begin_again(
+            self.worker, found, self.settings, order_sha256=self.order_sha256, fork=resume.fork
+        )
+        restore(self.network, self.step, found)
+        if not resume.fork:
+            begins = self._ledger.begins
+            for step in range(0 if begins is None else begins.step, found.step):
+                self._ledger.consume(self.rows(step))
+            refuse_another_past(self._ledger, found)
         return found.step
 
 
@@ -150,31 +157,3 @@ def identity_of(job: Job, **more: Any) -> dict[str, Any]:
     measured = ("heldout", "log_every")
     options = {key: value for key, value in job.options.items() if key not in measured}
     return {"kind": job.kind, "seed": job.seed, "options": options, **more}
-
-
-def refuse_changes(found: Checkpoint, settings: dict[str, Any], *, order_sha256: str | None) -> None:
-    """Raises ResumeRefused that names every setting the checkpoint has otherwise."""
-    settings = json.loads(json.dumps(settings))
-    changed = {
-        key: (found.settings.get(key), settings.get(key))
-        for key in sorted({*found.settings, *settings})
-        if found.settings.get(key) != settings.get(key)
-    }
-    if found.cursor.get("orderSha256") != order_sha256:
-        changed["orderSha256"] = (found.cursor.get("orderSha256"), order_sha256)
-    if changed:
-        lines = [f"{key} was {old} and is {new}" for key, (old, new) in changed.items()]
-        raise ResumeRefused(
-            f"the checkpoint of step {found.step} belongs to another training: " + "; ".join(lines),
-            hint="put the settings back, or `legalone fork` the run",
-        )
-
-
-def restore_moments(step: TrainStep, found: Checkpoint) -> None:
-    """Puts the optimizer back where the checkpoint left it."""
-    saved = found.tensors["optimizer"]
-    for name, moment in step.optimizer.moments().items():
-        if name not in saved or saved[name].shape != tuple(moment.shape):
-            raise ResumeRefused(f"the checkpoint of step {found.step} has no fitting {name}")
-        moment.set_data(Tensor(saved[name]))
-    step.updates = found.step

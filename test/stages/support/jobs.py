@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,9 @@ def make_worker(kind: str, folder: Path, **fields: Any) -> Worker:
     return Worker(parse_job(job), EventFile(Path(job["events"])), threading.Event())
 
 
-def start(job: dict[str, Any], program: list[str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    job: dict[str, Any], program: list[str] | None = None, *, python_path: Sequence[Path] = ()
+) -> subprocess.Popen[bytes]:
     """Starts the stage of a job; standard output and error go to files of its folder."""
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,8 +64,9 @@ def start(job: dict[str, Any], program: list[str] | None = None) -> subprocess.P
     program = program or ["-m", f"stages.{job['kind'].replace('-', '_')}.run"]
     command = [sys.executable, *program, "--job", str(folder / "job.json")]
     with (folder / "stdout.log").open("wb") as out, (folder / "stderr.log").open("wb") as err:
+        path = os.pathsep.join(map(str, [*python_path, CHECKOUT]))
         return subprocess.Popen(
-            command, cwd=CHECKOUT, stdout=out, stderr=err, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
+            command, cwd=CHECKOUT, stdout=out, stderr=err, env={**os.environ, "PYTHONPATH": path}
         )
 
 

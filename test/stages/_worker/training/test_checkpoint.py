@@ -1,27 +1,32 @@
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.jobs import last_checkpoint, make_job, make_worker, read_events
+from support.jobs import CHECKOUT, last_checkpoint, make_job, make_worker, read_events
 
-from stages._worker.failures import DataError, ResumeRefused
+from stages._worker.artifacts import write_manifest
+from stages._worker.failures import DataError, NumericError
 from stages._worker.job import ResumePoint
 from stages._worker.locations import folder_of
-from stages._worker.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from stages._worker.training.trainer import refuse_changes
+from stages._worker.model.safetensors_file import write_tensors
+from stages._worker.training.checkpoint import save_checkpoint
+from stages._worker.training.pruning import stale_steps
+from stages._worker.training.resume import load_checkpoint
 from stages._worker.worker import Worker
 
 CURSOR = {"row": 16, "ledger": "00", "orderSha256": "ab"}
 SETTINGS = {"kind": "midtrain", "options": {"batch": 4}}
 
 
-def save(worker: Worker, step: int, value: float = 1.0, keep: int = 3) -> Path:
+def save(worker: Worker, step: int, value: float = 1.0) -> Path:
     tensors = {
         "model": {"model.norm.weight": np.full(4, value, np.float32)},
         "optimizer": {"adam_m.model.norm.weight": np.full(4, step, np.float32)},
     }
-    return save_checkpoint(worker, step=step, cursor=CURSOR, settings=SETTINGS, tensors=tensors, keep=keep)
+    return save_checkpoint(worker, step=step, cursor=CURSOR, settings=SETTINGS, tensors=tensors)
 
 
 @pytest.fixture
@@ -49,13 +54,30 @@ def test_what_was_saved_is_loaded(worker: Worker) -> None:
     assert warnings(worker) == []
 
 
-def test_the_last_ones_are_kept_and_nothing_half_written_is_left(worker: Worker) -> None:
-    for step in (2, 4, 10, 12):
-        save(worker, step, keep=2)
-    assert sorted(path.name for path in worker.job.folder.iterdir() if path.is_dir()) == [
-        "step-10",
-        "step-12",
-    ]
+CASES = json.loads((CHECKOUT / "test/fixtures/worker/kept-checkpoints.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_which_checkpoints_go(case: dict) -> None:
+    # test/records/checkpoints.test.ts reads the same cases.
+    assert stale_steps(case["steps"], keep=case["keep"], keep_every=case["keepEvery"]) == case["stale"]
+
+
+def test_the_last_ones_and_every_nth_stay_and_nothing_half_written_is_left(tmp_path: Path) -> None:
+    worker = make_worker("midtrain", tmp_path, checkpoint={"keep": 2, "keepEvery": 4})
+    for step in (2, 4, 6, 10, 12, 14):
+        save(worker, step)
+    worker.close()
+    kept = sorted(path.name for path in worker.job.folder.iterdir() if path.is_dir())
+    assert kept == ["step-12", "step-14", "step-4"]
+
+
+def test_what_is_not_finite_is_not_committed(worker: Worker) -> None:
+    save(worker, 4)
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(NumericError, match=r"step 8 would save: model\.norm\.weight"):
+            save(worker, 8, value=value)
+    assert [path.name for path in worker.job.folder.iterdir() if path.is_dir()] == ["step-4"]
 
 
 def tear(folder: Path) -> None:
@@ -69,16 +91,8 @@ def flip(folder: Path) -> None:
     (folder / "optimizer.safetensors").write_bytes(data)
 
 
-@pytest.mark.parametrize(
-    "harm", [tear, flip, lambda folder: (folder / "manifest.json").unlink(), lambda folder: rewrite(folder)]
-)
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(worker: Worker, harm) -> None:
-    save(worker, 4)
-    newest = save(worker, 8)
-    point = resume_point(worker)
-    harm(newest)
-    assert load_checkpoint(point, worker).step == 4
-    assert warnings(worker) == ["checkpoint_damaged", "checkpoint_fallback"]
+def unlink(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
 
 
 def rewrite(folder: Path) -> None:
@@ -87,28 +101,71 @@ def rewrite(folder: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("\n", "\n "), encoding="utf-8")
 
 
-def test_a_checkpoint_with_nan_is_not_gone_on_from(worker: Worker) -> None:
+def spoil(folder: Path) -> None:
+    """Every hash fits, but a value is none: as if it had been computed that way."""
+    spoilt = {"model.norm.weight": np.array([1, np.nan, 1, 1], np.float32)}
+    write_tensors(folder / "model.safetensors", spoilt)
+    write_manifest(folder, kind="checkpoint", step=8)
+
+
+HARMS = [tear, flip, unlink, rewrite, spoil]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(worker: Worker, harm) -> None:
     save(worker, 4)
-    save(worker, 8, value=float("nan"))
-    assert load_checkpoint(resume_point(worker), worker).step == 4
-
-
-def test_without_a_sound_one_the_stage_does_not_start_over_in_silence(worker: Worker) -> None:
-    path = save(worker, 4)
+    newest = save(worker, 8)
     point = resume_point(worker)
-    tear(path)
-    with pytest.raises(DataError, match="no sound checkpoint"):
-        load_checkpoint(point, worker)
+    harm(newest)
+    assert load_checkpoint(point, worker).step == 4
+    assert warnings(worker) == ["checkpoint_damaged", "checkpoint_fallback"]
+    told = [event for event in read_events(worker.job.folder) if event["type"] == "warning"]
+    assert told[0]["checkpoint"] == point.sha256
+    assert "4 committed steps are trained again" in told[1]["message"]
 
 
-def checkpoint(**changes: Any) -> Checkpoint:
-    fields = {"step": 4, "cursor": CURSOR, "settings": SETTINGS, "environment": {}, "tensors": {}}
-    return Checkpoint(**fields | changes)
+@pytest.fixture
+def three(tmp_path: Path) -> Any:
+    """Attempts e1 and e2 with a checkpoint each, and e3, whose job names both. Beside e2's lies a stray one."""
+    points = []
+    for epoch, step in ((1, 4), (2, 8)):
+        worker = make_worker("midtrain", tmp_path / f"e{epoch}")
+        save(worker, step)
+        points.insert(0, last_checkpoint(make_job("midtrain", worker.job.folder)))
+        worker.close()
+    shutil.copytree(tmp_path / "e2" / "step-8", tmp_path / "e2" / "step-6")
+    resume = {**points[0], "older": points[1:]}
+    worker = make_worker("midtrain", tmp_path / "e3", resume=resume)
+    yield worker
+    worker.close()
 
 
-def test_what_a_resume_changes_is_named() -> None:
-    refuse_changes(checkpoint(), SETTINGS, order_sha256="ab")
-    with pytest.raises(ResumeRefused, match=r"options was \{'batch': 4\} and is \{'batch': 8\}"):
-        refuse_changes(checkpoint(), {**SETTINGS, "options": {"batch": 8}}, order_sha256="ab")
-    with pytest.raises(ResumeRefused, match="orderSha256 was ab and is cd"):
-        refuse_changes(checkpoint(), SETTINGS, order_sha256="cd")
+def test_the_one_before_may_lie_in_the_folder_of_an_earlier_attempt(three: Worker) -> None:
+    resume = three.job.resume
+    tear(resume.folder)
+    assert load_checkpoint(resume, three).step == 4
+    assert warnings(three) == ["checkpoint_damaged", "checkpoint_fallback"]
+
+
+def test_a_folder_that_is_not_here_is_passed_over_but_not_called_damaged(three: Worker) -> None:
+    shutil.rmtree(three.job.resume.folder)
+    assert load_checkpoint(three.job.resume, three).step == 4
+    assert warnings(three) == ["checkpoint_missing", "checkpoint_fallback"]
+
+
+def test_without_a_sound_one_the_stage_does_not_start_over_in_silence(three: Worker) -> None:
+    points = [three.job.resume, *three.job.resume.older]
+    for point in points:
+        tear(point.folder)
+    with pytest.raises(DataError, match=r"no sound checkpoint; looked at .*/e2/step-8, .*/e1/step-4"):
+        load_checkpoint(three.job.resume, three)
+    assert warnings(three) == ["checkpoint_damaged"] * 2
+
+
+def test_another_number_of_ranks_is_told(worker: Worker, tmp_path: Path) -> None:
+    save(worker, 4)
+    other = make_worker("midtrain", tmp_path / "other", resources={"nodes": 2, "npus": 8})
+    point = resume_point(worker)
+    assert load_checkpoint(point, other).step == 4
+    other.close()
+    assert warnings(other) == ["ranks_changed"]

@@ -1,0 +1,100 @@
+import type { Change } from "../core/changes.ts";
+import type { ArtifactRow } from "../core/rows.ts";
+import type { Database, Writer } from "./database.ts";
+import type { EventLine, LiveAttempt } from "./ingest.ts";
+
+/** Checkpoints of one attempt that stay when the stage does not say: the same number the worker is told. */
+export const defaultKeep = 3;
+/** A worker that finds more than these damaged has a damaged disk. */
+const mostOlder = 8;
+
+/**
+ * Steps whose checkpoints a worker removes: all but the newest `keep` and, where it is set, the multiples of
+ * `keepEvery`. stages/_worker/training/pruning.py has the same rule, tested with the same cases.
+ */
+export function staleSteps(steps: readonly number[], keep: number, keepEvery: number | null): number[] {
+  const newestFirst = [...steps].sort((a, b) => b - a);
+  return newestFirst.slice(keep).filter((step) => keepEvery === null || step % keepEvery !== 0);
+}
+
+/** Marks of an attempt's checkpoints as gone that its worker removed when it committed `fresh`. */
+export async function prunedChanges(
+  writer: Writer,
+  attempt: LiveAttempt,
+  fresh: readonly ArtifactRow[],
+  now: Date,
+): Promise<Change[]> {
+  const old = await writer.artifact.findMany({
+    where: { attemptId: attempt.id, kind: "checkpoint", goneAt: null },
+    select: { id: true, step: true },
+  });
+  const all = [...old, ...fresh.filter((row) => row.kind === "checkpoint")];
+  const steps = [...new Set(all.map(({ step }) => step ?? 0))];
+  const stale = new Set(staleSteps(steps, attempt.keep ?? defaultKeep, attempt.keepEvery));
+  return all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => gone(id, now));
+}
+
+/**
+ * What a worker's warning about a damaged checkpoint means for the records: that checkpoint is given up, so that no
+ * later attempt begins with it. It counts for checkpoints that
+ * earlier attempts of the same run and shard made.
+ */
+export async function damagedChanges(
+  writer: Writer,
+  attempt: LiveAttempt,
+  lines: readonly EventLine[],
+  now: Date,
+): Promise<Map<EventLine, Change[]>> {
+  const changes = new Map<EventLine, Change[]>();
+  const given = new Set<string>();
+  const told = lines.filter((line) => line.type === "warning" && line.code === "checkpoint_damaged");
+  for (const line of told) {
+    if (typeof line.checkpoint !== "string") continue;
+    const { id: own, runId, shard } = attempt;
+    const found = await writer.artifact.findMany({
+      where: {
+        runId,
+        shard,
+        kind: "checkpoint",
+        sha256: line.checkpoint,
+        goneAt: null,
+        attemptId: { not: own },
+      },
+      select: { id: true },
+    });
+    const fresh = found.map(({ id }) => id).filter((id) => !given.has(id));
+    for (const id of fresh) given.add(id);
+    changes.set(
+      line,
+      fresh.map((id) => gone(id, now)),
+    );
+  }
+  return changes;
+}
+
+function gone(id: string, now: Date): Change {
+  return { table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } };
+}
+
+/**
+ * Committed checkpoints before the one an attempt goes on from, newest first: of the same run, shard, stage name and
+ * cache key. The worker takes the first sound one when its own is damaged.
+ */
+export async function olderCheckpoints(database: Database, resume: ArtifactRow): Promise<ArtifactRow[]> {
+  const maker = await database.stage.findUnique({ where: { id: resume.stageId } });
+  if (!maker || maker.cacheKey === null || resume.step === null) return [];
+  const rows = await database.artifact.findMany({
+    where: {
+      kind: "checkpoint",
+      runId: resume.runId,
+      shard: resume.shard,
+      goneAt: null,
+      // One that is repeated on purpose takes nothing from the generations before it.
+      ...(maker.fresh ? { stageId: maker.id } : { stage: { name: maker.name, cacheKey: maker.cacheKey } }),
+      step: { lt: resume.step },
+    },
+    orderBy: [{ step: "desc" }, { committedAt: "desc" }],
+    take: mostOlder,
+  });
+  return rows;
+}
