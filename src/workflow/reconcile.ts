@@ -12,11 +12,11 @@ export interface ReconcilePorts {
   commit: Commit;
 }
 
-/** One more look after each that changed something; a healthy chain needs two or three, a wide stage many more. */
-const mostRounds = 50;
+/** Looks that meet rows that others moved meanwhile, before those others get a turn. */
+const mostRounds = 10;
 
 /**
- * Reads rows, decides, applies, until there is nothing left to decide.
+ * Reads rows, decides, applies; again only when rows moved meanwhile.
  * @param since since when agents can be heard
  * @returns when to look again at the latest (a back-off ends), or null
  */
@@ -37,10 +37,11 @@ export async function reconcile(
       const { type, runId, stageId, attemptId, data } = happening;
       log.info(type, { run: runId, stage: stageId, attempt: attemptId, data });
     }
-    if (stale.length > 0) log.info("rows moved while deciding; decided again", { runs: stale });
+    // One look decides all there is: what it leads to was decided with it.
+    if (stale.length === 0) return decision.wakeAt;
+    log.info("rows moved while deciding; decided again", { runs: stale });
   }
-  // Others get a turn; then it goes on at once.
-  log.info("much to decide", { rounds: mostRounds });
+  log.info("rows keep moving", { rounds: mostRounds });
   return new Date(0);
 }
 

@@ -219,8 +219,8 @@ export class Agent {
       this.reporters.delete(attempt);
       this.engineNames.delete(attempt);
       this.runs.delete(run);
-      // A slot is free: serve may have the next attempt ready.
-      this.wake.call();
+      // A slot is free: serve may have the next attempt ready. Where bells are heard, one says so.
+      if (!this.options.doorbell.healthy()) this.wake.call();
     });
     this.runs.add(run);
   }
