@@ -5,12 +5,13 @@ import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { LegaloneError } from "../core/errors.ts";
 import type { OrderSpec } from "../recipe/order.ts";
 import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
-import { type PackedCells, readPackedCells } from "../worker/pas-order/packed-cells.ts";
+import { type PackedCells, type PackedLayout, readPackedLayout } from "../worker/pas-order/packed-cells.ts";
 
 export interface PasSourceOptions {
   set?: string[];
   stage?: string;
-  packed?: string;
+  /** Folders of packed data, the shards of a stage in order. */
+  packed?: string[];
 }
 
 /** An order spec and where its cells come from. */
@@ -19,7 +20,7 @@ export interface PasSource {
   /** A spec of its own, without a pipeline. */
   bare: boolean;
   /** null for a bare spec and for assumed cells: there is no data to point into. */
-  packed: PackedCells | null;
+  packed: PackedLayout | null;
   /** One sentence for people: what the cells were taken from. */
   from: string;
   /** The cells are not measured: counts and passes are only a sketch. */
@@ -49,8 +50,8 @@ export async function readPasSource(file: string, options: PasSourceOptions): Pr
   const found =
     options.packed === undefined
       ? await newestPacked(pipeline.name)
-      : { folder: options.packed, from: options.packed };
-  const packed = found ? readPackedCells(found.folder) : null;
+      : { folders: options.packed, from: options.packed.join(", ") };
+  const packed = found ? readPackedLayout(found.folders) : null;
   return {
     bare: false,
     spec: orderSpecOf(order, packed ?? assumedCells(order, stage, pipeline), pipeline.seed),
@@ -80,15 +81,15 @@ function orderedStage(pipeline: ResolvedPipeline, wanted: string | undefined): R
   return stage;
 }
 
-async function newestPacked(pipeline: string): Promise<{ folder: string; from: string } | null> {
+async function newestPacked(pipeline: string): Promise<{ folders: string[]; from: string } | null> {
   const { withPlanRecords } = await import("./actions/plan-records.ts");
-  const { findNewestArtifact } = await import("../records/reads/planning.ts");
+  const { findNewestOutputs } = await import("../records/reads/planning.ts");
   const { result } = await withPlanRecords(
-    async (_, database) => database && findNewestArtifact(database, pipeline, "packed"),
+    async (_, database) => database && findNewestOutputs(database, pipeline, "packed"),
   );
-  return result?.uri.startsWith("file://")
-    ? { folder: fileURLToPath(result.uri), from: `the packed data of ${result.runId}` }
-    : null;
+  const uris = result?.artifacts.map(({ uri }) => uri) ?? [];
+  if (!result || uris.length === 0 || !uris.every((uri) => uri.startsWith("file://"))) return null;
+  return { folders: uris.map((uri) => fileURLToPath(uri)), from: `the packed data of ${result.run}` };
 }
 
 /** Groups of the corpus configuration, three equal bands, and as many sequences as one pass takes. */

@@ -41,6 +41,18 @@ export function bindInputs(
     if (wanted.many && wanted.kind === "model" && externalModel) {
       inputs.push({ kind: "model", stage: null, ...externalModel });
     }
+    const split = wanted.many ? undefined : found.find((stage) => pipeline.stages[stage]!.shards > 1);
+    if (split !== undefined) {
+      const { shards } = pipeline.stages[split]!;
+      problems.push(
+        problemAt(
+          source,
+          ["stages", split, "shards"],
+          `${split} makes ${shards} of ${wanted.kind}, one a shard, but ${name} (${kind.name}) takes one`,
+          { hint: `set shards of ${split} to 1` },
+        ),
+      );
+    }
     if (found.length === 1 || (found.length > 1 && wanted.many)) {
       inputs.push(...found.map((stage) => ({ kind: wanted.kind, stage })));
     } else if (found.length > 1) {

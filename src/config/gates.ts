@@ -1,3 +1,4 @@
+import { mergeRuleOf, metricMatches } from "../core/merge-rule.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
@@ -22,12 +23,28 @@ export function resolveGates(
   const problems: Problem[] = [];
   const check = (stage: string, metric: string, path: Path) => {
     const kind = kinds.get(stage);
-    if (!kind || kind.metrics.some((pattern) => metricMatches(pattern, metric))) return;
-    problems.push(
-      problemAt(source, path, `${stage} (${kind.name}) has no metric \`${metric}\``, {
-        hint: didYouMeanOrList(metric, kind.metrics),
-      }),
-    );
+    if (!kind) return;
+    const shards = pipeline.stages[stage]?.shards ?? 1;
+    if (!kind.metrics.some((pattern) => metricMatches(pattern, metric))) {
+      problems.push(
+        problemAt(source, path, `${stage} (${kind.name}) has no metric \`${metric}\``, {
+          hint: didYouMeanOrList(metric, kind.metrics),
+        }),
+      );
+    } else if (shards > 1 && mergeRuleOf(kind.merge, metric) === undefined) {
+      const merged = Object.keys(kind.merge).join(", ") || "none";
+      problems.push(
+        problemAt(
+          source,
+          path,
+          `\`${metric}\` of ${shards} shards cannot be put together, and a gate needs one number`,
+          {
+            expected: `a metric of ${kind.name} that has a rule: ${merged}`,
+            hint: `or \`shards: 1\` for ${stage}`,
+          },
+        ),
+      );
+    }
   };
   const gates = list.map((gate, i): ResolvedGate => {
     const at: Path = ["stages", name, "gate", ...(Array.isArray(written) ? [i] : [])];
@@ -49,10 +66,4 @@ export function resolveGates(
     return { metric: gate.metric, comparison, against };
   });
   return { gates, problems };
-}
-
-/** Whether a metric of stage.yaml, where `*` or `<word>` stands for any word, covers `metric`. */
-export function metricMatches(pattern: string, metric: string): boolean {
-  const parts = pattern.split(/\*|<\w+>/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join("\\w+")}$`).test(metric);
 }

@@ -158,6 +158,7 @@ function resolveStage(
       npus: written.resources.npus ?? Math.min(kind.resources.npus, cluster.npus_per_node ?? 0),
     },
     shards: written.shards,
+    ...(written.shards > 1 ? { merge: kind.merge } : {}),
     concurrency: written.concurrency ?? null,
     checkpoint: written.checkpoint ?? null,
     retry: written.retry,

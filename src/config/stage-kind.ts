@@ -12,8 +12,13 @@ import type { JsonObject } from "./types.ts";
 const input = z.strictObject({
   kind: z.string(),
   optional: z.boolean().default(false),
-  many: z.boolean().default(false).describe("Takes every artifact of this kind from `needs`."),
+  many: z
+    .boolean()
+    .default(false)
+    .describe("Takes every artifact of this kind from `needs`: of several stages, and of all shards of one."),
 });
+
+const mergeRule = z.union([z.enum(["sum", "same", "one"]), z.strictObject({ mean: z.string() })]);
 
 /** Schema of stages/<kind>/stage.yaml. */
 export const stageKindSchema = z.strictObject({
@@ -26,6 +31,10 @@ export const stageKindSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe("Result metrics gates may use; `*` or `<word>` stands for any word."),
+  merge: z
+    .record(z.string(), mergeRule)
+    .default({})
+    .describe("How a metric of a split stage comes from those of its shards; one without a rule does not."),
   model: z
     .boolean()
     .default(true)

@@ -1,3 +1,5 @@
+import type { MergeRules } from "../core/merge-rule.ts";
+
 /** A JSON value, as it goes into job files, records and hashes. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -44,6 +46,8 @@ export interface ResolvedStage {
   external: string[];
   resources: { nodes: number; npus: number };
   shards: number;
+  /** How the metrics of its shards become those of the stage; only of a split stage. */
+  merge?: MergeRules;
   /** Shards that run at once at most; null for as many as there is room for. */
   concurrency: number | null;
   /** null where the kind makes no checkpoints or the file sets none: then the worker's default holds. */

@@ -6,7 +6,7 @@ import { LegaloneError } from "../core/errors.ts";
 import { type EventFile, openEventFile } from "./event-file.ts";
 import { writeOrderFolder } from "./pas-order/order-folder.ts";
 import { type OrderOptions, orderSpecOf, passesOver, refusePasses } from "./pas-order/order-options.ts";
-import { readPackedCells } from "./pas-order/packed-cells.ts";
+import { readPackedLayout } from "./pas-order/packed-cells.ts";
 import { faultsOfJob, type Job } from "./protocol.ts";
 
 // A worker that runs before a trainer in the same attempt: it writes the order of the data into <attempt folder>/order.
@@ -59,23 +59,13 @@ function makeOrder(job: Job, events: EventFile): void {
   });
   events.write({ type: "phase", phase: "loading", detail: "PAS order" });
   const inputs = job.inputs.filter(({ kind }) => kind === "packed");
-  if (inputs.length !== 1) {
-    throw new LegaloneError(
-      "E_DATA",
-      `an order is made over one packed input; this job has ${inputs.length}`,
-    );
-  }
-  const packed = readPackedCells(fileURLToPath(inputs[0]!.uri));
+  const packed = readPackedLayout(inputs.map(({ uri }) => fileURLToPath(uri)));
   // The schema of the stage kind has checked `with` before the job was made.
   const options = job.with as unknown as OrderOptions;
   const spec = orderSpecOf(options, packed, job.seed);
   const beat = heartbeat(events, job.heartbeatSeconds ?? 10);
-  const order = writeOrderFolder(
-    join(job.folder, "order"),
-    spec,
-    { first: packed.cells.map(({ first }) => first), sequenceLength: packed.sequenceLength },
-    (step) =>
-      beat(() => events.write({ type: "progress", step: step + 1, of: spec.steps, unit: "planned steps" })),
+  const order = writeOrderFolder(join(job.folder, "order"), spec, packed, (step) =>
+    beat(() => events.write({ type: "progress", step: step + 1, of: spec.steps, unit: "planned steps" })),
   );
   refusePasses(passesOver(spec, order.passes, options.pas.max_passes), options.pas.max_passes);
   for (const message of order.warnings) events.write({ type: "warning", code: "passes", message });

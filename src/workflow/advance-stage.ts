@@ -1,9 +1,11 @@
 import type { Change } from "../core/changes.ts";
 import type { ShardState, StageRow } from "../core/rows.ts";
-import { endStage, mergeResults } from "./end-stage.ts";
+import { endStage } from "./end-stage.ts";
 import { isTimedOut } from "./judge-attempt.ts";
+import { mergeResults } from "./merge-results.ts";
 import { readyStage } from "./ready-stage.ts";
 import { requestStop } from "./stop.ts";
+import { specOf } from "./types.ts";
 import type { World } from "./world.ts";
 
 /** Decides about one stage that has not ended, after its attempts and the stages it needs were decided. */
@@ -61,7 +63,7 @@ function finishStage(world: World, stage: StageRow): void {
   } else if (tallies.of(stage.id, "CANCELLED") > 0) {
     endStage(world, stage, { state: "CANCELLED", reason: "cancelled", cause: "OPERATOR" });
   } else {
-    const result = mergeResults(world.shardsOf(stage.id));
+    const result = mergeResults(world.shardsOf(stage.id), specOf(stage).merge);
     endStage(world, stage, { state: "SUCCEEDED", reason: "completed", result });
   }
 }

@@ -1,5 +1,5 @@
 import type { Change } from "../core/changes.ts";
-import type { ShardRow, StageResult, StageRow } from "../core/rows.ts";
+import type { StageRow } from "../core/rows.ts";
 import type { World } from "./world.ts";
 
 type StageEnding = Partial<StageRow> & Required<Pick<StageRow, "state" | "reason">>;
@@ -25,18 +25,4 @@ export function endStage(world: World, stage: StageRow, ending: StageEnding): vo
       ...(waiting ? [shards] : []),
     ],
   });
-}
-
-/** Metrics of a split stage are the means over its shards; summaries are kept by shard. */
-export function mergeResults(shards: readonly ShardRow[]): StageResult {
-  const results = shards.map((shard) => shard.result ?? { metrics: {}, summary: {} });
-  if (results.length === 1) return results[0]!;
-  const names = new Set(results.flatMap((result) => Object.keys(result.metrics)));
-  const metrics = Object.fromEntries(
-    [...names].map((name) => {
-      const values = results.flatMap((result) => result.metrics[name] ?? []);
-      return [name, values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null];
-    }),
-  );
-  return { metrics, summary: { shards: results.map((result) => result.summary) } };
 }

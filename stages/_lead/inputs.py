@@ -12,8 +12,7 @@ from stages._worker.job import Job
 
 def rows_of(job: Job, kind: str) -> list[dict[str, Any]]:
     """Rows of all artifacts of a kind, in the order of the inputs; an id that comes twice is a DataError."""
-    job.input(kind)
-    rows = [row for item in job.inputs_of(kind) for row in jsonl.read(item.folder / f"{kind}.jsonl")]
+    rows = [row for folder in job.input_folders(kind) for row in jsonl.read(folder / f"{kind}.jsonl")]
     if not rows:
         raise DataError(f"input {kind}: no rows")
     seen: set[str] = set()

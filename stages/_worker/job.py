@@ -87,20 +87,42 @@ class Job:
         return [item for item in self.inputs if item.kind == kind]
 
     def find_input(self, kind: str, *, stage: str | None = None) -> Path | None:
-        """Folder of the last input of a kind (of one stage, when named), or None."""
+        """Folder of the one input of a kind (of one stage, when named), or None; several are a DataError.
+
+        The shards of a split stage hand on one artifact each: who can read them together asks `input_folders`.
+        """
         found = [item for item in self.inputs_of(kind) if stage is None or item.stage == stage]
-        return found[-1].folder if found else None
+        if len(found) > 1:
+            makers = ", ".join(str(item.stage) for item in found)
+            raise DataError(
+                f"stage {self.stage} takes one input of kind {kind}; there are {len(found)}, of {makers}",
+                hint="a split stage makes one a shard: only inputs with `many` in stage.yaml take them",
+            )
+        return found[0].folder if found else None
 
     def input(self, kind: str, *, stage: str | None = None) -> Path:
-        """Folder of the last input of a kind; a DataError names what is there when it is missing."""
+        """Folder of the one input of a kind; a DataError names what is there when it is missing."""
         folder = self.find_input(kind, stage=stage)
         if folder is None:
-            seen = ", ".join(f"{item.kind} of {item.stage}" for item in self.inputs) or "none"
-            wanted = kind if stage is None else f"{kind} of stage {stage}"
-            raise DataError(f"stage {self.stage} needs an input of kind {wanted}; inputs are: {seen}")
-        if not folder.is_dir():
-            raise DataError(f"input {kind}: folder {folder} does not exist")
-        return folder
+            raise self._missing(kind if stage is None else f"{kind} of stage {stage}")
+        return _existing(folder, kind)
+
+    def input_folders(self, kind: str) -> list[Path]:
+        """Folders of all inputs of a kind, in the order of the job: shards in order; none is a DataError."""
+        folders = [_existing(item.folder, kind) for item in self.inputs_of(kind)]
+        if not folders:
+            raise self._missing(kind)
+        return folders
+
+    def _missing(self, wanted: str) -> DataError:
+        seen = ", ".join(f"{item.kind} of {item.stage}" for item in self.inputs) or "none"
+        return DataError(f"stage {self.stage} needs an input of kind {wanted}; inputs are: {seen}")
+
+
+def _existing(folder: Path, kind: str) -> Path:
+    if not folder.is_dir():
+        raise DataError(f"input {kind}: folder {folder} does not exist")
+    return folder
 
 
 def read_job(path: Path) -> dict[str, Any]:

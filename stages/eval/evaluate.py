@@ -19,6 +19,7 @@ from stages.eval.answering import Engine, engine_for
 from stages.eval.predictions import Prediction, read_predictions, write_predictions
 from stages.eval.report import before_and_after, forgetting, metrics_of
 from stages.eval.scoring import score_row
+from stages.eval.share import PERPLEXITY, Unit, share_of
 from stages.eval.suite import suite_tasks
 from stages.eval.task import Task
 
@@ -47,18 +48,31 @@ def evaluate(job: Job, worker: Worker) -> None:
     results = _Results(folder=worker.stage_output("evaluation"))
     engines: dict[Qwen3Config, Engine] = {}
     scorers: dict[tuple[int, str], HeldOut] = {}
-    units = (len(models) + len(offline)) * len(tasks)
+    mine = _share(job, tasks, [*models, *offline])
+    units = sum(name != PERPLEXITY for name in mine)
     worker.phase("compiling")
     for model, folder in models.items():
+        chosen = [task for task in tasks if (model, task.id) in mine]
+        if not chosen and PERPLEXITY not in mine:
+            continue
         engine = engine_for(folder, engines, job.options)
-        for task in tasks:
+        for task in chosen:
             worker.raise_if_stopping()
             _answer(job, worker, engine, task, model, results)
             worker.progress(len(results.rows), units, "tasks")
-        _perplexity(job, engine, model, folder, scorers, results)
+        if PERPLEXITY in mine:
+            _perplexity(job, engine, model, folder, scorers, results)
     for label, path in offline.items():
-        _score_file(job, resolve_data(path), label, tasks, results)
-    _write(worker, suite, results, [*models, *offline])
+        chosen = [task for task in tasks if (label, task.id) in mine]
+        if chosen:
+            _score_file(job, resolve_data(path), label, chosen, results)
+    _write(worker, suite, results, [*models, *offline], tasks=len(tasks))
+
+
+def _share(job: Job, tasks: list[Task], models: list[str]) -> set[Unit]:
+    units = [((model, task.id), len(task.items)) for model in models for task in tasks]
+    documents = job.options["heldout"]["documents"] * len(models)
+    return share_of([*units, (PERPLEXITY, documents)], job.shard, job.shards)
 
 
 def named_models(inputs: list[Input]) -> dict[str, Path]:
@@ -144,11 +158,15 @@ def _score_file(job: Job, path: Path, label: str, tasks: list[Task], results: _R
         _add(job, task, label, predictions, None, results)
 
 
-def _write(worker: Worker, suite: dict[str, Any], results: _Results, models: list[str]) -> None:
+def _write(
+    worker: Worker, suite: dict[str, Any], results: _Results, models: list[str], *, tasks: int
+) -> None:
     worker.phase("saving")
+    split = worker.job.shards > 1
     for model in models:
         scores = {row["task"]: {"score": row["compatible"]} for row in results.rows if row["model"] == model}
-        write_json(results.folder / model / "result.json", scores)
+        if scores or not split:
+            write_json(results.folder / model / "result.json", scores)
     report = {
         "suite": {name: suite.get(name) for name in ("name", "about")},
         "models": models,
@@ -157,11 +175,10 @@ def _write(worker: Worker, suite: dict[str, Any], results: _Results, models: lis
     }
     write_json(results.folder / "report.json", {**report, "rows": results.rows, "answers": results.shown})
     worker.commit("evaluation", meta={"suite": report["suite"]["name"], "models": models})
-    tasks = {row["task"] for row in results.rows}
     worker.finish(
         metrics={
             "models": len(models),
-            "tasks": len(tasks),
+            "tasks": tasks,
             "items": sum(row["items"] for row in results.rows),
             **metrics_of(results.rows, results.perplexities),
         },

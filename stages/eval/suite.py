@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from stages._worker import jsonl
 from stages._worker.data.documents import groups_of, read_documents
+from stages._worker.data.samples import read_samples
 from stages._worker.failures import DataError
 from stages._worker.job import Job
 from stages._worker.locations import resolve_data
@@ -21,7 +21,7 @@ def suite_tasks(job: Job, suite: dict[str, Any]) -> list[Task]:
     if suite["statutes"] is not None:
         tasks += _statute_tasks(job.input("corpus"), suite["statutes"], job.seed)
     if suite["samples"] is not None:
-        tasks += sample_tasks(list(jsonl.read(job.input("samples") / "samples.jsonl")), suite["samples"])
+        tasks += sample_tasks(read_samples(job.input_folders("samples")), suite["samples"])
     for files in suite["files"]:
         tasks += load_tasks(
             resolve_data(files["folder"]),

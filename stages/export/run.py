@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from stages._worker import jsonl
+from stages._worker.data.samples import read_samples
 from stages._worker.job import Job
 from stages._worker.model.config import read_config
 from stages._worker.model.folder import save_model
@@ -59,11 +58,9 @@ def _json(job: Job, kind: str, name: str) -> Any:
 
 def _teachers(job: Job) -> list[dict[str, Any]]:
     """Every teacher that wrote training samples, once."""
-    folder: Path | None = job.find_input("samples")
-    if folder is None:
-        return []
+    folders = [item.folder for item in job.inputs_of("samples")]
     found = {}
-    for sample in jsonl.read(folder / "samples.jsonl"):
+    for sample in read_samples(folders):
         teacher = sample.get("teacher") or {}
         found[json.dumps(teacher, sort_keys=True)] = teacher
     return [found[key] for key in sorted(found) if found[key]]

@@ -59,6 +59,12 @@ class Order:
         ordered = [(cell["group"], cell["band"], cell["sequences"]) for cell in self.facts["cells"]]
         if cells != ordered:
             raise DataError(f"{folder}: made for the cells {ordered}, the data has {cells}")
+        # An order over one folder does not say so: row r is entry r.
+        if self.facts.get("runs", packed.runs) != packed.runs:
+            raise DataError(
+                f"{folder}: made for the shards {self.facts['runs']}, the data has {packed.runs}",
+                hint="are the packed inputs in the order of their shards?",
+            )
         if self._hash(packed) != self.sha256:
             raise DataError(f"{folder}: order.rows.bin is not the order that order.json names")
 

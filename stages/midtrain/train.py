@@ -24,7 +24,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
     """The whole stage."""
     options = job.options
     worker.phase("loading")
-    packed = PackedData(job.input("packed"))
+    packed = PackedData(*job.input_folders("packed"))
     order = Order(job.folder / "order", packed)
     schedule = Schedule(steps=order.steps, **options["schedule"])
     order.check_schedule(schedule)

@@ -46,6 +46,8 @@ class BandRule:
     low: float
     middle: float
     high: float
+    sample: int = 4096
+    """Documents of a group that the shards of a split stage take their quantiles from."""
 
     def __post_init__(self) -> None:
         if not self.low < self.middle < self.high:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages._worker.data.packed import CELLS, PackedWriter
+from stages._worker.data.packed import PackedWriter
+from stages._worker.data.packed_part import CELLS
 from stages._worker.data.packing import PackingCounts, pack_documents
 from stages._worker.failures import DataError
 from stages._worker.jsonl import write_json
@@ -31,8 +32,12 @@ def write_packed(
     vocabulary: int,
     thresholds: dict[str, dict[str, float | None]],
     dropped: dict[str, int],
+    sampled: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Writes data.bin, data.idx and cells.json; returns what cells.json holds. Cells without a sequence are left out."""
+    """Writes data.bin, data.idx and cells.json; returns what cells.json holds. Cells without a sequence are left out.
+
+    `sampled`: documents of each group that the thresholds were taken from, where that was not the whole group.
+    """
     writer = PackedWriter(folder, length=length + 1)
     rows = []
     tail = crowded = 0
@@ -63,7 +68,10 @@ def write_packed(
             )
     writer.close()
     if not rows:
-        raise DataError(f"no cell has enough tokens for one sequence of {length}")
+        raise DataError(
+            f"no cell has enough tokens for one sequence of {length}",
+            hint="take more documents, shorter sequences or, where the stage is split, fewer shards",
+        )
     facts = {
         "sequenceLength": length,
         "dtype": "int32",
@@ -71,6 +79,7 @@ def write_packed(
         "endOfDocument": end_of_document,
         "cells": rows,
         "thresholds": thresholds,
+        **({"sampled": sampled} if sampled else {}),
         "dropped": {
             "documents": sum(dropped.values()),
             **dropped,

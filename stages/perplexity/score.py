@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from stages._worker import jsonl
-from stages._worker.data.documents import chosen_documents, groups_of, read_documents
-from stages._worker.data.tokenizer import Tokenizer
-from stages._worker.failures import DataError
 from stages._worker.inference.scoring import Scorer
 from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages._worker.worker import Worker
-from stages.perplexity.bands import BANDS, BandRule, Thresholds
+from stages.perplexity.bands import BANDS, BandRule
 from stages.perplexity.cells import Cell, write_packed
-
-
-@dataclass(slots=True)
-class ScoredGroup:
-    """Documents of one group with what the base model says of them."""
-
-    group: str
-    ids: list[str]
-    tokens: list[list[int]]
-    perplexities: np.ndarray
+from stages.perplexity.groups import ScoredGroup, own_groups, sampled_groups
 
 
 def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
@@ -45,12 +31,14 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     )
     network, tokenizer = load_model(job.input("model"), max_length=score["tokens"])
     scorer = Scorer(network, batch=score["batch"], lengths=widths, end_of_text=tokenizer.end_of_text)
-    groups = _read_groups(job, tokenizer)
-    _score(groups, scorer, worker)
+    groups = own_groups(job, tokenizer)
+    # Quantiles of a share would differ from shard to shard: all shards take them from the same documents.
+    sample = sampled_groups(job, tokenizer, rule.sample) if rule.mode == "quantile" and job.shards > 1 else []
+    _score(groups, sample, scorer, worker)
 
     worker.phase("saving")
     folder = worker.stage_output("packed")
-    thresholds = {item.group: rule.thresholds(item.perplexities) for item in groups}
+    thresholds = {item.group: rule.thresholds(item.perplexities) for item in sample or groups}
     bands = {item.group: [thresholds[item.group].band(p) for p in item.perplexities] for item in groups}
     cells = [
         Cell(
@@ -71,56 +59,77 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
         vocabulary=network.config.vocab_size,
         thresholds={group: value.as_json() for group, value in thresholds.items()},
         dropped=dropped,
+        sampled={item.group: len(item.ids) for item in sample},
     )
     jsonl.write(folder / "scores.jsonl", _score_rows(groups, bands))
     jsonl.write_json(folder / "histogram.json", _histogram(groups))
-    _report(worker, facts, groups, thresholds)
+    _report(worker, facts, groups)
 
 
-def _read_groups(job: Job, tokenizer: Tokenizer) -> list[ScoredGroup]:
-    corpus: Path = job.input("corpus")
-    found = []
-    for group in groups_of(corpus, "train"):
-        limit = job.options["documents"].get(group)
-        documents: Iterable[dict[str, Any]] = (
-            read_documents(corpus, "train", group)
-            if limit is None
-            else chosen_documents(corpus, "train", group, count=limit, seed=job.seed)
-        )
-        ids, texts = [], []
-        for document in documents:
-            ids.append(document["id"])
-            texts.append(document["text"])
-        found.append(
-            ScoredGroup(group=group, ids=ids, tokens=tokenizer.encode_batch(texts), perplexities=np.zeros(0))
-        )
-    if not any(item.ids for item in found):
-        raise DataError(f"{corpus}/documents/train has no documents")
-    return [item for item in found if item.ids]
-
-
-def _score(groups: list[ScoredGroup], scorer: Scorer, worker: Worker) -> None:
-    """All groups in one go, so that documents of like length share a batch."""
-    said = time.monotonic()
-    entered = False
-
-    def progress(done: int, of: int) -> None:
-        nonlocal said, entered
-        worker.raise_if_stopping()
-        if not entered:
-            worker.phase("training", "scoring")
-            entered = True
-        if time.monotonic() - said > 1 or done == of:
-            worker.progress(done, of, "documents")
-            said = time.monotonic()
-
+def _score(groups: list[ScoredGroup], sample: list[ScoredGroup], scorer: Scorer, worker: Worker) -> None:
+    """The sample first and by itself, so that every shard computes it alike; what is known then is not scored again."""
+    progress = _Progress(worker)
     worker.phase("compiling")
-    scores = scorer.score([tokens for item in groups for tokens in item.tokens], progress)
-    perplexities = scores.perplexity()
+    _score_all(sample, scorer, progress)
+    known = {
+        (item.group, name): perplexity
+        for item in sample
+        for name, perplexity in zip(item.ids, item.perplexities, strict=True)
+    }
+    rest = [_unknown(item, known) for item in groups]
+    _score_all(rest, scorer, progress)
+    for item, scored in zip(groups, rest, strict=True):
+        fresh = iter(scored.perplexities)
+        item.perplexities = np.array(
+            [known[item.group, name] if (item.group, name) in known else next(fresh) for name in item.ids]
+        )
+
+
+def _unknown(item: ScoredGroup, known: dict[tuple[str, str], float]) -> ScoredGroup:
+    chosen = [place for place, name in enumerate(item.ids) if (item.group, name) not in known]
+    return ScoredGroup(
+        group=item.group,
+        ids=[item.ids[place] for place in chosen],
+        tokens=[item.tokens[place] for place in chosen],
+        perplexities=np.zeros(0),
+    )
+
+
+def _score_all(groups: list[ScoredGroup], scorer: Scorer, progress: _Progress) -> None:
+    """All groups in one go, so that documents of like length share a batch."""
+    documents = [tokens for item in groups for tokens in item.tokens]
+    if not documents:
+        return
+    perplexities = scorer.score(documents, progress.of_pass()).perplexity()
     begin = 0
     for item in groups:
         item.perplexities = perplexities[begin : begin + len(item.ids)]
         begin += len(item.ids)
+
+
+class _Progress:
+    """Says about once a second how far the scoring is; a second pass counts on from the first."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._said: float | None = None
+        self._done = 0
+
+    def of_pass(self) -> Callable[[int, int], None]:
+        """Takes (done, of) of one pass, until the next one begins."""
+        before = self._done
+
+        def progress(done: int, of: int) -> None:
+            self._worker.raise_if_stopping()
+            if self._said is None:
+                self._worker.phase("training", "scoring")
+                self._said = time.monotonic()
+            self._done = before + done
+            if time.monotonic() - self._said > 1 or done == of:
+                self._worker.progress(self._done, before + of, "documents")
+                self._said = time.monotonic()
+
+        return progress
 
 
 def _score_rows(groups: list[ScoredGroup], bands: dict[str, list[str | None]]) -> Iterable[dict[str, Any]]:
@@ -151,9 +160,7 @@ def _histogram(groups: list[ScoredGroup]) -> dict[str, Any]:
     }
 
 
-def _report(
-    worker: Worker, facts: dict[str, Any], groups: list[ScoredGroup], thresholds: dict[str, Thresholds]
-) -> None:
+def _report(worker: Worker, facts: dict[str, Any], groups: list[ScoredGroup]) -> None:
     crowded = facts["dropped"]["crowded_tokens"]
     tokens = sum(cell["tokens"] for cell in facts["cells"])
     if crowded > 0.01 * max(tokens, 1):
@@ -169,10 +176,7 @@ def _report(
         "dropped_documents": facts["dropped"]["documents"],
         "tail_tokens": facts["dropped"]["tail_tokens"],
     } | {f"{item.group}_median_ppl": float(np.median(item.perplexities)) for item in groups}
-    summary = {
-        "thresholds": {group: value.as_json() for group, value in thresholds.items()},
-        "cells": facts["cells"],
-    }
+    summary = {name: facts[name] for name in ("thresholds", "cells", "sampled") if name in facts}
     worker.commit(
         "packed", meta={"sequenceLength": facts["sequenceLength"], "sequences": metrics["sequences"]}
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages._worker import jsonl
+from stages._worker.data.samples import read_samples
 from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
 from stages._worker.inference.heldout import HeldOut, interval_metrics
 from stages._worker.job import Job
@@ -29,7 +29,9 @@ def train_rl(job: Job, worker: Worker) -> None:
     options = job.options
     source = job.input("model")
     tokenizer = load_tokenizer(source)
-    samples = list(jsonl.read(job.input("samples") / "samples.jsonl"))
+    samples = read_samples(
+        job.input_folders("samples"), warn=lambda sentence: worker.warning(sentence, code="short_pool")
+    )
     levels = read_levels(options, samples, tokenizer, seed=job.seed, cache=job.folder / "judge")
     longest = options["longest_prompt"] + max(level.longest_answer for level in levels)
     network, _ = load_model(source, max_length=max(longest, options["heldout"]["tokens"]))

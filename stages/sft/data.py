@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from stages._worker import jsonl
 from stages._worker.data.chat import render_chat
+from stages._worker.data.samples import read_general, read_samples
 from stages._worker.data.tokenizer import END_OF_TURN, Tokenizer
 from stages._worker.failures import DataError
 from stages.sft.mix import draw, parts_of
@@ -27,15 +28,13 @@ class Samples:
     dropped: int  # longer than a row
 
 
-def read_samples(folder: Path) -> list[dict[str, Any]]:
-    """samples.jsonl, and general.jsonl where there is one; general rows get the task `general`."""
-    samples = list(jsonl.read(folder / "samples.jsonl"))
-    general = folder / "general.jsonl"
-    if general.is_file():
-        samples += [{"task": "general", "split": "train", **row} for row in jsonl.read(general)]
+def read_training_samples(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Samples, and general instructions where there are some; these get the task `general`."""
+    samples = read_samples(folders)
+    samples += [{"task": "general", "split": "train", **row} for row in read_general(folders)]
     for sample in samples:
         if not isinstance(sample.get("messages"), list) or not sample.get("id"):
-            raise DataError(f"{folder}: a sample without id or messages: {str(sample)[:120]}")
+            raise DataError(f"{folders[0]}: a sample without id or messages: {str(sample)[:120]}")
     return samples
 
 

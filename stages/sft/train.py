@@ -19,7 +19,7 @@ from stages._worker.training.schedule import Schedule
 from stages._worker.training.train_step import TrainStep
 from stages._worker.training.trainer import Trainer
 from stages._worker.worker import Worker
-from stages.sft.data import Plan, Samples, plan_training, read_samples, tokenise_all
+from stages.sft.data import Plan, Samples, plan_training, read_training_samples, tokenise_all
 from stages.sft.heldout_loss import HeldoutLoss
 from stages.sft.loss import AnswerLoss
 from stages.sft.think_check import FEWEST_PROMPTS, ThinkCheck, check_think_form
@@ -32,7 +32,7 @@ def train_sft(job: Job, worker: Worker) -> None:
     device.set_up()
     source = job.input("model")
     tokenizer = load_tokenizer(source)
-    training, heldout = _samples(job.input("samples"), source, options)
+    training, heldout = _samples(job.input_folders("samples"), source, options)
     plan, steps = plan_training(
         training, options=options, seed=job.seed, padding=tokenizer.end_of_text, steps=options["steps"]
     )
@@ -65,20 +65,20 @@ def train_sft(job: Job, worker: Worker) -> None:
     )
 
 
-def _samples(folder: Path, model: Path, options: dict[str, Any]) -> tuple[Samples, Samples]:
+def _samples(folders: list[Path], model: Path, options: dict[str, Any]) -> tuple[Samples, Samples]:
     tokenizer = load_tokenizer(model)
-    rows = read_samples(folder)
+    rows = read_training_samples(folders)
     parts = []
     for split in ("train", "heldout"):
         chosen = [row for row in rows if row.get("split", "train") == split]
         made = tokenise_all(chosen, tokenizer, length=options["length"])
         if not made.rows:
             raise DataError(
-                f"{folder}: no {split} sample fits {options['length']} tokens ({len(chosen)} there)"
+                f"{folders[0]}: no {split} sample fits {options['length']} tokens ({len(chosen)} there)"
             )
         if made.dropped > options["longest_share_dropped"] * len(chosen):
             raise DataError(
-                f"{folder}: {made.dropped} of {len(chosen)} {split} samples are longer than "
+                f"{folders[0]}: {made.dropped} of {len(chosen)} {split} samples are longer than "
                 f"{options['length']} tokens",
                 hint="raise with.length, or with.longest_share_dropped when that is meant",
             )

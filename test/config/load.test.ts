@@ -69,6 +69,10 @@ describe("a good pipeline", () => {
     expect(stage("tuned").identity).toHaveProperty("model.hidden_size", 32);
     expect(stage("corpus").identity).not.toHaveProperty("model");
   });
+  it("carries the merge rules of a split stage", () => {
+    expect(stage("score").merge).toEqual({ documents: "sum" });
+    expect(stage("score", ["stages.score.shards=1"])).not.toHaveProperty("merge");
+  });
   it("binds the weights of the model where no stage makes one", () => {
     const [input] = stage("start", ["model=given"]).inputs.filter(({ kind }) => kind === "model");
     expect(input).toMatchObject({
@@ -137,6 +141,25 @@ describe("a wrong pipeline", () => {
     });
     has(["stages.score.needs=[start]"], { path: "stages.score.needs", hint: "add corpus to needs" });
     has(["stages.measure.needs=[]"], { hint: "add start or tuned to needs" });
+  });
+  it("refuses a split stage before one that takes a single artifact", () => {
+    has(["stages.measure.needs=[tuned, score]"], {
+      path: "stages.score.shards",
+      message: "score makes 2 of packed, one a shard, but measure (measure) takes one",
+      hint: "set shards of score to 1",
+    });
+    expect(problemsOf("good.yaml", ["stages.measure.needs=[tuned, score]", "stages.score.shards=1"])).toEqual(
+      [],
+    );
+  });
+  it("refuses a gate on a metric that shards cannot put together", () => {
+    has(["stages.score.gate={metric: hardest, below: 3}"], {
+      path: "stages.score.gate.metric",
+      message: expect.stringMatching(/`hardest` of 2 shards cannot be put together/),
+      expected: "a metric of score that has a rule: documents",
+    });
+    has(["stages.tuned.gate={metric: loss, below: score.hardest}"], { path: "stages.tuned.gate.below" });
+    expect(problemsOf("good.yaml", ["stages.score.gate={metric: documents, above: 3}"])).toEqual([]);
   });
   it("refuses a threshold of a stage that does not end before", () => {
     has(["stages.start.gate={metric: loss, below: tuned.loss}"], {

@@ -35,13 +35,13 @@ export interface CommandLine {
 
 /**
  * The compiled program in a workspace of its own, with the stage kinds of test/fixtures/stages beside the real worker
- * library, and times at 1/20 (Python takes a second to start). `up` starts its daemons as a user's would.
+ * library (and the real `kinds`, folders of stages/), and times at 1/20 (Python takes a second to start). `up` starts its daemons as a user's would.
  */
-export function openCommandLine(): CommandLine {
+export function openCommandLine({ kinds = [] }: { kinds?: readonly string[] } = {}): CommandLine {
   const { home, remove } = openWorkspace();
   const env = {
     ...process.env,
-    LEGALONE_STAGES: fixtureStages(home),
+    LEGALONE_STAGES: fixtureStages(home, kinds),
     LEGALONE_TIME_SCALE: "0.05",
     NO_COLOR: "1",
   };
@@ -64,12 +64,12 @@ export function openCommandLine(): CommandLine {
   };
 }
 
-function fixtureStages(home: string): string {
+function fixtureStages(home: string, kinds: readonly string[]): string {
   const root = join(home, "source");
   const stages = join(root, "stages");
   mkdirSync(stages, { recursive: true });
   // Copied: the library looks for its stages beside where it really lies.
-  for (const name of ["__init__.py", "requirements.txt", "_worker"]) {
+  for (const name of ["__init__.py", "requirements.txt", "_worker", ...kinds]) {
     cpSync(join(packageRoot, "stages", name), join(stages, name), { recursive: true });
   }
   cpSync(join(packageRoot, "test", "fixtures", "stages"), stages, { recursive: true });

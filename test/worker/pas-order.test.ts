@@ -37,13 +37,17 @@ const options = {
 };
 
 /** Runs the compiled worker on a job over packed data with the given cells. */
-function runWorker(changes: { with?: object; cells?: unknown } = {}) {
-  const packed = join(folder, "packed");
-  mkdirSync(packed, { recursive: true });
-  writeFileSync(
-    join(packed, "cells.json"),
-    JSON.stringify(changes.cells ?? { sequenceLength, dtype: "int32", cells }),
-  );
+function runWorker(changes: { with?: object; cells?: unknown; parts?: object[][]; longer?: number } = {}) {
+  const parts = changes.parts?.map((mine, i) => {
+    return { sequenceLength: sequenceLength + (changes.longer ?? 0) * i, cells: mine };
+  });
+  const described = parts ?? [changes.cells ?? { sequenceLength, dtype: "int32", cells }];
+  const inputs = described.map((facts, shard) => {
+    const packed = join(folder, `packed-${shard}`);
+    mkdirSync(packed, { recursive: true });
+    writeFileSync(join(packed, "cells.json"), JSON.stringify(facts));
+    return { kind: "packed", uri: pathToFileURL(packed).href };
+  });
   const job = {
     protocol: 1,
     run: "r1",
@@ -54,7 +58,7 @@ function runWorker(changes: { with?: object; cells?: unknown } = {}) {
     shards: 1,
     attempt: "r1-midtrain-g1-s0-e1",
     epoch: 1,
-    inputs: [{ kind: "packed", uri: pathToFileURL(packed).href }],
+    inputs,
     with: { ...options, ...changes.with },
     seed: 7,
     folder,
@@ -122,6 +126,81 @@ describe("pas-order", () => {
     expect(taken).toEqual(counts.reduce((sum, step) => sum.map((value, i) => value + step[i]!)));
   });
 
+  it("reads the shards of a stage as one: the same order over the same counts, and an index over all data.bin", () => {
+    runWorker();
+    const whole = orderFile();
+    const wholeRows = readFileSync(join(folder, "order/order.rows.bin"));
+    const cell = (group: string, band: string, first: number, sequences: number) => {
+      return { group, band, first, sequences, documents: 1, tokens: 15 * sequences };
+    };
+    // general.low 12 + 8, general.high 0, legal.low 10 of shard 1 alone, legal.high 5 + 25; shards have 17 and 43 rows.
+    const parts = [
+      [
+        cell("general", "low", 0, 12),
+        cell("general", "high", 12, 0),
+        cell("legal", "low", 12, 0),
+        cell("legal", "high", 12, 5),
+      ],
+      [cell("legal", "low", 0, 10), cell("legal", "high", 10, 25), cell("general", "low", 35, 8)],
+    ];
+    const { status } = runWorker({ parts });
+    expect(status).toBe(0);
+    const order = orderFile();
+    expect(order.orderSha256).toBe(whole.orderSha256);
+    expect(order.cells).toEqual(whole.cells);
+    expect(readFileSync(join(folder, "order/order.rows.bin"))).toEqual(wholeRows);
+    expect(whole).not.toHaveProperty("runs");
+    expect(order.parts).toEqual([17, 43]);
+    expect(order.runs).toEqual([
+      { row: 0, part: 0, first: 0, sequences: 12 },
+      { row: 12, part: 1, first: 35, sequences: 8 },
+      { row: 20, part: 1, first: 0, sequences: 10 },
+      { row: 30, part: 0, first: 12, sequences: 5 },
+      { row: 35, part: 1, first: 10, sequences: 25 },
+    ]);
+    const index = readFileSync(join(folder, "order/order.idx"));
+    const entries = new Map<number, number>();
+    for (let n = 0; n < 48; n++) {
+      const pointer = Number(index.readBigInt64LE(34 + 4 * 48 + 8 * n)) / (4 * (sequenceLength + 1));
+      entries.set(wholeRows.readUInt32LE(4 * n), pointer);
+    }
+    // Row 12 is row 35 of the second part, whose entries come after the 17 of the first.
+    const places = {
+      0: 0,
+      11: 11,
+      12: 17 + 35,
+      19: 17 + 42,
+      20: 17,
+      30: 12,
+      34: 16,
+      35: 17 + 10,
+      59: 17 + 34,
+    };
+    for (const [row, place] of Object.entries(places)) {
+      if (entries.has(Number(row))) expect([row, entries.get(Number(row))]).toEqual([row, place]);
+    }
+    expect(entries.size).toBeGreaterThan(20);
+    for (const [row, place] of entries) {
+      const run = order.runs.findLast((one: { row: number }) => one.row <= row);
+      expect(place).toBe([0, 17][run.part]! + run.first + row - run.row);
+    }
+  });
+
+  it("makes the order anew when shards of the same counts lie otherwise", () => {
+    const cell = (first: number, sequences: number) => ({
+      ...cells[0],
+      first,
+      sequences,
+      tokens: 15 * sequences,
+    });
+    runWorker({ parts: [[cell(0, 5)], [cell(0, 15)]] });
+    const made = statSync(join(folder, "order/order.json")).ino;
+    runWorker({ parts: [[cell(0, 5)], [cell(0, 15)]] });
+    expect(statSync(join(folder, "order/order.json")).ino).toBe(made);
+    runWorker({ parts: [[cell(0, 15)], [cell(0, 5)]] });
+    expect(orderFile().parts).toEqual([15, 5]);
+  });
+
   it("leaves an order of the same inputs alone and replaces one of others", () => {
     runWorker();
     const made = statSync(join(folder, "order/order.json")).ino;
@@ -168,6 +247,12 @@ describe("pas-order", () => {
       /names genral, but the data has general.low/,
     ],
     ["a schedule that is too long", { with: { steps: 5 } }, 64, /longer than the 5 steps/],
+    [
+      "shards of two sequence lengths",
+      { parts: [[cells[0]!], [cells[0]!]], longer: 1 },
+      65,
+      /one sequence length; saw 15, 16/,
+    ],
     ["broken packed data", { cells: { cells: [] } }, 65, /does not describe packed data/],
   ])("ends with a reason for %s", (_, changes, code, message) => {
     const { status, events, stderr } = runWorker(changes);

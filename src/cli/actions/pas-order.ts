@@ -30,10 +30,7 @@ export async function writePasOrder(file: string | undefined, options: PasOrderO
     });
   }
   const folder = resolve(options.out);
-  const { orderSha256, passes, warnings, steps } = writeOrderFolder(folder, spec, {
-    first: packed.cells.map(({ first }) => first),
-    sequenceLength: packed.sequenceLength,
-  });
+  const { orderSha256, passes, warnings, steps } = writeOrderFolder(folder, spec, packed);
   refusePasses(passesOver(spec, passes, maxPasses), maxPasses);
   for (const warning of warnings) note(`warning ${warning}`);
   print(

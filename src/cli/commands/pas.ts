@@ -58,7 +58,11 @@ function withSource(command: Command, file = "<file>"): Command {
     .argument(file, "pipeline file, or a bare spec")
     .option("--set <key=value>", "change a value of the pipeline file; may be repeated", repeated)
     .option("--stage <name>", "the stage, where a pipeline has several with an order")
-    .option("--packed <folder>", "packed data to take the cells from; otherwise those of the newest run");
+    .option(
+      "--packed <folder>",
+      "packed data to take the cells from, repeated for the shards of a stage; otherwise those of the newest run",
+      repeated,
+    );
 }
 
 function stepNumber(text: string): number {

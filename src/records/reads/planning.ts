@@ -1,3 +1,4 @@
+import { newestOfShard } from "../../core/rows.ts";
 import { markMissing } from "../artifacts.ts";
 import type { Database } from "../database.ts";
 import { inputArtifacts } from "../inputs.ts";
@@ -23,13 +24,19 @@ export async function findCachedStage(database: Database, cacheKey: string) {
   return { run: stage.runId, stageId: stage.id, artifacts };
 }
 
-/** The newest committed artifact of `kind` that a run of the pipeline named `pipeline` made. */
-export async function findNewestArtifact(database: Database, pipeline: string, kind: string) {
-  return database.artifact.findFirst({
-    where: { kind, goneAt: null, run: { pipeline } },
-    orderBy: { committedAt: "desc" },
-    select: { uri: true, runId: true },
+/** The artifacts of `kind` of the stage that made some last in a run of the pipeline named `pipeline`, shards in order. */
+export async function findNewestOutputs(database: Database, pipeline: string, kind: string) {
+  const there = { kind, goneAt: null };
+  const stage = await database.stage.findFirst({
+    where: {
+      state: "SUCCEEDED",
+      run: { pipeline },
+      artifacts: { some: there, none: { kind, goneAt: { not: null } } },
+    },
+    orderBy: { endedAt: "desc" },
+    include: { artifacts: { where: there, orderBy: [{ shard: "asc" }, { committedAt: "asc" }] } },
   });
+  return stage && { run: stage.runId, artifacts: newestOfShard(stage.artifacts) };
 }
 
 /** A stage of an earlier run, as far as its cache key goes. */

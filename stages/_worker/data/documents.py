@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ def read_documents(corpus: Path, split: str, group: str) -> Iterator[dict[str, A
 
 def chosen_documents(corpus: Path, split: str, group: str, *, count: int, seed: int) -> list[dict[str, Any]]:
     """At most `count` documents: those whose hash of (seed, id) is smallest, so that the choice is stable."""
-    documents = list(read_documents(corpus, split, group))
-    documents.sort(key=lambda item: hashlib.sha256(f"{seed}:{item['id']}".encode()).digest())
-    return documents[:count]
+    return heapq.nsmallest(
+        count,
+        read_documents(corpus, split, group),
+        key=lambda item: hashlib.sha256(f"{seed}:{item['id']}".encode()).digest(),
+    )
 
 
 def _path(corpus: Path, split: str, group: str) -> Path:

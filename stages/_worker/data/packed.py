@@ -1,17 +1,19 @@
-"""Packed data: data.bin (int32 tokens), data.idx (Megatron index) and cells.json."""
+"""Packed data: written as one folder, read as one or as the folders of all shards."""
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages._worker.data.megatron_index import MegatronIndex, read_index, write_index
+from stages._worker.data.megatron_index import MegatronIndex, write_index
+from stages._worker.data.packed_part import BIN, IDX, PackedPart
 from stages._worker.failures import DataError
 
-BIN, IDX, CELLS = "data.bin", "data.idx", "cells.json"
+THRESHOLD_TOLERANCE = 1e-3
+"""Shards that score the same sample on different machines differ in the last digits of their thresholds."""
 
 
 class PackedWriter:
@@ -39,30 +41,31 @@ class PackedWriter:
 
 
 class PackedData:
-    """A packed folder, mapped into memory and checked: every entry has S+1 tokens and lies inside data.bin."""
+    """Packed folders read as one: a cell holds its sequences of the first folder, then of the second, …
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            self.facts: dict[str, Any] = json.loads((folder / CELLS).read_text(encoding="utf-8"))
-            self.sequence_length = int(self.facts["sequenceLength"])
-            self.cells = [dict(cell) for cell in self.facts["cells"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder / CELLS}: not the description of packed data: {error}") from error
-        self._index = read_index(folder / IDX)
-        try:
-            self._tokens = np.memmap(folder / BIN, "<i4", "r")
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder / BIN}: not a file of int32 tokens: {error}") from error
-        self._check(folder)
+    Cells come in the order in which the folders name them, and rows are numbered cell after cell. With one folder
+    that is the folder itself. packed-cells.ts numbers the same way.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        if not folders:
+            raise DataError("there is no packed data to read")
+        self._parts = [PackedPart(folder) for folder in folders]
+        self.facts: dict[str, Any] = self._parts[0].facts
+        """What the folders agree on, as the first one's cells.json says it."""
+        self.sequence_length = self._parts[0].sequence_length
+        for part in self._parts[1:]:
+            _check_alike(self._parts[0], part)
+        self.cells, self.runs = _join(self._parts)
+        self._starts = np.array([run["row"] for run in self.runs], np.int64)
 
     def __len__(self) -> int:
-        return len(self._index.sizes)
+        return sum(len(part) for part in self._parts)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """Entries by row id: (n, S+1) int32."""
-        width = self.sequence_length + 1
-        starts = self._index.pointers[ids] // 4
-        return np.stack([self._tokens[start : start + width] for start in starts]).astype(np.int32)
+        runs = np.searchsorted(self._starts, np.asarray(ids, np.int64), side="right") - 1
+        return np.stack([self._row(int(row), self.runs[run]) for row, run in zip(ids, runs, strict=True)])
 
     def cell_of_row(self) -> np.ndarray:
         """Number of the cell of every row, uint32."""
@@ -71,19 +74,54 @@ class PackedData:
             cells[cell["first"] : cell["first"] + cell["sequences"]] = number
         return cells
 
-    def _check(self, folder: Path) -> None:
-        width = self.sequence_length + 1
-        if (self._index.sizes != width).any():
-            raise DataError(f"{folder / IDX}: every entry must have {width} tokens")
-        ends = self._index.pointers + 4 * width
-        if len(ends) and (ends.max() > self._tokens.nbytes or self._index.pointers.min() < 0):
-            raise DataError(f"{folder / BIN}: {self._tokens.nbytes} bytes, but entries end at {ends.max()}")
-        expected = 0
-        for cell in self.cells:
-            if cell["first"] != expected:
-                raise DataError(
-                    f"{folder / CELLS}: cell {cell['group']}.{cell['band']} starts at the wrong row"
+    def _row(self, row: int, run: dict[str, int]) -> np.ndarray:
+        return self._parts[run["part"]].row(run["first"] + row - run["row"]).astype(np.int32)
+
+
+def _join(parts: list[PackedPart]) -> tuple[list[dict[str, Any]], list[dict[str, int]]]:
+    """Cells of all parts, and the runs of rows that lie one after the other in a part: `sequences` rows from row
+    `row` on are those of part `part` from its row `first` on."""
+    found: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
+    for number, part in enumerate(parts):
+        for cell in part.cells:
+            found.setdefault((cell["group"], cell["band"]), []).append((number, cell))
+    cells: list[dict[str, Any]] = []
+    runs: list[dict[str, int]] = []
+    row = 0
+    for members in found.values():
+        sums = {
+            name: sum(cell[name] for _, cell in members if name in cell)
+            for name in ("sequences", "documents", "tokens")
+        }
+        cells.append({**members[0][1], "first": row, **sums})
+        for number, cell in members:
+            if cell["sequences"]:
+                runs.append(
+                    {"row": row, "part": number, "first": cell["first"], "sequences": cell["sequences"]}
                 )
-            expected += cell["sequences"]
-        if expected != len(self):
-            raise DataError(f"{folder / CELLS}: cells hold {expected} entries, the index {len(self)}")
+            row += cell["sequences"]
+    return cells, runs
+
+
+def _check_alike(first: PackedPart, other: PackedPart) -> None:
+    for name in ("sequenceLength", "vocabSize", "endOfDocument"):
+        if first.facts.get(name) != other.facts.get(name):
+            raise DataError(
+                f"{other.folder}: {name} is {other.facts.get(name)}, but {first.facts.get(name)} in {first.folder}",
+                hint="packed data that is read together comes from the shards of one stage",
+            )
+    ours, theirs = first.facts.get("thresholds") or {}, other.facts.get("thresholds") or {}
+    for group in sorted(ours.keys() & theirs.keys()):
+        for band in ours[group].keys() | theirs[group].keys():
+            if not _close(ours[group].get(band), theirs[group].get(band)):
+                raise DataError(
+                    f"{other.folder}: {group} is {band} up to {theirs[group].get(band)}, "
+                    f"but up to {ours[group].get(band)} in {first.folder}",
+                    hint="packed data that is read together has one set of thresholds; run perplexity again",
+                )
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=THRESHOLD_TOLERANCE)

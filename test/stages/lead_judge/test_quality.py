@@ -2,10 +2,10 @@
 
 import pytest
 
+from stages._worker.data.samples import trim_pools
 from stages._worker.failures import DataError
 from stages.lead_judge.heuristics import Heuristics
 from stages.lead_judge.judge import AXES, lowest_axis
-from stages.lead_judge.pools import trim_pools
 from stages.lead_judge.samples import general_samples, to_sample
 
 TASKS = {

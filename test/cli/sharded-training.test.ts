@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type CommandLine, openCommandLine } from "../support/command-line.ts";
+
+// Real stages on MindSpore behind the real control plane: perplexity in shards, the order over all of them, training.
+
+const heldout = "heldout: {documents: 20, tokens: 16, batch: 8}";
+const schedule = "schedule: {warmup: 2, decay: 5, max: 1.0e-2, min: 1.0e-3}";
+const pipeline = `
+version: 1
+name: sharded
+model: tiny
+stages:
+  corpus: {uses: tiny-documents}
+  base:
+    uses: base
+    needs: [corpus]
+    with: {steps: 20, batch: 4, sequence_length: 16, tokenizer_characters: 20000, ${schedule}, ${heldout}}
+  perplexity:
+    uses: perplexity
+    needs: [corpus, base]
+    shards: 3
+    concurrency: 2
+    with:
+      sequence_length: 16
+      score: {tokens: 16, batch: 16}
+      bands: {mode: quantile, low: 0.3, middle: 0.6, high: 1}
+    gate: {metric: documents, at_least: 240}
+  midtrain:
+    uses: midtrain
+    needs: [perplexity, base, corpus]
+    with: {steps: 20, batch: 4, pas: {lambda: 5, max_passes: 50}, ${schedule}, ${heldout}}
+    gate: {metric: heldout_loss_after, below: heldout_loss_before}
+`;
+
+function shardOf(folder: string): number {
+  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as {
+    producer: { shard: number };
+  };
+  return manifest.producer.shard;
+}
+
+let line: CommandLine;
+beforeAll(async () => {
+  line = openCommandLine({ kinds: ["base", "perplexity", "midtrain"] });
+  expect((await line.legalone("up")).code).toBe(0);
+});
+afterAll(() => line.close());
+
+test("perplexity in three shards feeds one order and one training", { timeout: 400_000 }, async () => {
+  const { code, stdout } = await line.legalone("train", line.pipeline("sharded", pipeline), "--json");
+  const { run } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { run: string };
+  expect({ code, stdout }).toMatchObject({ code: 0 });
+  const status = (await line.legalone("status", run, "--json")).stdout.trim().split("\n");
+  const packed = status
+    .map((text) => JSON.parse(text) as { stage?: string; artifacts?: { kind: string; uri: string }[] })
+    .find(({ stage }) => stage === "perplexity")!
+    .artifacts!.map(({ uri }) => fileURLToPath(uri))
+    .sort((a, b) => shardOf(a) - shardOf(b));
+  expect(packed).toHaveLength(3);
+  const scored = packed.flatMap((folder) =>
+    readFileSync(join(folder, "scores.jsonl"), "utf8").trim().split("\n"),
+  );
+  expect(new Set(scored.map((text) => (JSON.parse(text) as { id: string }).id)).size).toBe(240);
+
+  const attempts = join(line.home, "attempts");
+  const folder = readdirSync(attempts).find((name) => name.includes("-midtrain-"))!;
+  const order = JSON.parse(readFileSync(join(attempts, folder, "order/order.json"), "utf8")) as {
+    orderSha256: string;
+    parts: number[];
+    cells: { sequences: number }[];
+  };
+  const sequences = packed.map((folder) => {
+    const { cells } = JSON.parse(readFileSync(join(folder, "cells.json"), "utf8")) as typeof order;
+    return cells.reduce((sum, cell) => sum + cell.sequences, 0);
+  });
+  expect(order.parts).toEqual(sequences);
+  expect(order.cells.reduce((sum, cell) => sum + cell.sequences, 0)).toBe(sequences.reduce((a, b) => a + b));
+
+  // The same order without the control plane: from the newest run, and from the folders in order.
+  const file = join(line.home, "sharded.yaml");
+  const previews = [[], packed.flatMap((folder) => ["--packed", folder])].map(async (words) => {
+    const { stdout } = await line.legalone("pas", "preview", file, "--json", ...words);
+    return (JSON.parse(stdout) as { orderSha256: string }).orderSha256;
+  });
+  expect(await Promise.all(previews)).toEqual([order.orderSha256, order.orderSha256]);
+});
