@@ -7,6 +7,7 @@ export interface StageSketch {
   outputs?: string[];
   shards?: number;
   concurrency?: number;
+  merge?: NonNullable<ResolvedStage["merge"]>;
   npus?: number;
   gates?: ResolvedGate[];
   retry?: Partial<ResolvedStage["retry"]>;
@@ -36,6 +37,7 @@ export function stageOf(sketch: StageSketch, all: readonly StageSketch[], positi
     resources: { nodes: 1, npus: sketch.npus ?? 0 },
     shards: sketch.shards ?? 1,
     concurrency: sketch.concurrency ?? null,
+    ...(sketch.merge ? { merge: sketch.merge } : {}),
     checkpoint: null,
     retry: { infra: 10, user: 0, numeric: 2, ...sketch.retry },
     timeoutSeconds: sketch.timeoutSeconds ?? null,

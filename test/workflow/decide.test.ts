@@ -37,15 +37,19 @@ describe("order", () => {
   });
 
   test("a stage of shards ends when all have ended", () => {
-    const records = new MemoryRecords([{ name: "base", shards: 3 }]);
+    const merge = { documents: "sum", loss: { mean: "documents" } } as const;
+    const records = new MemoryRecords([{ name: "base", shards: 3, merge }]);
     records.look();
     expect(records.live()).toHaveLength(2);
-    records.succeed(records.live()[0]!, { loss: 1 });
+    records.succeed(records.live()[0]!, { loss: 1, documents: 8, median: 1 });
     records.look();
     expect(records.live().map(({ id }) => id)).toEqual(["r1-base-g1-s1-e1", "r1-base-g1-s2-e1"]);
-    for (const attempt of records.live()) records.succeed(attempt, { loss: 4 });
+    for (const attempt of records.live()) records.succeed(attempt, { loss: 4, documents: 2, median: 1 });
     records.look();
-    expect(records.stage("base")).toMatchObject({ state: "SUCCEEDED", result: { metrics: { loss: 3 } } });
+    expect(records.stage("base")).toMatchObject({
+      state: "SUCCEEDED",
+      result: { metrics: { loss: 2, documents: 12, median: null } },
+    });
   });
 
   test("a shard that fails for good ends its siblings", () => {
