@@ -1,10 +1,10 @@
 // A throw-away workspace with the whole of legalone running in it as a user's would: embedded PostgreSQL, Valkey,
 // serve, agent, and the stage kinds of test/bench/control/stages.
 import { spawn } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { newRun } from "../../../../dist/cli/actions/train.js";
+import { newRun } from "../../../../dist/cli/actions/new-run.js";
 import { loadPipeline } from "../../../../dist/config/load.js";
 import { packageRoot, socketFolder } from "../../../../dist/core/paths.js";
 import { openDatabase } from "../../../../dist/records/database.js";
@@ -84,7 +84,7 @@ class Workspace {
 
   /** Submits a pipeline file as `legalone train --detach` does. Returns the run and CLOCK_MONOTONIC (ns) before it. */
   async submit(file) {
-    const run = newRun(loadPipeline(file, { set: [] }), file, {});
+    const run = newRun(loadPipeline(file, { set: [] }), file, readFileSync(file, "utf8"), {});
     const at = process.hrtime.bigint();
     const { run: id } = await submitRun(this.database, run);
     return { run: id, at };
