@@ -7,7 +7,13 @@ import { packageRoot } from "../../src/core/paths.ts";
 // The bench calls into the compiled program without types: this tells when it has been left behind.
 test("the bench runs a short chain of legalone and reads its commits back", async () => {
   const words = [join(packageRoot, "test/bench/control/run.mjs"), "--only", "legalone", "--json"];
-  const { stdout } = await promisify(execFile)(process.execPath, [...words, "--steps", "3", "--submits", "2"]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...words,
+    "--steps",
+    "3",
+    "--submits",
+    "2",
+  ]);
   const { chain } = JSON.parse(stdout.trim().split("\n").at(-1)!);
   expect(chain).toHaveLength(1);
   expect(chain[0].submitMs).toHaveLength(2);

@@ -1,7 +1,16 @@
 // A throw-away workspace with the whole of legalone running in it as a user's would: embedded PostgreSQL, Valkey,
 // serve, agent, and the stage kinds of test/bench/control/stages.
 import { spawn } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newRun } from "../../../../dist/cli/actions/new-run.js";
