@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Log } from "../../core/log.ts";
 import type { ArtifactPort } from "../../dispatch/api/artifact-routes.ts";
 import type { EventBatch, EventLine } from "../../dispatch/api/contract.ts";
 import { ArtifactStore, TransferError } from "../../dispatch/transfer/artifact-store.ts";
@@ -60,6 +61,14 @@ export class Artifacts implements ArtifactPort {
         if (!(await isKept(this.#database, sha256))) await this.store.remove(sha256);
       });
     }
+  }
+
+  /** Sweeps now and then. */
+  sweepEvery(ms: number, log: Log): NodeJS.Timeout {
+    const sweep = () =>
+      void this.sweep().catch((error: unknown) => log.warn("half uploads were not swept", { error }));
+    sweep();
+    return setInterval(sweep, ms);
   }
 
   /** Forgets half uploads of attempts that have ended. */

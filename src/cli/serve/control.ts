@@ -105,8 +105,11 @@ export class Control implements ControlPort {
     return guarded(async () => {
       const exit = { epoch, code, signal, lost, reason, message };
       const taken = await recordExit(this.#options.database, attempt, exit);
-      if (taken) this.#options.wake();
-      return taken;
+      if (!taken) return false;
+      this.#options.wake();
+      // It has said all it had to say: what it did not upload to the end it never will.
+      await this.#options.artifacts?.store.sweep(attempt);
+      return true;
     });
   }
 

@@ -24,6 +24,9 @@ import { Control } from "./control.ts";
 import { createLook } from "./look.ts";
 import { policyOf } from "./policy.ts";
 
+/** Half uploads of attempts that ended without a word are looked for this often. */
+const sweepMs = 3_600_000;
+
 export interface ServeOptions {
   host: string;
   /** 0 for a free one. */
@@ -49,17 +52,19 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   const leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
   const artifacts = new Artifacts(database, home);
   const control = new Control({ database, times, artifacts, wake, queueHealthy: () => doorbell.healthy() });
+  let sweeping: NodeJS.Timeout | undefined;
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
   const api = createApi(control, token, log, artifacts);
   try {
     const address = await api.listen({ host, port });
     doorbell.listen(reconcileQueue, () => round.call(undefined), { everyMs: times.reconcile });
     await takeNote(home, { address, token });
-    await artifacts.sweep().catch((error: unknown) => log.warn("half uploads were not swept", { error }));
+    sweeping = artifacts.sweepEvery(sweepMs, log);
     log.info("serve runs", { address, build: buildHash(), home, reconcileMs: times.reconcile });
     await untilAsked();
     log.info("serve leaves; agents and workers go on");
   } finally {
+    clearInterval(sweeping);
     await api.close();
     look.stop();
     await doorbell.close();

@@ -33,7 +33,7 @@ export class ArtifactStore {
   private readonly artifacts: string;
   private readonly uploads: string;
   private readonly receiving = new Map<string, { cancel: AbortController; over: Promise<unknown> }>();
-  /** Held while a row is written that names a hash, and while its bytes are removed. */
+  /** Held while a hash gets its place or a row, and while its bytes are removed. */
   readonly lock = new KeyedLock();
 
   constructor(home: string) {
@@ -80,7 +80,9 @@ export class ArtifactStore {
       const file = upload.file(index);
       if (offset > file.have()) throw new TransferError(416, `${file.have()} bytes are here, not ${offset}`);
       // A cut connection may look alive from here: its request must not keep the next one waiting.
-      cancel.signal.addEventListener("abort", () => bytes.destroy(new Error("the file is being sent anew")));
+      cancel.signal.addEventListener("abort", () =>
+        bytes.destroy(new TransferError(408, "the file is being sent anew")),
+      );
       const whole = await filling(() => file.take(bytes, offset));
       return { have: whole ? null : file.have() };
     })();
@@ -93,7 +95,11 @@ export class ArtifactStore {
   }
 
   /** Puts a whole upload in its place; doing it twice is harmless. @throws TransferError 412 while bytes are missing */
-  async commit(attempt: string, sha256: string): Promise<void> {
+  commit(attempt: string, sha256: string): Promise<void> {
+    return this.lock.hold(sha256, () => this.commitAlone(attempt, sha256));
+  }
+
+  private async commitAlone(attempt: string, sha256: string): Promise<void> {
     const own = join(this.uploads, attempt);
     if (this.has(sha256)) {
       await rm(join(own, sha256), { recursive: true, force: true });
@@ -150,7 +156,10 @@ function checked(raw: Buffer, sha256: string): Manifest {
   throw new TransferError(422, `neither the manifest nor what it names hashes to ${sha256}`);
 }
 
-/** A full disk is told as such (507): the sender waits and tries again. What is committed is not touched. */
+/**
+ * Names what may go wrong while bytes come. A full disk is told as such (507): the sender waits and tries again. What is
+ * committed is not touched.
+ */
 async function filling<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -158,6 +167,7 @@ async function filling<T>(work: () => Promise<T>): Promise<T> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOSPC" || code === "EDQUOT")
       throw new TransferError(507, `the disk of the control plane is full: ${(error as Error).message}`);
+    if (code === "ECONNRESET") throw new TransferError(408, "the connection was cut");
     if (error instanceof WrongBytes) throw new TransferError(422, error.message);
     throw error;
   }

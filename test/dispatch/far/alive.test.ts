@@ -1,0 +1,175 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLog } from "../../../src/core/log.ts";
+import { Agent } from "../../../src/dispatch/agent/agent.ts";
+import { ArtifactClient } from "../../../src/dispatch/agent/far/artifact-client.ts";
+import { FarStore } from "../../../src/dispatch/agent/far/far-store.ts";
+import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
+import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
+import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
+import { cancelRun } from "../../../src/records/cancel.ts";
+import { submitRun } from "../../../src/records/runs.ts";
+import { faultsOfEvent } from "../../../src/worker/protocol.ts";
+import { writeArtifact } from "../../support/artifact-folder.ts";
+import { type BadLine, openBadLine } from "../../support/bad-line.ts";
+import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
+import { runOf, type StageSketch } from "../../support/pipelines.ts";
+import { type Servers, startServers } from "../../support/servers.ts";
+
+const mebi = 1024 * 1024;
+let servers: Servers;
+let plane: ControlPlane;
+let line: BadLine;
+let far: string;
+let agent: Agent | undefined;
+let run: Promise<void>;
+
+beforeEach(async () => {
+  servers = await startServers();
+  plane = await startControlPlane(
+    servers.database,
+    { lease: 1000, dispatch: 1000, grace: 60_000 },
+    servers.home,
+  );
+  line = await openBadLine(plane.address);
+  far = mkdtempSync(join(tmpdir(), "legalone-far-"));
+});
+afterEach(async () => {
+  await agent?.stopWorkers(0);
+  agent?.leave();
+  await run;
+  await line.close();
+  await plane.stop();
+  await servers.stop();
+  rmSync(far, { recursive: true, force: true });
+});
+
+/** A far agent whose workers are these shell scripts, by stage. */
+function startAgent(scripts: Record<string, string>): void {
+  const log = createLog({ file: join(far, "agent.log") });
+  const find = () => ({ address: line.address, token: plane.token });
+  const attempts = join(far, "attempts");
+  const prelude = `say() { printf '{"at":"2026-01-01T00:00:00Z",%s}\\n' "$1" >> events.jsonl; }\n`;
+  agent = new Agent({
+    node: "far",
+    home: far,
+    engines: [new ProcessEngine({ attempts, env: { PATH: process.env.PATH } })],
+    client: new ServeClient(find),
+    doorbell: new TimerDoorbell(log),
+    facts: () => ({
+      ...{ pid: 1, build: "b", address: "far", engines: ["process"], npus: 0, slots: 1, info: {} },
+      workspace: "",
+    }),
+    launchOf: (spec) => ({
+      ...{ attempt: spec.attempt, epoch: spec.epoch, job: spec.job, env: spec.env },
+      folder: join(attempts, spec.attempt),
+      main: ["/bin/sh", "-c", prelude + scripts[String(spec.job.stage)]],
+    }),
+    faultsOf: faultsOfEvent,
+    farStore: new FarStore({ client: new ArtifactClient(find), home: far, models: far, log }),
+    log,
+    syncMs: 50,
+  });
+  run = agent.run();
+}
+
+async function submit(stages: StageSketch[]): Promise<void> {
+  await submitRun(plane.database, runOf(stages));
+  await plane.look();
+}
+
+const types = async () =>
+  (await plane.database.event.findMany({ orderBy: { id: "asc" } })).map(({ type }) => type);
+const statesOf = async () =>
+  (await plane.database.stage.findMany({ orderBy: { position: "asc" } })).map(({ state }) => state);
+
+test("while a checkpoint is on a slow line for several leases, the attempt lives, its steps are seen, and its order holds", async () => {
+  const { manifest } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(9 * mebi, 1) });
+  startAgent({
+    a: `cp -r "${join(far, "made")}" step-5
+      say '"type":"phase","phase":"training"'
+      say '"type":"checkpoint","path":"step-5","step":5,"sha256":"${manifest}","bytes":1,"cursor":{}'
+      n=5; while [ $n -lt 60 ]; do n=$((n+1)); say "\\"type\\":\\"progress\\",\\"step\\":$n,\\"of\\":60,\\"unit\\":\\"steps\\""; sleep 0.05; done
+      say '"type":"result","status":"succeeded"'`,
+  });
+  line.bytesPerSecond = 2 * mebi;
+  await submit([{ name: "a", outputs: [] }]);
+  await expect.poll(async () => (await plane.database.attempt.findFirst())?.step ?? 0).toBeGreaterThan(8);
+  // The row waits for its bytes; what came after the checkpoint is known all the same.
+  expect(await plane.database.artifact.count()).toBe(0);
+  await expect.poll(statesOf, { timeout: 20_000 }).toEqual(["SUCCEEDED"]);
+  expect(await plane.database.artifact.findMany()).toMatchObject([{ sha256: manifest, step: 5 }]);
+  const seen = await types();
+  expect(seen).not.toContain("attempt.unreachable");
+  expect(seen.indexOf("worker.checkpoint")).toBeLessThan(seen.indexOf("worker.result"));
+  expect(await plane.database.attempt.count()).toBe(1);
+});
+
+test("while inputs are on a slow line for several leases, the start is waited for and made once", async () => {
+  const { content } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(9 * mebi, 2) });
+  startAgent({
+    a: `mkdir -p output; cp -r "${join(far, "made")}" output/model
+      say '"type":"artifact","kind":"model","path":"output/model","sha256":"${content}","bytes":1'
+      say '"type":"result","status":"succeeded"'`,
+    b: `cat job.json > seen; say '"type":"result","status":"succeeded"'`,
+  });
+  await submit([
+    { name: "a", outputs: ["model"] },
+    { name: "b", needs: ["a"], outputs: [] },
+  ]);
+  await expect.poll(() => plane.database.artifact.count()).toBe(1);
+  // As if another node had made it.
+  rmSync(join(far, "artifacts"), { recursive: true });
+  line.bytesPerSecond = 2 * mebi;
+  await expect.poll(statesOf, { timeout: 30_000 }).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+  const attempts = await plane.database.attempt.findMany({ orderBy: { dispatchedAt: "asc" } });
+  expect(attempts.map(({ state }) => state)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+  expect(attempts[1]!.startedAt!.getTime() - attempts[1]!.dispatchedAt.getTime()).toBeGreaterThan(2000);
+  const job = JSON.parse(readFileSync(join(far, "attempts", attempts[1]!.id, "job.json"), "utf8")) as {
+    inputs: { uri: string }[];
+  };
+  expect(job.inputs.map(({ uri }) => uri)).toEqual([`file://${far}/artifacts/${content}`]);
+});
+
+test("a cancel while inputs are on the line ends the transfer and the stage", async () => {
+  const { content } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(9 * mebi, 3) });
+  startAgent({
+    a: `mkdir -p output; cp -r "${join(far, "made")}" output/model
+      say '"type":"artifact","kind":"model","path":"output/model","sha256":"${content}","bytes":1'
+      say '"type":"result","status":"succeeded"'`,
+    b: "touch started",
+  });
+  await submit([
+    { name: "a", outputs: ["model"] },
+    { name: "b", needs: ["a"], outputs: [] },
+  ]);
+  await expect.poll(() => plane.database.artifact.count()).toBe(1);
+  rmSync(join(far, "artifacts"), { recursive: true });
+  line.bytesPerSecond = mebi / 4;
+  const fetching = join(far, "artifacts", `.fetch-${content}`, "parts", "0");
+  await expect.poll(() => existsSync(fetching)).toBe(true);
+  const { id } = await plane.database.run.findFirstOrThrow();
+  await cancelRun(plane.database, id, "test");
+  await plane.look();
+  await expect.poll(statesOf).toEqual(["SUCCEEDED", "CANCELLED"]);
+  await expect.poll(() => readFileSync(join(far, "agent.log"), "utf8")).toContain("not started yet");
+  const { size } = statSync(fetching);
+  await sleep(500);
+  expect(statSync(fetching).size).toBe(size);
+});
+
+test("a model from outside that is not on the node is named", async () => {
+  mkdirSync(join(far, "models"));
+  startAgent({ a: "exit 0" });
+  const outside = runOf([{ name: "a", outputs: [] }]);
+  const spec = outside.stages[0]!.spec as { inputs: object[] };
+  spec.inputs.push({ kind: "model", stage: null, uri: "file:///nowhere/model", sha256: "0".repeat(64) });
+  await submitRun(plane.database, outside);
+  await plane.look();
+  await expect
+    .poll(async () => (await plane.database.attempt.findFirst())?.message ?? "")
+    .toMatch(/model comes from outside the run and is not on this node: file:\/\/\/nowhere\/model/);
+});
