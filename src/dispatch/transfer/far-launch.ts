@@ -8,12 +8,16 @@ interface Named {
   stage?: string | null;
 }
 
+interface Resume extends Named {
+  older?: Named[];
+}
+
 /**
  * A launch for an agent that has another folder than serve: committed artifacts are named by their hash, models from
  * outside (below `models`, serve's folder of models) by their name, `models://…`. Pure.
  */
 export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
-  const { inputs, resume } = spec.job as { inputs?: Named[]; resume?: Named | null };
+  const { inputs, resume } = spec.job as { inputs?: Named[]; resume?: Resume | null };
   const job = { ...spec.job };
   if (inputs !== undefined) job.inputs = inputs.map((input) => farInput(input, models));
   // Without older ones to fall back to: gigabytes would travel for nothing, and what travels is checked on its way.
@@ -21,8 +25,12 @@ export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
   return { ...spec, job };
 }
 
+function stored<T extends Named>(named: T): T {
+  return named.sha256 ? { ...named, uri: storeUri(named.sha256) } : named;
+}
+
 function farInput(input: Named, models: string): Named {
-  if (input.stage !== null && input.sha256) return { ...input, uri: storeUri(input.sha256) };
+  if (input.stage !== null) return stored(input);
   const below = `${pathToFileURL(models).href}/`;
   if (input.uri?.startsWith(below)) return { ...input, uri: `models://${input.uri.slice(below.length)}` };
   return input;

@@ -51,7 +51,7 @@ let store: string;
 
 beforeAll(async () => {
   servers = await startServers();
-  plane = await startControlPlane(servers.database, { lease: 60_000, dispatch: 60_000 }, servers.home);
+  plane = await startControlPlane(servers.database, { lease: 3_600_000, dispatch: 3_600_000 }, servers.home);
   store = join(servers.home, "artifacts");
   await submitRun(plane.database, runOf([{ name: "a", outputs: ["model", "report"] }]));
   agent = new ScriptedAgent(plane);
@@ -260,6 +260,26 @@ describe("checkpoints", () => {
     expect(await sent).toMatchObject({ type: "checkpoint", uri: storeUri(manifest) });
     expect(readdirSync(join(store, manifest)).sort()).toEqual(["manifest.json", "model.bin"]);
     expect(readdirSync(join(far, "attempt", ".uploading"))).toEqual([]);
+  });
+
+  test("when serve's copy of the newest is damaged, the one before it is brought", async () => {
+    const points = [10, 5].map((step) => {
+      const { manifest } = writeArtifact(join(store, `step-${step}`), { "model.bin": randomBytes(1000) });
+      execFileSync("mv", [join(store, `step-${step}`), join(store, manifest)]);
+      return { uri: storeUri(manifest), step, sha256: manifest };
+    });
+    const [newest, older] = points as [(typeof points)[0], (typeof points)[0]];
+    writeFileSync(join(store, newest.sha256, "model.bin"), randomBytes(1000));
+    const log = createLog({ file: join(far, "log") });
+    const place = new FarStore({ client, home: far, models: far, log });
+    const spec = { ...sender, engine: "process", node: "n", kind: "t", env: {}, graceSeconds: 1 };
+    const job = { inputs: [], resume: { ...newest, older: [older] } };
+    const { resume } = (await place.bring({ ...spec, job }, go)).job as {
+      resume: { uri: string; older: { uri: string }[] };
+    };
+    expect(existsSync(new URL(resume.uri))).toBe(false);
+    expect(existsSync(new URL(resume.older[0]!.uri))).toBe(true);
+    expect(readFileSync(join(far, "log"), "utf8")).toContain("not what was committed");
   });
 
   test("one that was removed before its turn is passed over with a warning", async () => {

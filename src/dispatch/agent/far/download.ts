@@ -31,17 +31,32 @@ export async function download(
   let bytes = 0;
   await inLanes(manifest.files.length, lanes, async (index) => {
     if (arriving.isDone(index)) return;
-    const file = arriving.file(index);
-    const offset = file.have();
+    const left = manifest.files[index]!.size - arriving.file(index).have();
     try {
-      const whole = await file.take(await client.file(sha256, index, offset, signal), offset);
-      if (!whole) throw new ServeAway(`${manifest.files[index]!.path} of ${sha256} ended early`);
+      await fetchFile(client, sha256, index, arriving, signal);
     } catch (error) {
-      if (error instanceof WrongBytes) throw new ServeAway(`it arrived damaged: ${error.message}`);
-      throw error;
+      if (!(error instanceof WrongBytes)) throw error;
+      // The beginning may be from an earlier try, or the line was bad; twice, it is what serve has.
+      await fetchFile(client, sha256, index, arriving, signal).catch((again: unknown) => {
+        if (!(again instanceof WrongBytes)) throw again;
+        throw new ServeRefuses(410, `what serve has is not what was committed: ${sha256}, ${again.message}`);
+      });
     }
-    bytes += manifest.files[index]!.size - offset;
+    bytes += left;
   });
   await arriving.finish();
   return { folder: place, bytes };
+}
+
+async function fetchFile(
+  client: ArtifactClient,
+  sha256: string,
+  index: number,
+  arriving: Arriving,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = arriving.file(index);
+  const offset = file.have();
+  const whole = await file.take(await client.file(sha256, index, offset, signal), offset);
+  if (!whole) throw new ServeAway(`file ${index} of ${sha256} ended early`);
 }

@@ -9,6 +9,7 @@ import { storedHash, storeUri } from "../../transfer/artifact-uri.ts";
 import { Refused } from "../../transfer/manifest.ts";
 import { warning } from "../event-tail.ts";
 import { checkpoint, commit, inside, refusal } from "../outputs.ts";
+import { ServeRefuses } from "../serve-client.ts";
 import type { ArtifactClient, Sender } from "./artifact-client.ts";
 import { download } from "./download.ts";
 import { hold } from "./snapshot.ts";
@@ -29,6 +30,11 @@ interface Named {
   stage?: string | null;
 }
 
+interface Point {
+  uri: string;
+  step: number;
+}
+
 /** Artifacts of an agent whose folder is not serve's: fetched before a start, uploaded before their line is posted. */
 export class FarStore {
   private readonly options: FarStoreOptions;
@@ -42,13 +48,16 @@ export class FarStore {
   async bring(spec: LaunchSpec, signal: AbortSignal): Promise<LaunchSpec> {
     const { inputs = [], resume } = spec.job as {
       inputs?: Named[];
-      resume?: (Named & { step: number }) | null;
+      resume?: (Point & { older?: Point[] }) | null;
     };
     const brought: Named[] = [];
     for (const input of inputs) brought.push({ ...input, uri: await this.local(spec, input, signal) });
     const job: Record<string, unknown> = { ...spec.job, inputs: brought };
-    if (resume)
-      job.resume = { ...resume, uri: this.own(spec, resume) ?? (await this.local(spec, resume, signal)) };
+    if (resume) {
+      const { older, ...newest } = resume;
+      const [first, ...others] = await this.points(spec, [newest, ...(older ?? [])], signal);
+      job.resume = { ...first, ...(older && { older: others }) };
+    }
     return { ...spec, job };
   }
 
@@ -127,8 +136,34 @@ export class FarStore {
     return own;
   }
 
+  /**
+   * Checkpoints in the order the worker looks at them. The first that can be had is brought; older ones are named where
+   * they would be, so that the worker says of each that it is not there.
+   */
+  private async points(spec: LaunchSpec, points: Point[], signal: AbortSignal): Promise<Point[]> {
+    const { home, log } = this.options;
+    const placed: Point[] = [];
+    let found = false;
+    for (const point of points) {
+      const sha256 = storedHash(point.uri);
+      let uri =
+        sha256 === undefined
+          ? point.uri
+          : (this.own(spec, point) ?? pathToFileURL(join(home, "artifacts", sha256)).href);
+      try {
+        if (!found && !existsSync(new URL(uri))) uri = await this.local(spec, point, signal);
+        found = true;
+      } catch (error) {
+        if (!(error instanceof ServeRefuses)) throw error;
+        log.warn("a checkpoint cannot be had", { attempt: spec.attempt, step: point.step, error });
+      }
+      placed.push({ ...point, uri });
+    }
+    return placed;
+  }
+
   /** A checkpoint that an earlier attempt of the same shard left on this machine. */
-  private own({ attempt }: LaunchSpec, { uri, step }: Named & { step: number }): string | undefined {
+  private own({ attempt }: LaunchSpec, { uri, step }: Point): string | undefined {
     const attempts = join(this.options.home, "attempts");
     const shard = attempt.replace(/-e\d+$/, "-e");
     if (!existsSync(attempts)) return undefined;
