@@ -59,14 +59,14 @@ beforeAll(async () => {
   servers = await startServers({ mode: 0o700 });
   database = openDatabase(databaseSpec(servers.home));
   const serve = spawn(process.execPath, [bin, "serve", "--host", place.host], {
-    env: { ...ours(), LEGALONE_TOKEN: token, LEGALONE_TIME_GRACE: "2000" },
+    env: { ...ours(), LEGALONE_TOKEN: token, LEGALONE_TIME_GRACE: "5000" },
     stdio: ["ignore", "ignore", "inherit"],
   });
   children.push(serve);
   const note = join(servers.home, "serve.json");
   while (!existsSync(note) && serve.exitCode === null) await sleep(50);
   ({ address } = JSON.parse(readFileSync(note, "utf8")) as { address: string });
-});
+}, 120_000);
 
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
