@@ -40,6 +40,7 @@ export const commandList: readonly CommandEntry[] = [
     group: "Look",
     summary: "Write the report of a run: numbers before and after, gates, lineage",
   },
+  { name: "diff", group: "Look", summary: "Compare two runs: configuration, code, inputs, data, outcome" },
   { name: "lineage", group: "Look", summary: "Show what a model was made from" },
   {
     name: "up",
@@ -50,8 +51,14 @@ export const commandList: readonly CommandEntry[] = [
   { name: "serve", group: "Machines", summary: "Run the control plane" },
   { name: "agent", group: "Machines", summary: "Run the agent of this node" },
   {
+    name: "gc",
+    group: "Machines",
+    summary: "Remove outputs, checkpoints and attempt folders that nobody needs",
+  },
+  {
     name: "doctor",
     group: "Machines",
     summary: "Check this machine and say what is missing and how to get it",
   },
+  { name: "debug", group: "Machines", summary: "Pack what a bug report needs" },
 ];

@@ -21,6 +21,8 @@ export const eventTypes = [
   "gate.passed",
   "gate.failed",
   "artifact.gone",
+  "artifacts.removed",
+  "artifacts.kept",
 ] as const;
 
 export type EventType = (typeof eventTypes)[number] | `worker.${string}`;

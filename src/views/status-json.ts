@@ -1,23 +1,33 @@
+import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { metricsOf } from "./key-numbers.ts";
 import { type Live, nothingLive, stageLine } from "./stage-line.ts";
 
 /** A line a run; the last line counts them. */
-export function runListLines(runs: RunDetail[]): string {
+export function runListLines(runs: RunDetail[], queue: readonly QueuePlace[] = []): string {
   const lines = runs.map((detail) => ({
     ...verdictJson(detail),
     type: "run",
     pipeline: detail.run.pipeline,
     file: detail.run.file,
     createdAt: detail.run.createdAt,
+    queue: queue.filter(({ runId }) => runId === detail.run.id),
   }));
   return jsonLines([...lines, { type: "verdict", runs: runs.length }]);
 }
 
 /** A line a stage, a line a gate, and last the whole verdict. */
-export function runStatusLines(detail: RunDetail, now: Date, live: Live = nothingLive): string {
+export function runStatusLines(
+  detail: RunDetail,
+  now: Date,
+  live: Live = nothingLive,
+  queue: readonly QueuePlace[] = [],
+): string {
   const lines = detail.stages.flatMap((stage) => [
-    stageJson(detail, stage.name, now, live),
+    {
+      ...stageJson(detail, stage.name, now, live),
+      queue: queue.find(({ stageId }) => stageId === stage.id) ?? null,
+    },
     ...stage.gates.map(({ id: _, stageId: __, ...gate }) => ({
       type: "gate",
       run: detail.run.id,

@@ -1,3 +1,4 @@
+import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
 import { clock, count, duration, words } from "./format.ts";
@@ -7,7 +8,7 @@ import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageL
 import { cut, indent, table } from "./table.ts";
 
 /** The runs, newest first, a line each. */
-export function runList(runs: RunDetail[], look: Look): string {
+export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
   if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
   const rows = runs.map(({ run, stages, verdict }) => {
     const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
@@ -21,7 +22,10 @@ export function runList(runs: RunDetail[], look: Look): string {
       `${done}/${stages.length}`,
       clock(run.createdAt, look.now),
       runTime(verdict, look.now),
-      now?.name ?? "",
+      String(run.priority),
+      [now?.name ?? "", ...queue.filter(({ runId }) => runId === run.id).map(placeText)]
+        .filter((text) => text !== "")
+        .join("; "),
     ];
   });
   return table(
@@ -32,6 +36,7 @@ export function runList(runs: RunDetail[], look: Look): string {
       { title: "STAGES", align: "right" },
       { title: "STARTED" },
       { title: "TIME", align: "right" },
+      { title: "PRIORITY", align: "right" },
       { title: "AT" },
     ],
     rows,
@@ -40,12 +45,19 @@ export function runList(runs: RunDetail[], look: Look): string {
 }
 
 /** One run: a heading, a line a stage, its gates, and why it ended when it did not end well. */
-export function runStatus(detail: RunDetail, look: Look, live: Live = nothingLive): string {
+export function runStatus(
+  detail: RunDetail,
+  look: Look,
+  live: Live = nothingLive,
+  queue: readonly QueuePlace[] = [],
+): string {
   const { colors } = look;
   const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
   const parts = [runHeading(detail, look), indent(stageTable(lines, look))];
   const gates = gateTable(detail, look);
   if (gates !== "") parts.push(indent(gates));
+  const waits = queue.filter(({ runId }) => runId === detail.run.id);
+  if (waits.length > 0) parts.push(indent(waits.map(placeText).join("\n")));
   const { verdict } = detail;
   if (verdict.stage !== null) {
     const why = reasonText({ reason: verdict.reason, message: verdict.message });
@@ -54,6 +66,12 @@ export function runStatus(detail: RunDetail, look: Look, live: Live = nothingLiv
     );
   }
   return parts.join("\n\n");
+}
+
+/** `sft waits for a free place, 2 of 5`, with its shards where it has several. */
+export function placeText({ stage, place, of, waiting }: QueuePlace): string {
+  const shards = waiting > 1 ? ` with ${waiting} shards` : "";
+  return `${stage} waits for a free place${shards}, ${place} of ${of}`;
 }
 
 /** `run r7k2m9x2a  demo  running  2m 10s  pipelines/demo.yaml` */

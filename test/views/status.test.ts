@@ -132,8 +132,17 @@ describe("list of runs", () => {
   test("a line a run, with where it is", () => {
     const { detail } = runningRun();
     const [heading, line] = runList([detail], plainLook).split("\n");
-    expect(heading?.split(/\s+/)).toEqual(["RUN", "PIPELINE", "STATE", "STAGES", "STARTED", "TIME", "AT"]);
-    expect(line).toMatch(new RegExp(`^${runId}  demo +running +1/3 .* 3m 20s  midtrain$`));
+    expect(heading?.split(/\s+/)).toEqual([
+      "RUN",
+      "PIPELINE",
+      "STATE",
+      "STAGES",
+      "STARTED",
+      "TIME",
+      "PRIORITY",
+      "AT",
+    ]);
+    expect(line).toMatch(new RegExp(`^${runId}  demo +running +1/3 .* 3m 20s +0  midtrain$`));
   });
 
   test("without runs the first command is named", () => {
@@ -186,3 +195,35 @@ describe("status as JSON Lines", () => {
 function stageAndGateTypes(): string[] {
   return demoRun().stages.flatMap((stage) => ["stage", ...stage.gates.map(() => "gate")]);
 }
+
+describe("the queue", () => {
+  const waiting = {
+    stageId: `${runId}-sft-g1`,
+    runId,
+    stage: "sft",
+    priority: 0,
+    place: 2,
+    of: 5,
+    waiting: 3,
+    ahead: 7,
+  };
+
+  test("names what waits for a free place, in the list and of one run", () => {
+    const { detail } = runningRun();
+    expect(runList([detail], plainLook, [waiting])).toContain(
+      "midtrain; sft waits for a free place with 3 shards, 2 of 5",
+    );
+    expect(runStatus(detail, plainLook, undefined, [waiting])).toContain(
+      "sft waits for a free place with 3 shards",
+    );
+    expect(runList([detail], plainLook, [{ ...waiting, runId: "rother" }])).not.toContain("waits");
+  });
+
+  test("stands in JSON at its stage", () => {
+    const { detail } = runningRun();
+    const lines = runStatusLines(detail, plainLook.now, undefined, [waiting]).split("\n");
+    const sft = lines.map((line) => JSON.parse(line)).find(({ stage }) => stage === "sft");
+    expect(sft.queue).toMatchObject({ place: 2, ahead: 7 });
+    expect(JSON.parse(runListLines([detail], [waiting]).split("\n")[0]!).queue).toHaveLength(1);
+  });
+});

@@ -10,9 +10,7 @@ import { print } from "./output.ts";
 
 /** Checks this machine. Ends with 9 when a server does not answer, with 2 when something else is missing. */
 export async function runDoctor({ json, deep }: { json?: boolean; deep: boolean }): Promise<void> {
-  const home = workspace();
-  const groups = [machineChecks(home), pythonChecks(deep), storeChecks(home), daemonChecks(home)];
-  const checks = (await Promise.all(groups)).flat();
+  const checks = await allChecks(deep);
   process.exitCode = exitCodeOf(checks);
   if (json) {
     print(JSON.stringify({ ok: process.exitCode === ExitCode.ok, checks }));
@@ -21,6 +19,13 @@ export async function runDoctor({ json, deep }: { json?: boolean; deep: boolean 
   for (const check of checks) print(line(check));
   const faults = checks.filter(({ status }) => status === "fail").length;
   print(faults === 0 ? "\nThis machine can run pipelines." : `\n${faults} faults; runs would fail.`);
+}
+
+/** Every check of this machine and workspace. */
+export async function allChecks(deep: boolean): Promise<Check[]> {
+  const home = workspace();
+  const groups = [machineChecks(home), pythonChecks(deep), storeChecks(home), daemonChecks(home)];
+  return (await Promise.all(groups)).flat();
 }
 
 /** The exit code of a list of checks. */

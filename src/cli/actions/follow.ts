@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ExitCode } from "../../core/errors.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
-import { eventsAfter, lastEvents } from "../../records/reads/events.ts";
-import type { Event } from "../../records/reads/row-types.ts";
+import { NewEvents } from "../../records/reads/new-events.ts";
 import { type RunDetail, readRun } from "../../records/reads/runs.ts";
 import { Detach } from "./detach.ts";
 import { type FollowView, jsonView, plainView, terminalView } from "./follow-views.ts";
@@ -48,15 +47,17 @@ async function watchRun(
   everyMs: number,
 ): Promise<RunDetail | null> {
   const outage = new Outage((text) => view.notice(text));
-  let last: bigint | null = null;
+  const events = new NewEvents(db, { run: runId, types: view.wants.types });
+  let begun = false;
   let detail: RunDetail | null = null;
   while (!detach.asked) {
     try {
       // The run first: an end that is seen has all its events behind it.
       detail = await readRun(db, runId);
-      const page = await newEvents(db, runId, view, last);
-      last = page.last;
-      view.look(detail, await liveMetrics(db, detail), page.events);
+      const { atFirst } = view.wants;
+      const fresh = begun || atFirst === null ? await events.next() : await events.last(atFirst);
+      begun = true;
+      view.look(detail, await liveMetrics(db, detail), fresh);
       if (detail.verdict.ended) return detail;
       await outage.databaseAnswered();
     } catch (error) {
@@ -66,22 +67,4 @@ async function watchRun(
     await sleep(everyMs, undefined, { signal: detach.signal }).catch(() => undefined);
   }
   return detail;
-}
-
-/** What a view has not yet been given; at first all events of the run, or the last few where it wants no more. */
-async function newEvents(
-  db: Database,
-  runId: string,
-  { wants }: FollowView,
-  last: bigint | null,
-): Promise<{ events: Event[]; last: bigint }> {
-  const filter = { run: runId, types: wants.types };
-  if (last === null && wants.atFirst !== null) return lastEvents(db, filter, wants.atFirst);
-  const events: Event[] = [];
-  for (let after = last ?? 0n; ; ) {
-    const page = await eventsAfter(db, filter, after);
-    events.push(...page.events);
-    if (page.last === after) return { events, last: after };
-    after = page.last;
-  }
 }

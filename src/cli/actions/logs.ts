@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
-import { workspace } from "../../core/paths.ts";
-import type { Database } from "../../records/database.ts";
-import { eventsAfter, lastEvents } from "../../records/reads/events.ts";
+import { type Database, isUnreachable } from "../../records/database.ts";
+import { NewEvents } from "../../records/reads/new-events.ts";
 import type { Event } from "../../records/reads/row-types.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
@@ -10,9 +9,10 @@ import { eventJsonLines, eventLine } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { Detach } from "./detach.ts";
+import { Outage } from "./outage.ts";
 import { note, print } from "./output.ts";
 import { withRecords } from "./records.ts";
-import { TextTail } from "./text-tail.ts";
+import { WorkerOutput } from "./worker-output.ts";
 
 export interface LogOptions {
   json?: boolean;
@@ -64,28 +64,34 @@ async function eventLog(
   stage: StageRow | undefined,
   options: LogOptions,
 ): Promise<void> {
-  const names = new Map(detail.stages.map((row) => [row.id, row.name]));
-  const nameOf = (id: string | null) => (id === null ? null : (names.get(id) ?? id));
-  const filter = { run: detail.run.id, stageId: stage?.id };
-  const show = (events: Event[]) => {
-    if (events.length === 0) return;
+  // A stage that is begun again gets another id: names are looked up as they come.
+  let stages = detail.stages;
+  const nameOf = (id: string | null) =>
+    id === null ? null : (stages.find((row) => row.id === id)?.name ?? stageNameIn(id));
+  const events = new NewEvents(db, { run: detail.run.id, stageId: stage?.id });
+  const show = (fresh: Event[]) => {
+    if (fresh.length === 0) return;
     const look = lookOf(process.stdout);
     print(
       options.json
-        ? eventJsonLines(events, nameOf)
-        : events.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n"),
+        ? eventJsonLines(fresh, nameOf)
+        : fresh.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n"),
     );
   };
-  let page = await lastEvents(db, filter, options.tail);
-  show(page.events);
-  let last = page.last;
+  show(await events.last(options.tail));
   await followWhile(options, async () => {
-    page = await eventsAfter(db, filter, last);
-    last = page.last;
-    show(page.events);
-    return !(await hasEnded(db, detail.run.id, stage));
+    // The run first: an end that is seen has all its events behind it.
+    const now = await readRun(db, detail.run.id);
+    stages = now.stages;
+    show(await events.next());
+    return !hasEnded(now, stage);
   });
   if (options.json) print(jsonLines([verdictJson(await readRun(db, detail.run.id))]));
+}
+
+/** `<run>-<name>-g<generation>`: a generation that came after the last look. */
+function stageNameIn(id: string): string {
+  return id.replace(/^[^-]+-/, "").replace(/-g\d+$/, "");
 }
 
 async function workerOutput(
@@ -94,45 +100,60 @@ async function workerOutput(
   stage: StageRow,
   options: LogOptions,
 ): Promise<void> {
+  const output = new WorkerOutput(options);
   const attempt = (await attemptsOf(db, stage.cachedFrom ?? stage.id)).at(-1);
-  if (attempt === undefined) {
+  if (attempt === undefined && !options.follow) {
     throw new LegaloneError("E_NOT_FOUND", `Stage ${stage.name} has had no attempt yet.`, {
       hint: `legalone status ${detail.run.id}`,
     });
   }
-  const files = [...(options.stdout ? ["stdout.log"] : []), ...(options.stderr ? ["stderr.log"] : [])];
-  const tails = files.map((file) => new TextTail(`${workspace()}/attempts/${attempt.id}/${file}`));
-  if (tails.every((tail) => !tail.exists())) {
+  if (attempt !== undefined) output.begin(attempt, options.tail);
+  if (!options.follow && attempt !== undefined && !output.isHere()) {
     throw new LegaloneError(
       "E_NOT_FOUND",
       `The output of ${attempt.id} is not in this workspace; it ran on ${attempt.nodeId ?? "no node"}.`,
-      {
-        hint: `Look into attempts/${attempt.id}/ of the workspace there.`,
-      },
+      { hint: `Look into attempts/${attempt.id}/ of the workspace there.` },
     );
   }
-  note(`${attempt.id} on ${attempt.nodeId ?? "?"}`);
-  for (const tail of tails) process.stdout.write(tail.lastLines(options.tail));
   await followWhile(options, async () => {
-    for (const tail of tails) process.stdout.write(tail.next());
-    return !(await hasEnded(db, detail.run.id, stage));
+    const now = await readRun(db, detail.run.id);
+    const newest = (await attemptsOf(db, stage.cachedFrom ?? stage.id)).at(-1);
+    output.more();
+    // Another attempt took over: the rest of the old one has been shown.
+    if (newest !== undefined && newest.id !== output.attempt) output.begin(newest, Number.MAX_SAFE_INTEGER);
+    return !hasEnded(now, stage);
   });
+  if (options.json) print(jsonLines([verdictJson(await readRun(db, detail.run.id))]));
 }
 
-/** Repeats `look` every half second with `--follow`, until it answers false or the user leaves. */
+/**
+ * Repeats `look` every half second with `--follow`, until it answers false or the user leaves. While the database or the
+ * control plane is away it says so and waits.
+ */
 async function followWhile(options: LogOptions, look: () => Promise<boolean>): Promise<void> {
   if (!options.follow) return;
   const detach = new Detach();
+  const outage = new Outage((text) => {
+    if (options.json) print(jsonLines([{ type: "notice", message: text }]));
+    else note(`! ${text ?? "All answers again."}`);
+  });
   try {
-    while (!detach.asked && (await look()))
+    while (!detach.asked) {
+      try {
+        if (!(await look())) return;
+        await outage.databaseAnswered();
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        outage.databaseAway(error);
+      }
       await sleep(500, undefined, { signal: detach.signal }).catch(() => undefined);
+    }
   } finally {
     detach.close();
   }
 }
 
-async function hasEnded(db: Database, runId: string, stage: StageRow | undefined): Promise<boolean> {
-  const detail = await readRun(db, runId);
+function hasEnded(detail: RunDetail, stage: StageRow | undefined): boolean {
   if (detail.verdict.ended) return true;
   return stage !== undefined && (detail.stages.find((row) => row.id === stage.id)?.endedAt ?? null) !== null;
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../../records/database.ts";
 import { latestMetrics } from "../../records/reads/metrics.ts";
+import { readQueue } from "../../records/reads/queue.ts";
 import { listRuns, type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lookOf } from "../../views/look.ts";
 import type { Live } from "../../views/stage-line.ts";
@@ -19,15 +20,17 @@ export async function runStatusCommand(name: string | undefined, options: Status
   await withRecords(async (db) => {
     if (name === undefined && !options.exitCode) {
       const runs = await listRuns(db, options.limit);
-      print(options.json ? runListLines(runs) : runList(runs, lookOf(process.stdout)));
+      const queue = await readQueue(db);
+      print(options.json ? runListLines(runs, queue) : runList(runs, lookOf(process.stdout), queue));
       return;
     }
     const detail = await readRun(db, await resolveRunId(db, name));
     const live = await liveMetrics(db, detail);
+    const queue = await readQueue(db);
     print(
       options.json
-        ? runStatusLines(detail, new Date(), live)
-        : runStatus(detail, lookOf(process.stdout), live),
+        ? runStatusLines(detail, new Date(), live, queue)
+        : runStatus(detail, lookOf(process.stdout), live, queue),
     );
     if (options.exitCode) process.exitCode = detail.verdict.exitCode;
   });

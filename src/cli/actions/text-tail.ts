@@ -24,6 +24,12 @@ export class TextTail {
     return lines.slice(Math.max(0, lines.length - count - ended)).join("\n");
   }
 
+  /** The end of the file from the first whole line on, at most that many bytes. */
+  lastBytes(most: number): string {
+    const text = this.#read(most);
+    return Buffer.byteLength(text) < most ? text : text.slice(text.indexOf("\n") + 1);
+  }
+
   /** What was appended since the last call. */
   next(): string {
     return this.#read(Number.POSITIVE_INFINITY);

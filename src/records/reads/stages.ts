@@ -85,3 +85,11 @@ export async function attemptsOf(
   });
   return rows.map(({ shard, ...row }) => ({ ...row, index: shard.index }));
 }
+
+/** Every attempt of a run, of all its stages and their generations, oldest first. */
+export async function attemptsOfRun(db: PrismaClient, runId: string): Promise<Attempt[]> {
+  return db.attempt.findMany({
+    where: { shard: { stage: { runId } } },
+    orderBy: [{ dispatchedAt: "asc" }, { id: "asc" }],
+  });
+}

@@ -1,0 +1,46 @@
+import type { PrismaClient } from "../generated/client.ts";
+
+/** A stage with shards that wait for a free slot or NPU, and where it stands among all that wait. */
+export interface QueuePlace {
+  stageId: string;
+  runId: string;
+  stage: string;
+  priority: number;
+  /** From 1. */
+  place: number;
+  of: number;
+  /** Its shards that wait. */
+  waiting: number;
+  /** Shards of other stages that get a place first. */
+  ahead: number;
+}
+
+interface Row {
+  stageId: string;
+  runId: string;
+  stage: string;
+  priority: number;
+  waiting: number;
+}
+
+/**
+ * What waits for a free place, in the order in which places are given out (workflow/place.ts): priority, age of the stage,
+ * position. A shard in its back-off, and a stage that runs as many shards as it may, wait for something else.
+ */
+export async function readQueue(db: PrismaClient): Promise<QueuePlace[]> {
+  const rows = await db.$queryRaw<Row[]>`
+    select st.id as "stageId", st."runId", st.name as stage, r.priority, count(*)::int as waiting
+      from "Shard" sh join "Stage" st on st.id = sh."stageId" join "Run" r on r.id = st."runId"
+     where st.state in ('READY', 'RUNNING') and st.desired = 'RUN' and sh.state = 'PENDING'
+       and (sh."notBefore" is null or sh."notBefore" <= clock_timestamp())
+       and (select count(*) from "Shard" o where o."stageId" = st.id and o.state = 'RUNNING')
+           < coalesce((st.spec ->> 'concurrency')::int, 2147483647)
+     group by st.id, r.priority
+     order by r.priority desc, st."createdAt", st.position`;
+  let ahead = 0;
+  return rows.map((row, i) => {
+    const place = { ...row, place: i + 1, of: rows.length, ahead };
+    ahead += row.waiting;
+    return place;
+  });
+}
