@@ -44,7 +44,7 @@ export function openFarPlace(): FarPlace {
   const network = root ? openNetwork(lacks) : undefined;
   const enter = network?.enter ?? (root && works("unshare", "-m", "true") ? ["unshare", "-m"] : undefined);
   const user = enter !== undefined && works("setpriv", "--version");
-  if (root && !user) lacks.push("another user: needs setpriv and unshare of util-linux");
+  if (root && !user) lacks.push("another user: needs setpriv of util-linux, and `unshare -m` to be allowed");
   const base = mkdtempSync(join(tmpdir(), "legalone-far-"));
   chmodSync(base, 0o755);
   const prefix = enter === undefined || !user ? [] : [...enter, ...as(stranger, base)];
@@ -124,6 +124,9 @@ function openNetwork(lacks: string[]): Network | undefined {
     lacks.push(`a network of its own: ${why}`);
     return undefined;
   }
+  // Also when the test runner is killed.
+  const wait = `while kill -0 ${process.pid} 2>/dev/null; do sleep 1; done; ip link del ${ours}; ip netns del ${space}`;
+  spawn("/bin/sh", ["-c", wait], { detached: true, stdio: "ignore" }).unref();
   return {
     host: `${subnet}.1`,
     enter: ["ip", "netns", "exec", space],
