@@ -288,3 +288,14 @@ describe("checkpoints", () => {
     expect(skipped).toMatchObject({ type: "warning", code: "checkpoint_skipped" });
   });
 });
+
+test("an agent that finds serve's own name in its folder shares it, any other is far", async () => {
+  const agent = { pid: 1, build: "b", address: "", engines: [], npus: 0, slots: 1, info: {} };
+  const own = readFileSync(join(servers.home, "workspace.id"), "utf8").trim();
+  const told = [];
+  for (const workspace of [own, "", undefined]) {
+    const request = { agent: { ...agent, workspace }, attempts: [] };
+    told.push((await new ScriptedAgent(plane).post("/v1/nodes/n2/sync", request)).body.store);
+  }
+  expect(told).toEqual(["shared", "far", "shared"]);
+});
