@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { wholeNumber } from "../whole-number.ts";
 
 export function define(command: Command): void {
@@ -8,7 +8,12 @@ export function define(command: Command): void {
       "--serve <url>",
       "control plane on another machine, with its token in LEGALONE_TOKEN; or LEGALONE_SERVE_URL",
     )
-    .option("--slots <number>", "workers that may run here at once", wholeNumber, 1)
+    .addOption(
+      new Option("--slots <number>", "workers without NPUs that may run here at once")
+        .env("LEGALONE_SLOTS")
+        .argParser(wholeNumber)
+        .default(1),
+    )
     .action(async () => {
       const { runAgent } = await import("../actions/agent.ts");
       await runAgent(command.optsWithGlobals());
