@@ -20,8 +20,8 @@ export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
   const { inputs, resume } = spec.job as { inputs?: Named[]; resume?: Resume | null };
   const job = { ...spec.job };
   if (inputs !== undefined) job.inputs = inputs.map((input) => farInput(input, models));
-  // Without older ones to fall back to: gigabytes would travel for nothing, and what travels is checked on its way.
-  if (resume?.sha256) job.resume = { ...resume, uri: storeUri(resume.sha256), older: [] };
+  // Older ones are named too; the agent fetches one only when the newest cannot be had.
+  if (resume) job.resume = { ...stored(resume), ...(resume.older && { older: resume.older.map(stored) }) };
   return { ...spec, job };
 }
 
