@@ -47,6 +47,10 @@ export function openFarPlace(): FarPlace {
   if (root && !user) lacks.push("another user: needs setpriv of util-linux, and `unshare -m` to be allowed");
   const base = mkdtempSync(join(tmpdir(), "legalone-far-"));
   chmodSync(base, 0o755);
+  // Also when the test runner is killed, or runs none of the tests.
+  const clean = [`rm -rf "${base}"`, ...(network?.cleaning ?? [])].join("; ");
+  const wait = `while kill -0 ${process.pid} 2>/dev/null; do sleep 1; done; ${clean}`;
+  spawn("/bin/sh", ["-c", wait], { detached: true, stdio: "ignore" }).unref();
   const prefix = enter === undefined || !user ? [] : [...enter, ...as(stranger, base)];
   const folders: string[] = [];
   return {
@@ -85,7 +89,7 @@ export function openFarPlace(): FarPlace {
       network?.cable(state);
     },
     close() {
-      network?.close();
+      for (const command of network?.cleaning ?? []) spawnSync("/bin/sh", ["-c", command]);
       rmSync(base, { recursive: true, force: true });
     },
   };
@@ -95,7 +99,8 @@ interface Network {
   host: string;
   enter: string[];
   cable(state: "down" | "up"): void;
-  close(): void;
+  /** Commands that take it away. */
+  cleaning: string[];
 }
 
 function openNetwork(lacks: string[]): Network | undefined {
@@ -124,18 +129,11 @@ function openNetwork(lacks: string[]): Network | undefined {
     lacks.push(`a network of its own: ${why}`);
     return undefined;
   }
-  // Also when the test runner is killed.
-  const wait = `while kill -0 ${process.pid} 2>/dev/null; do sleep 1; done; ip link del ${ours}; ip netns del ${space}`;
-  spawn("/bin/sh", ["-c", wait], { detached: true, stdio: "ignore" }).unref();
   return {
     host: `${subnet}.1`,
     enter: ["ip", "netns", "exec", space],
     cable: (state) => ip("link", "set", ours, state),
-    // The pair of interfaces goes with its namespace, once the last process in it is gone.
-    close: () => {
-      spawnSync("ip", ["link", "del", ours]);
-      spawnSync("ip", ["netns", "del", space]);
-    },
+    cleaning: [`ip link del ${ours}`, `ip netns del ${space}`],
   };
 }
 

@@ -28,7 +28,7 @@ const token = "a-token-of-the-far-test";
 const bin = join(packageRoot, "dist", "bin.js");
 const place: FarPlace = openFarPlace();
 const children: ChildProcess[] = [];
-const service = mkdtempSync(join(tmpdir(), "legalone-service-"));
+let service: string;
 let servers: Servers;
 let database: Database;
 let address: string;
@@ -54,6 +54,7 @@ beforeAll(async () => {
   await own.$disconnect();
 
   // PostgreSQL's user needs no way through a workspace that is closed to all others.
+  service = mkdtempSync(join(tmpdir(), "legalone-service-"));
   chmodSync(service, 0o711);
   process.env.LEGALONE_SERVICE_FOLDER = service;
   servers = await startServers({ mode: 0o700 });
@@ -74,7 +75,7 @@ afterAll(async () => {
   await servers?.stop();
   await line?.close();
   place.close();
-  rmSync(service, { recursive: true, force: true });
+  if (service) rmSync(service, { recursive: true, force: true });
   delete process.env.LEGALONE_SERVICE_FOLDER;
 });
 
