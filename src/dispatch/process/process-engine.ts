@@ -4,8 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
 import { isSameProcess } from "../../core/start-time.ts";
 import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
-import type { Engine, Launch, Observation } from "../engine.ts";
+import type { Engine, Exit, Launch, Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
+import { oomKills } from "./oom-kills.ts";
 import { sessionMembers, signal } from "./session.ts";
 import { shim } from "./shim.ts";
 
@@ -19,6 +20,8 @@ export interface ProcessEngineOptions {
   attempts: string;
   /** The whole environment of workers, before what a launch adds. */
   env: NodeJS.ProcessEnv;
+  /** How often the kernel has killed for want of memory; oomKills() when left out. */
+  oomKills?: () => number | undefined;
   /** Called with the pid of each new shim, which leads its process group. */
   onStart?: (pid: number) => void;
 }
@@ -41,7 +44,7 @@ export class ProcessEngine implements Engine {
     if (folder.shim() !== undefined) return;
     mkdirSync(folder.file("output"), { recursive: true });
     if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
-    folder.write("engine.json", { engine: this.name });
+    folder.write("engine.json", { engine: this.name, oomKills: this.oomKills() });
     const prepare = launch.prepare ?? [];
     const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
     const stdout = openSync(folder.file("stdout.log"), "a");
@@ -66,7 +69,7 @@ export class ProcessEngine implements Engine {
 
   async observe(attempt: string): Promise<Observation> {
     const folder = this.folder(attempt);
-    const before = folder.exit();
+    const before = this.exitOf(folder);
     if (before !== undefined) return { state: "exited", exit: before };
     const shim = folder.shim();
     if (shim === undefined) {
@@ -76,7 +79,7 @@ export class ProcessEngine implements Engine {
     }
     if (isSameProcess(shim.pid, shim.start)) return { state: "running" };
     // It may have written its last word between the two looks.
-    const exit = folder.exit();
+    const exit = this.exitOf(folder);
     if (exit !== undefined) return { state: "exited", exit };
     // A shim that was killed leaves its worker running; the attempt is live as long as any process is.
     return leftBehind(shim).length > 0 ? { state: "running" } : { state: "lost" };
@@ -127,6 +130,24 @@ export class ProcessEngine implements Engine {
       for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
       if (isSameProcess(shim.pid, shim.start)) signal(shim.pid, "SIGKILL");
     });
+  }
+
+  /**
+   * How it ended. The kernel tells nobody that it killed for want of memory, it only counts: a KILL that nobody here
+   * sent, and a count that rose since the start, are taken for one. Both are faults of the node, so nothing hangs on it.
+   */
+  private exitOf(folder: AttemptFolder): Exit | undefined {
+    const exit = folder.exit();
+    if (exit?.signal !== "SIGKILL" || folder.stop() !== undefined) return exit;
+    const before = folder.read<{ oomKills?: number }>("engine.json")?.oomKills;
+    const now = this.oomKills();
+    if (before === undefined || now === undefined || now <= before) return exit;
+    const message = `ended by SIGKILL; the kernel has killed ${now - before} processes for want of memory since it began`;
+    return { ...exit, reason: "out_of_memory", message };
+  }
+
+  private oomKills(): number | undefined {
+    return (this.options.oomKills ?? oomKills)();
   }
 
   /** True while a shim that was spawned may still be on its way to pid.json. */
