@@ -126,5 +126,5 @@ def _refuse_beyond(position: Position, levels: list[Level]) -> None:
     raise ResumeRefused(
         f"the checkpoint stands at step {position.step} of level number {position.level}; the levels of this "
         f"curriculum have at most {limits} steps",
-        hint="take an earlier checkpoint (`legalone fork --step`) or raise gate.max_steps",
+        hint="`legalone fork` with an earlier --step, or raise gate.max_steps",
     )

@@ -116,7 +116,7 @@ class Trainer:
         if found.step > self.schedule.steps:
             raise ResumeRefused(
                 f"the checkpoint has {found.step} steps done, this training has {self.schedule.steps} in all",
-                hint="take an earlier checkpoint (`legalone fork --step`) or plan more steps",
+                hint="`legalone fork` with an earlier --step, or plan more steps",
             )
         self._ledger = begin_again(
             self.worker, found, self.settings, order_sha256=self.order_sha256, fork=resume.fork

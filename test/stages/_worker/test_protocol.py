@@ -29,6 +29,7 @@ ENDS = {
     "worker.metric('loss', 1, float('nan'))": (76, "failed", "nan_loss"),
     "raise OSError(errno.ENOSPC, 'No space left on device')": (74, "failed", "disk_full"),
     "raise MemoryError()": (77, "failed", "out_of_memory"),
+    "import numpy; numpy.ones(1 << 50)": (77, "failed", "out_of_memory"),
     "raise RuntimeError('Memory not enough: current free memory size[1] is smaller')": (
         77,
         "failed",
@@ -114,3 +115,41 @@ def test_the_job_file_reaches_the_program_whole(tmp_path: Path) -> None:
         "keep": 3,
     }
     assert json.loads((tmp_path / "job.json").read_text(encoding="utf-8"))["with"] == {"name": "名"}
+
+
+MATMUL = """
+import resource
+import mindspore as ms
+import numpy as np
+from stages._worker.model import device
+from stages._worker.protocol import main
+
+
+class Square(ms.nn.Cell):
+    def construct(self, x):
+        return ms.ops.sum(ms.ops.matmul(ms.ops.reshape(x, (-1, 1)), ms.ops.reshape(x, (1, -1))))
+
+
+def run(job, worker):
+    device.set_up()
+    square = Square()
+    square(ms.Tensor(np.ones(8, np.float32)))
+    with open("/proc/self/statm") as sizes:
+        used = 4096 * int(sizes.read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20),) * 2)
+    square(ms.Tensor(np.ones(60_000, np.float32)))
+
+
+if __name__ == "__main__":
+    main(run)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space of a process")
+def test_mindspore_without_memory_ends_as_out_of_memory(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(MATMUL, encoding="utf-8")
+    job = make_job("export", tmp_path)
+    assert run_stage(job, [str(script)]) == 77, stderr_of(job)
+    assert result_of(job)["reason"] == "out_of_memory"

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from stages._worker.artifacts import file_sha256
 from stages._worker.training.pruning import stale_steps
 
 HOOKS = Path(__file__).resolve().parent / "hooks"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 900
+"""For a machine that is busy with something else."""
 
 
 class Chain:
@@ -40,7 +40,7 @@ class Chain:
         folder = Path(job["folder"])
         variables = {} if kill is None else kill.variable(folder)
         process = _started(job, variables)
-        ended = _kill_when(process, kill, lambda: read_events(folder))
+        ended = _kill_when(process, kill, folder / "events.jsonl")
         self._check_start(job, resume)
         if ended == -signal.SIGKILL:
             return False
@@ -101,18 +101,35 @@ def _started(job: dict[str, Any], variables: dict[str, str]) -> subprocess.Popen
                 del os.environ[name]
 
 
-def _kill_when(
-    process: subprocess.Popen[bytes], kill: Kill | None, events: Callable[[], list[dict[str, Any]]]
-) -> int:
+def _kill_when(process: subprocess.Popen[bytes], kill: Kill | None, events: Path) -> int:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    due = None
+    due = None if kill is None or not kill.is_due([]) else time.monotonic() + kill.after
+    watch = _Tail(events)
     while process.poll() is None:
         now = time.monotonic()
-        if due is None and kill is not None and kill.is_due(events()):
+        if due is None and kill is not None and kill.place is None and kill.is_due(watch.read()):
             due = now + kill.after
         if now >= min(deadline, due or deadline):
             process.kill()
             if now >= deadline:
                 raise AssertionError(f"not over after {PATIENCE_SECONDS} s")
-        time.sleep(0.005)
+        time.sleep(0.01 if due is None else 0.002)
     return process.wait()
+
+
+class _Tail:
+    """New whole lines of an event file. Cheap, since it is asked a hundred times a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        if not self._path.is_file() or self._path.stat().st_size == self._offset:
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]

@@ -63,9 +63,11 @@ def draw_kill(chance: random.Random, *, steps: int) -> Kill:
             Kill(name="at some time", after=12 * after),
             Kill(name="while saving", place=f"open|/.step-|{chance.randrange(1, 24)}"),
             Kill(name="while saving", event={"type": "phase", "phase": "saving"}, after=after / 100),
-            Kill(name="between manifest and rename", place=f"os.rename|/.step-|{2 * n}"),
+            # A save renames state.json, manifest.json and the folder.
+            Kill(name="before the manifest", place=f"os.rename|/.step-|{3 * n - 1}"),
+            Kill(name="between manifest and rename", place=f"os.rename|/.step-|{3 * n}"),
             Kill(name="between rename and event", place=f"open|={{folder}}|{n}"),
-            Kill(name="between event and pruning", place=f"shutil.rmtree|{{folder}}/step-|{n}"),
+            Kill(name="between event and pruning", place=f"shutil.rmtree|{{folder}}/step-|{2 + 2 * n}"),
             Kill(name="while measuring", event={"type": "phase", "detail": "measuring"}, after=after),
             Kill(name="while the model is written", place="open|/output/model/|1"),
         ]

@@ -56,6 +56,6 @@ def test_midtrain_killed_three_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("kind", "kills"), [("midtrain", 20), ("sft", 20), ("rl", 20), ("base", 10)])
+@pytest.mark.parametrize(("kind", "kills"), [("rl", 20), ("midtrain", 20), ("sft", 20), ("base", 10)])
 def test_killed_many_times(tmp_path: Path, kind: str, kills: int) -> None:
     kill_and_compare(kind, tmp_path, kills=kills)

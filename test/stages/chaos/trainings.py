@@ -86,6 +86,6 @@ def make_training(kind: str, root: Path) -> MakeJob:
             write_order(folder / "order", inputs["packed"], batch=4, rates=RATES)
         checkpoint = {"every": EVERY[kind], "keep": 2}
         given = {"with": OPTIONS[kind], "model": MODEL if kind == "base" else None, "checkpoint": checkpoint}
-        return make_job(kind, folder, inputs=inputs, **given, **fields)
+        return make_job(kind, folder, inputs=inputs, **{**given, **fields})
 
     return job
