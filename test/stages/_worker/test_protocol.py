@@ -84,6 +84,37 @@ def test_sigterm_ends_as_stopped_and_the_heart_beats_until_then(tmp_path: Path) 
     assert beat["step"] == 1 and beat["rssBytes"] > 1_000_000
 
 
+# Minutes in C, where no handler of Python runs: like a compiler.
+DEEP = "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
+
+
+def test_sigterm_reaches_a_worker_that_is_deep_in_a_compiler(tmp_path: Path) -> None:
+    job = make_job("export", tmp_path)
+    script = program(tmp_path, f"worker.phase('compiling'); {DEEP}")
+    assert signal_when(job, signal.SIGTERM, lambda events: last_phase(events) == "compiling", script) == 75
+    result = result_of(job)
+    assert (result["status"], result["reason"]) == ("stopped", "stopped")
+    assert result["message"] == "stopped by SIGTERM in phase compiling, nothing to save"
+
+
+def test_a_worker_that_holds_work_is_left_to_save_it(tmp_path: Path) -> None:
+    job = make_job("export", tmp_path)
+    body = (
+        "worker.unsaved = True; worker.phase('loading'); worker.wait(60); time.sleep(1); "
+        "worker.warning('saved'); raise failures.Stopped('saved it')"
+    )
+    code = signal_when(
+        job, signal.SIGTERM, lambda events: last_phase(events) == "loading", program(tmp_path, body)
+    )
+    assert code == 75
+    assert result_of(job)["message"] == "saved it"
+    assert count(read_events(tmp_path), "warning") == 1
+
+
+def last_phase(events: list[dict]) -> str | None:
+    return next((event["phase"] for event in reversed(events) if event["type"] == "phase"), None)
+
+
 def test_a_full_disk_under_the_event_file_still_names_its_reason(tmp_path: Path) -> None:
     if not os.path.exists("/dev/full"):
         assert sys.platform != "linux"

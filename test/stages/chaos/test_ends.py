@@ -129,22 +129,17 @@ def test_a_loss_that_is_no_number_ends_as_nan_loss_and_what_is_committed_is_fini
                 assert all(np.isfinite(file.read(tensor)).all() for tensor in file.names())
 
 
-@pytest.mark.parametrize(
-    ("phase", "detail"), [("loading", None), ("compiling", None), ("loading", "measuring")]
-)
+@pytest.mark.parametrize("phase", ["loading", "compiling"])
 def test_sigterm_where_nothing_is_to_be_saved_ends_it_at_once(
-    root: Path, make_job: MakeJob, phase: str, detail: str | None
+    root: Path, make_job: MakeJob, phase: str
 ) -> None:
-    job = make_job(root / f"stopped-{phase}-{detail}")
+    job = make_job(root / f"stopped-{phase}")
 
     def is_there(events: list[dict[str, Any]]) -> bool:
-        last = [event for event in events if event["type"] == "phase"][-1:]
-        return any(event["phase"] == phase and event.get("detail") == detail for event in last)
+        return [event["phase"] for event in events if event["type"] == "phase"][-1:] == [phase]
 
     assert signal_when(job, signal.SIGTERM, is_there) == 75, stderr_of(job)
     result = result_of(job)
     assert (result["status"], result["reason"]) == ("stopped", "stopped")
     # A stage quick enough to come to its next look at `stopping` says it itself.
     assert "SIGTERM" in result["message"]
-    steps = [event["step"] for event in read_events(Path(job["folder"])) if event["type"] == "checkpoint"]
-    assert steps[-1:] == ([STEPS] if detail else [])
