@@ -64,7 +64,7 @@ describe("every ending has its exit code", () => {
   });
 });
 
-describe("leaving and coming back", () => {
+describe("leaving and coming back", { timeout: 120_000 }, () => {
   test("Ctrl-C leaves with 6, watch comes back, cancel ends with 5, resume goes on from the checkpoint", async () => {
     // It never ends by itself: nothing here depends on how fast the machine is.
     const endless = oneTraining("steps: 1000000, step_seconds: 0.02", ", checkpoint: {every: 20}");
