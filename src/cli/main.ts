@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { ExitCode, LegaloneError } from "../core/errors.ts";
+import { workspace } from "../core/paths.ts";
 import { buildProgram, version } from "./program.ts";
 
 /** Runs one command line; the exit code is left in `process.exitCode`. */
@@ -31,7 +32,7 @@ async function report(error: unknown, json: boolean): Promise<void> {
     if (json && !asked) printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
     return;
   }
-  const known = error instanceof LegaloneError ? error : await bug(error);
+  const known = error instanceof LegaloneError ? error : (fullDisk(error) ?? bug(error));
   process.exitCode = known.exitCode;
   if (json) printError(known.toJSON());
   else process.stderr.write(await renderError(known));
@@ -41,7 +42,16 @@ function printError(error: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify({ error })}\n`);
 }
 
-async function bug(error: unknown): Promise<LegaloneError> {
+function fullDisk(error: unknown): LegaloneError | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== "ENOSPC") return undefined;
+  return new LegaloneError("E_DISK_FULL", `the disk of ${workspace()} is full: ${message}`, {
+    cause: error,
+    hint: "`legalone gc` removes what no run needs any more.",
+  });
+}
+
+function bug(error: unknown): LegaloneError {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new LegaloneError("E_BUG", stack, {
     cause: error,

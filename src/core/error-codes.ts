@@ -56,6 +56,11 @@ export const errorCodes = {
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },
   E_NODE: { exit: 9, about: "A node or its agent cannot be reached." },
+  E_DISK_FULL: {
+    exit: 9,
+    about:
+      "The disk of the workspace is full. What was committed is whole; make room and give the command again.",
+  },
   E_MIGRATION: { exit: 9, about: "The database's schema differs from this version's migrations." },
   E_SETUP: { exit: 2, about: "Something that set-up installs is missing; `npm run setup` installs it." },
   E_GATE_FAILED: {

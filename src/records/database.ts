@@ -1,4 +1,5 @@
 import { PrismaPg } from "@prisma/adapter-pg";
+import pg from "pg";
 import { type ConnectionSpec, parseDatabaseUrl } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { Prisma, PrismaClient } from "./generated/client.ts";
@@ -22,12 +23,12 @@ export function poolConfig(spec: ConnectionSpec) {
 
 /** Opens the records. Connects on first use; end with `$disconnect()`. */
 export function openDatabase(spec: ConnectionSpec, connections = 6): Database {
+  const pool = new pg.Pool({ ...poolConfig(spec), max: connections, connectionTimeoutMillis: 5_000 });
+  // A broken connection is replaced at the next query. Without a listener its error would end the process; the pool has
+  // one only while a connection is idle, and one may break in the moment it is handed over.
+  pool.on("connect", (client) => client.on("error", () => {}));
   return new PrismaClient({
-    // A broken idle connection is replaced at the next query; without a listener it would end the process.
-    adapter: new PrismaPg(
-      { ...poolConfig(spec), max: connections, connectionTimeoutMillis: 5_000 },
-      { onPoolError: () => {}, onConnectionError: () => {} },
-    ),
+    adapter: new PrismaPg(pool, { disposeExternalPool: true, onPoolError: () => {} }),
     transactionOptions: { timeout: 15_000, maxWait: 10_000 },
   });
 }
@@ -45,6 +46,10 @@ export async function databaseNow(writer: Writer): Promise<Date> {
 
 const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1011", "P1017", "P2024", "P2028"]);
 
+/** What pg and Prisma say of connections that broke before or between queries; no code goes with it. */
+const awayWords =
+  /Connection terminated|not queryable|Can't reach database|DatabaseNotReachable|connect E|timeout exceeded when trying/;
+
 /** True when the database could not be asked at all, so that trying again later makes sense. */
 export function isUnreachable(error: unknown): boolean {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
@@ -55,8 +60,9 @@ export function isUnreachable(error: unknown): boolean {
     ) {
       return true;
     }
-    if (/Connection terminated|Can't reach database|DatabaseNotReachable|connect E/.test(at.message))
-      return true;
+    if (awayWords.test(at.message)) return true;
+    // Raw errors of the server carry their SQLSTATE in the text alone: it starts, shuts down, or has no room for one more.
+    if (/Code: `(?:57P0|08|53300)/.test(at.message)) return true;
   }
   return false;
 }

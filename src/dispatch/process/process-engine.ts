@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
-import { isSameProcess } from "../../core/start-time.ts";
+import { isSameProcess, startTime } from "../../core/start-time.ts";
 import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
 import type { Engine, Exit, Launch, Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
 import { oomKills } from "./oom-kills.ts";
-import { sessionMembers, signal } from "./session.ts";
+import { sessionIn, sessionMembers, signal } from "./session.ts";
 import { shim } from "./shim.ts";
 
 /** From spawn to pid.json takes 2 ms; after this long nothing is coming. */
@@ -41,7 +41,7 @@ export class ProcessEngine implements Engine {
 
   async start(launch: Launch): Promise<void> {
     const folder = this.folder(launch.attempt);
-    if (folder.shim() !== undefined) return;
+    if (this.shim(folder) !== undefined) return;
     mkdirSync(folder.file("output"), { recursive: true });
     if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
     folder.write("engine.json", { engine: this.name, oomKills: this.oomKills() });
@@ -71,7 +71,7 @@ export class ProcessEngine implements Engine {
     const folder = this.folder(attempt);
     const before = this.exitOf(folder);
     if (before !== undefined) return { state: "exited", exit: before };
-    const shim = folder.shim();
+    const shim = this.shim(folder);
     if (shim === undefined) {
       if (this.startsNow(folder)) return { state: "running" };
       this.claim(folder);
@@ -91,7 +91,7 @@ export class ProcessEngine implements Engine {
     if (folder.stop() === undefined) {
       folder.write("stop.json", { at: Date.now(), graceSeconds });
       this.claim(folder);
-      const shim = folder.shim();
+      const shim = this.shim(folder);
       if (shim !== undefined) terminate(shim);
     }
     void this.climb(attempt, folder);
@@ -109,8 +109,9 @@ export class ProcessEngine implements Engine {
   async forget(attempt: string): Promise<void> {
     const folder = this.folder(attempt);
     if (!existsSync(folder.path)) return;
-    const shim = folder.shim();
-    if (shim !== undefined) for (const pid of leftBehind(shim)) signal(pid, "SIGKILL");
+    const shim = this.shim(folder);
+    // Its shim may be on its last line.
+    if (shim !== undefined) for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
     writeFileSync(folder.file("reported"), "");
   }
 
@@ -118,8 +119,26 @@ export class ProcessEngine implements Engine {
     return new AttemptFolder(this.options.attempts, attempt);
   }
 
+  /**
+   * The shim of an attempt. A pid.json that is there and says nothing (the machine went down, or the disk was full) is
+   * written again from what runs in the folder, so that no worker is left to itself.
+   */
+  private shim(folder: AttemptFolder): Shim | undefined {
+    const told = folder.shim();
+    if (told !== undefined || !existsSync(folder.file("pid.json"))) return told;
+    const pid = sessionIn(realpathSync(folder.path));
+    if (pid === undefined) return undefined;
+    const found = { pid, start: startTime(pid) ?? "gone" };
+    try {
+      folder.write("pid.json", found);
+    } catch {
+      // Without room it is found the same way again.
+    }
+    return found;
+  }
+
   private async climb(attempt: string, folder: AttemptFolder): Promise<void> {
-    const shim = folder.shim();
+    const shim = this.shim(folder);
     if (shim === undefined) return;
     const runs = async () => (await this.observe(attempt)).state === "running";
     await this.ladders.climb(attempt, folder, runs, async () => {
@@ -183,14 +202,10 @@ function sessionOf(shim: Shim): number[] {
 
 /**
  * What is left of a dead shim's session. The system gives its number to nobody while a member lives, so a live
- * process of that number that is not the shim means that the session is another one.
+ * process of that number that is not the shim means that the session is another one. A shim that has ended and that
+ * nobody has waited for yet still has its number, and is dead all the same.
  */
 function leftBehind(shim: Shim): number[] {
-  if (shim.pid === 0 || isSameProcess(shim.pid, shim.start)) return [];
-  try {
-    process.kill(shim.pid, 0);
-    return [];
-  } catch {
-    return sessionMembers(shim.pid);
-  }
+  if (shim.pid === 0 || startTime(shim.pid) !== undefined) return [];
+  return sessionMembers(shim.pid);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { procFields } from "../../core/start-time.ts";
 
 /**
@@ -19,6 +19,26 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
+  }
+}
+
+/** Linux: the session of a process that works in `folder` (its real path); undefined when there is none. */
+export function sessionIn(folder: string): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name) || workingFolder(name) !== folder) continue;
+    const fields = procFields(Number(name));
+    if (fields !== undefined && fields[0] !== "Z") return Number(fields[3]);
+  }
+  return undefined;
+}
+
+/** Undefined for processes that are gone or not ours. */
+function workingFolder(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
   }
 }
 
