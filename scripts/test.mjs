@@ -3,8 +3,9 @@
 //   npm test                 all parts            npm test -- --only unit,python
 //   npm run test:long        adds what takes longer
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { paint } from "./lib/process.mjs";
 
@@ -82,6 +83,29 @@ const pytest = async () => {
   };
 };
 
+/** Two thousand seeds of random faults; each counts as a test. */
+const chaos = async () => {
+  const seeds = 2000;
+  const output = createWriteStream(join(reports, "chaos.jsonl"));
+  const child = spawn(node, ["scripts/chaos.mjs", "--seeds", String(seeds), "--json"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let last = "";
+  for await (const line of createInterface({ input: child.stdout })) {
+    output.write(`${line}\n`);
+    last = line;
+  }
+  output.end();
+  process.stdout.write(`${last}\n`);
+  try {
+    const failed = JSON.parse(last).failed.length;
+    return { passed: seeds - failed, failed, skipped: 0 };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+};
+
 const parts = {
   biome: check(node, ["node_modules/@biomejs/biome/bin/biome", "check", "."]),
   ruff: check(ruff, ["check", "stages", "test"]),
@@ -90,6 +114,7 @@ const parts = {
   unit: vitest("unit", "vitest.config.ts"),
   python: pytest,
   e2e: vitest("e2e", "vitest.e2e.config.ts"),
+  ...(long ? { chaos } : {}),
 };
 
 if (process.argv.includes("--help")) {

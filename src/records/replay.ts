@@ -16,7 +16,7 @@ export function replayEvents(events: Iterable<{ data: unknown }>): RowMaps {
 }
 
 /** Times and big integers, which JSON has not. */
-function revived(change: Change): Change {
+export function revived(change: Change): Change {
   if ("insert" in change) return { ...change, insert: reviveRow(change.insert) } as Change;
   if ("set" in change) return { ...change, set: reviveRow(change.set) } as Change;
   return change;

@@ -43,7 +43,7 @@ test("a pid.json that says nothing is written again, and the worker is stopped l
   expect(told().pid).toBe(pid);
   await engine.stop("torn", 5);
   await expect.poll(async () => (await engine.observe("torn")).state).toBe("exited");
-  expect(startTime(pid)).toBeUndefined();
+  await expect.poll(() => startTime(pid)).toBeUndefined();
 });
 
 test("what a worker leaves in its session ends when its end is recorded, its shim being waited for or not", async () => {

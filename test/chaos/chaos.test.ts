@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { makePlan } from "./plan/make-plan.ts";
+import { faultKinds } from "./plan/types.ts";
+import { runSeeds } from "./run-seeds.ts";
+
+const seeds = Array.from({ length: 60 }, (_, i) => i + 1);
+
+test("the plan of a seed is always the same, and the seeds of this file hold every kind of fault", () => {
+  expect(makePlan(17)).toEqual(makePlan(17));
+  const drawn = new Set(seeds.flatMap((seed) => makePlan(seed).faults.map(({ kind }) => kind)));
+  expect(faultKinds.filter((kind) => !drawn.has(kind))).toEqual([]);
+});
+
+test(`${seeds.length} seeds of random faults violate nothing`, { timeout: 3_600_000 }, async () => {
+  const violations: string[] = [];
+  const summary = await runSeeds({
+    seeds,
+    workers: 2,
+    onResult: (_, { seed, violations: seen }) =>
+      violations.push(...seen.map((what) => `seed ${seed}: ${what}`)),
+  });
+  // `npm run chaos -- --seed N` runs one again alone.
+  expect(violations).toEqual([]);
+  expect(summary.seeds).toBe(seeds.length);
+  // Faults that hit nothing prove nothing.
+  const hit = Object.values(summary.faults).reduce((sum, count) => sum + count, 0);
+  expect(hit).toBeGreaterThan(summary.missed);
+  expect(summary.outcomes.succeeded).toBeGreaterThan(seeds.length / 2);
+});

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makePlan } from "./plan/make-plan.ts";
+import { type FaultKind, faultKinds, type Plan } from "./plan/types.ts";
+import { runSeed, type SeedResult } from "./run-seed.ts";
+import { canMount, Lane } from "./site/lane.ts";
+import type { Site } from "./site/site.ts";
+
+export interface ChaosOptions {
+  seeds: readonly number[];
+  /** Pairs of servers, each with seeds of its own. */
+  workers: number;
+  /** Only these faults. */
+  only?: readonly FaultKind[];
+  onResult?: (plan: Plan, result: SeedResult) => void;
+  /** Looks at a site after its checks, before it is taken down. */
+  see?: (plan: Plan, site: Site, hit: readonly string[]) => Promise<void>;
+}
+
+export interface ChaosSummary {
+  seeds: number;
+  violations: number;
+  /** Seeds with a violation. */
+  failed: number[];
+  faults: Partial<Record<FaultKind, number>>;
+  /** Found nothing to hit at their moment. */
+  missed: number;
+  /** Left out because this machine does not allow them. */
+  skipped: Partial<Record<FaultKind, number>>;
+  outcomes: Record<string, number>;
+  resumes: number;
+  attempts: number;
+  seconds: number;
+}
+
+/** Runs seeds side by side and adds up what happened. */
+export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOptions): Promise<ChaosSummary> {
+  const began = Date.now();
+  const summary: ChaosSummary = {
+    seeds: 0,
+    violations: 0,
+    failed: [],
+    faults: {},
+    missed: 0,
+    skipped: {},
+    outcomes: {},
+    resumes: 0,
+    attempts: 0,
+    seconds: 0,
+  };
+  const mayMount = tryMount();
+  const queue = [...seeds];
+  await Promise.all(
+    Array.from({ length: Math.min(workers, seeds.length) }, async () => {
+      const lane = await Lane.open();
+      try {
+        for (let seed = queue.shift(); seed !== undefined; seed = queue.shift()) {
+          const plan = makePlan(seed, only);
+          if (!mayMount) leaveOut(plan, summary);
+          const result = await runSeed(lane, plan, see && ((site, hit) => see(plan, site, hit)));
+          add(summary, result);
+          onResult?.(plan, result);
+        }
+      } finally {
+        await lane.close();
+      }
+    }),
+  );
+  summary.seconds = Math.round((Date.now() - began) / 100) / 10;
+  return summary;
+}
+
+function leaveOut(plan: Plan, { skipped }: ChaosSummary): void {
+  plan.smallDisk = false;
+  const left = plan.faults.filter(({ kind }) => kind === "disk-full").length;
+  plan.faults = plan.faults.filter(({ kind }) => kind !== "disk-full");
+  if (left > 0) skipped["disk-full"] = (skipped["disk-full"] ?? 0) + left;
+}
+
+function tryMount(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "legalone-chaos-"));
+  try {
+    return canMount(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function add(summary: ChaosSummary, result: SeedResult): void {
+  summary.seeds++;
+  summary.violations += result.violations.length;
+  if (result.violations.length > 0) summary.failed.push(result.seed);
+  for (const kind of faultKinds) {
+    if (result.injected[kind]) summary.faults[kind] = (summary.faults[kind] ?? 0) + result.injected[kind];
+    summary.missed += result.missed[kind] ?? 0;
+  }
+  for (const [outcome, count] of Object.entries(result.outcomes))
+    summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + count;
+  summary.resumes += result.resumes;
+  summary.attempts += result.attempts;
+}

@@ -1,0 +1,136 @@
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync } from "node:fs";
+import pg from "pg";
+import type { ConnectionSpec } from "../../../src/core/connections.ts";
+import { poolConfig } from "../../../src/records/database.ts";
+import { migrate } from "../../../src/records/migrate.ts";
+import { valkeySocket } from "../../../src/services/addresses.ts";
+import { postgresStatus, startPostgres } from "../../../src/services/postgres.ts";
+import { startValkey, valkeyStatus } from "../../../src/services/valkey.ts";
+import { type Servers, startServers } from "../../support/servers.ts";
+import { childrenOf, signalAll } from "./processes.ts";
+
+const template = "legalone";
+
+/** One pair of servers: seeds run on it one after another, each on a database of its own. Restarted, never rebuilt. */
+export class Lane {
+  readonly servers: Servers;
+  #postgres = 0;
+  #valkey = 0;
+  /** Stopped by SIGSTOP, to be continued. */
+  #paused: number[] = [];
+
+  private constructor(servers: Servers) {
+    this.servers = servers;
+  }
+
+  static async open(): Promise<Lane> {
+    const lane = new Lane(await startServers());
+    await migrate(lane.servers.database);
+    await lane.start();
+    return lane;
+  }
+
+  get home(): string {
+    return this.servers.home;
+  }
+
+  /** A new database with this version's tables. */
+  async freshDatabase(name: string): Promise<ConnectionSpec> {
+    await this.admin(`create database "${name}" template "${template}"`);
+    return { ...this.servers.database, database: name };
+  }
+
+  async dropDatabase(name: string): Promise<void> {
+    await this.admin(`drop database if exists "${name}" with (force)`);
+  }
+
+  databaseUrl(name: string): string {
+    const { host, port, user } = this.servers.database;
+    return `postgresql://${user}@localhost:${port}/${name}?host=${host}`;
+  }
+
+  queueUrl(): string {
+    return valkeySocket(this.home);
+  }
+
+  async admin(statement: string): Promise<void> {
+    const client = new pg.Client(poolConfig({ ...this.servers.database, database: "postgres" }));
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Both run and answer when this returns, whatever was done to them. */
+  async start(): Promise<void> {
+    this.resume();
+    await Promise.all([startPostgres(this.home), startValkey(this.home)]);
+    this.#postgres = (await postgresStatus(this.home)).pid ?? this.#postgres;
+    this.#valkey = (await valkeyStatus(this.home)).pid ?? this.#valkey;
+  }
+
+  killPostgres(): void {
+    this.resume();
+    signalAll([this.#postgres], "SIGKILL");
+  }
+
+  killValkey(): void {
+    this.resume();
+    signalAll([this.#valkey], "SIGKILL");
+  }
+
+  pausePostgres(): void {
+    this.#pause([this.#postgres, ...childrenOf(this.#postgres)]);
+  }
+
+  pauseValkey(): void {
+    this.#pause([this.#valkey]);
+  }
+
+  #pause(pids: number[]): void {
+    this.#paused.push(...pids);
+    signalAll(pids, "SIGSTOP");
+  }
+
+  resume(): void {
+    signalAll(this.#paused.splice(0), "SIGCONT");
+  }
+
+  async close(): Promise<void> {
+    this.resume();
+    await this.servers.stop();
+  }
+}
+
+/** True where file systems can be mounted: as root, and not in a container without the right. */
+export function canMount(folder: string): boolean {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
+  try {
+    mountDisk(folder, 1);
+    unmountDisk(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function mountDisk(folder: string, megabytes: number): void {
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "legalone-chaos", folder], {
+    stdio: "ignore",
+  });
+  chmodSync(folder, 0o711);
+  // Nobody else would take it away when this process is killed.
+  const wait = `while kill -0 ${process.pid} 2>/dev/null && mountpoint -q "$1"; do sleep 1; done; umount -l "$1"`;
+  spawn("/bin/sh", ["-c", wait, "legalone-chaos-unmount", folder], {
+    detached: true,
+    stdio: "ignore",
+  }).unref();
+}
+
+export function unmountDisk(folder: string): void {
+  execFileSync("umount", ["-l", folder], { stdio: "ignore" });
+}
