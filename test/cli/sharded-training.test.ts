@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { PasAudit } from "../../src/views/pas-audit.ts";
 import { type CommandLine, openCommandLine } from "../support/command-line.ts";
 
 // Real stages on MindSpore behind the real control plane: perplexity in shards, the order over all of them, training.
@@ -32,6 +33,7 @@ stages:
     uses: midtrain
     needs: [perplexity, base, corpus]
     with: {steps: 20, batch: 4, pas: {lambda: 5, max_passes: 50}, ${schedule}, ${heldout}}
+    checkpoint: {every: 5, keep: 2}
     gate: {metric: heldout_loss_after, below: heldout_loss_before}
 `;
 
@@ -42,7 +44,11 @@ function shardOf(folder: string): number {
   return manifest.producer.shard;
 }
 
+const runOf = (stdout: string) => (JSON.parse(stdout.trim().split("\n").at(-1)!) as { run: string }).run;
+
 let line: CommandLine;
+let run: string;
+let packed: string[];
 beforeAll(async () => {
   line = openCommandLine({ kinds: ["base", "perplexity", "midtrain"] });
   expect((await line.legalone("up")).code).toBe(0);
@@ -51,10 +57,10 @@ afterAll(() => line.close());
 
 test("perplexity in three shards feeds one order and one training", { timeout: 400_000 }, async () => {
   const { code, stdout } = await line.legalone("train", line.pipeline("sharded", pipeline), "--json");
-  const { run } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { run: string };
+  run = runOf(stdout);
   expect({ code, stdout }).toMatchObject({ code: 0 });
   const status = (await line.legalone("status", run, "--json")).stdout.trim().split("\n");
-  const packed = status
+  packed = status
     .map((text) => JSON.parse(text) as { stage?: string; artifacts?: { kind: string; uri: string }[] })
     .find(({ stage }) => stage === "perplexity")!
     .artifacts!.map(({ uri }) => fileURLToPath(uri))
@@ -86,4 +92,48 @@ test("perplexity in three shards feeds one order and one training", { timeout: 4
     return (JSON.parse(stdout) as { orderSha256: string }).orderSha256;
   });
   expect(await Promise.all(previews)).toEqual([order.orderSha256, order.orderSha256]);
+});
+
+const audit = async (...words: string[]) => {
+  const { code, stdout } = await line.legalone("pas", "audit", ...words, "--json");
+  return { code, audit: JSON.parse(stdout) as PasAudit };
+};
+
+test("what a run consumed is compared with its order", { timeout: 240_000 }, async () => {
+  const { code, audit: seen } = await audit(run);
+  expect({ code, ...seen }).toMatchObject({ code: 0, equal: true, parts: null, proven: 20, began: 0 });
+  // Checkpoints that were pruned still say where they stood.
+  expect(seen.attempts.map(({ steps }) => steps)).toEqual([[5, 10, 15, 20]]);
+  expect(seen.cells.map(({ consumed }) => consumed)).toEqual(seen.cells.map(({ planned }) => planned));
+  expect(seen.cells.reduce((sum, { consumed }) => sum + consumed, 0)).toBe(80);
+  expect((await line.legalone("pas", "audit", run)).stdout).toMatch(/^equal: steps 0 to 20 consumed/m);
+
+  const fork = await line.legalone(
+    ...["fork", run, "--stage", "midtrain", "--step", "15", "--set", "stages.midtrain.with.pas.lambda=0"],
+    "--json",
+  );
+  const forked = await audit(runOf(fork.stdout));
+  expect({ code: forked.code, ...forked.audit }).toMatchObject({
+    code: 0,
+    equal: true,
+    proven: 20,
+    began: 15,
+  });
+  expect(forked.audit.cells.reduce((sum, { consumed }) => sum + consumed, 0)).toBe(20);
+  expect(forked.audit.order.orderSha256).not.toBe(seen.order.orderSha256);
+
+  // Other data in the place of that which was trained on: the attempt's own order shows the step.
+  const file = join(packed[0]!, "cells.json");
+  const facts = JSON.parse(readFileSync(file, "utf8")) as { cells: { tokens: number }[] };
+  facts.cells[0]!.tokens *= 3;
+  writeFileSync(file, JSON.stringify(facts));
+  const other = await line.legalone("pas", "audit", run);
+  expect(other.code).toBe(8);
+  expect(other.stdout).toMatch(/^differs at step \d+, in .*-midtrain-g1-s0-e1: orderSha256 /m);
+
+  // Without the data the order folder stands for it.
+  renameSync(packed[0]!, `${packed[0]}-away`);
+  const { audit: read } = await audit(run);
+  expect(read.equal).toBe(true);
+  expect(read.order.from).toMatch(/^read from /);
 });

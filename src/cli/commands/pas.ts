@@ -3,7 +3,7 @@ import { repeated } from "../repeated.ts";
 import { wholeNumber } from "../whole-number.ts";
 
 export function define(command: Command): void {
-  for (const entry of [preview, explain, order]) entry(command);
+  for (const entry of [preview, explain, order, audit]) entry(command);
 }
 
 function preview(pas: Command): void {
@@ -49,6 +49,25 @@ function order(pas: Command): void {
     .action(async (file: string | undefined, _options, command: Command) => {
       const { writePasOrder } = await import("../actions/pas-order.ts");
       await writePasOrder(file, command.optsWithGlobals());
+    });
+}
+
+function audit(pas: Command): void {
+  pas
+    .command("audit")
+    .summary("Compare what a run was planned to consume with what it consumed")
+    .description(
+      "Compares the planned order of a run with what every checkpoint and result of every attempt recorded: rows, ledger and hash of the order. Says `equal`, or the first step where they part. Works on a run that goes on, has ended or has failed; ends with 8 where they differ.",
+    )
+    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .option("--stage <name>", "the stage, where a run has several with an order")
+    .addHelpText(
+      "after",
+      "\n  $ legalone pas audit latest\n  $ legalone pas audit rk2m --stage midtrain --json",
+    )
+    .action(async (run: string | undefined, _options, command: Command) => {
+      const { auditPas } = await import("../actions/pas-audit.ts");
+      await auditPas(run, command.optsWithGlobals());
     });
 }
 
