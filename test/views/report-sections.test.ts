@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { emptyStage, type Fields, type ReportData } from "../../src/views/report/data.ts";
+import type { Fields, ReportData } from "../../src/views/report/data.ts";
+import { emptyStage } from "../../src/views/report/empty-stage.ts";
 import type { Markup } from "../../src/views/report/html.ts";
 import { html } from "../../src/views/report/html.ts";
 import type { Plot } from "../../src/views/report/plot.ts";

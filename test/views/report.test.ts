@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { emptyStage, type ReportData } from "../../src/views/report/data.ts";
+import type { ReportData } from "../../src/views/report/data.ts";
+import { emptyStage } from "../../src/views/report/empty-stage.ts";
 import { report } from "../../src/views/report/report.ts";
 import { curve, demoRun } from "./demo-rows.ts";
 import { at, runDetail, stageRow } from "./rows.ts";

@@ -2,7 +2,7 @@ import type { Series } from "../../records/reads/metrics.ts";
 import type { Attempt, Node } from "../../records/reads/row-types.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import type { StageRow } from "../../records/reads/stages.ts";
-import { type Metrics, metricsOf, summaryOf } from "../key-numbers.ts";
+import type { Metrics } from "../key-numbers.ts";
 
 /** Everything the report shows of one stage. */
 export interface StageReport {
@@ -51,17 +51,4 @@ export function numbers(value: unknown): number[] {
 /** Stages of a kind, in the order of the run. */
 export function ofKind(data: ReportData, ...kinds: string[]): StageReport[] {
   return data.stages.filter((stage) => kinds.includes(stage.row.kind));
-}
-
-/** A stage with nothing measured: the start of every StageReport. */
-export function emptyStage(row: StageRow): StageReport {
-  return {
-    row,
-    metrics: metricsOf(row.result),
-    attempts: [],
-    series: [],
-    summary: summaryOf(row.result),
-    files: {},
-    versions: {},
-  };
 }

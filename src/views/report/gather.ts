@@ -6,7 +6,9 @@ import { metricSeries } from "../../records/reads/metrics.ts";
 import { listNodes } from "../../records/reads/nodes.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
-import { emptyStage, type Fields, fields, type ReportData, type StageReport } from "./data.ts";
+import { type Fields, fields, type ReportData, type StageReport } from "./data.ts";
+import { emptyStage } from "./empty-stage.ts";
+import { joinShardFiles } from "./shards.ts";
 
 /** JSON files of artifacts that some section shows. One that is absent or broken is passed over. */
 const shownFiles: Record<string, string[]> = {
@@ -46,14 +48,15 @@ async function gatherStage(db: Database, row: StageRow): Promise<StageReport> {
 }
 
 async function artifactFiles(row: StageRow): Promise<Record<string, Fields>> {
-  const files: Record<string, Fields> = {};
-  for (const artifact of row.artifacts) {
+  const parts = new Map<string, Fields[]>();
+  for (const artifact of [...row.artifacts].sort((a, b) => a.shard - b.shard)) {
     for (const name of shownFiles[artifact.kind] ?? []) {
       const content = await readArtifactJson(artifact, name);
-      if (content !== null) files[`${artifact.kind}/${name}`] = fields(content);
+      const key = `${artifact.kind}/${name}`;
+      if (content !== null) parts.set(key, [...(parts.get(key) ?? []), fields(content)]);
     }
   }
-  return files;
+  return Object.fromEntries([...parts].map(([name, shards]) => [name, joinShardFiles(name, shards)]));
 }
 
 async function orderFile(attemptId: string | undefined): Promise<Record<string, Fields>> {
