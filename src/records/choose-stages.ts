@@ -4,6 +4,7 @@ import { stagesUntil } from "../core/scope.ts";
 
 /** A stage of the highest generation, as a resume sees it. */
 export interface CurrentStage {
+  id: string;
   name: string;
   kind: string;
   position: number;
@@ -23,9 +24,11 @@ export interface CurrentStage {
 
 /**
  * The stages of a run that a resume runs again, in order: those that ended without outputs, unless a gate before them
- * did not hold; those asked for by name and all that follow them; and those whose outputs are gone and needed.
+ * did not hold; those asked for by name and all that follow them; those whose outputs are gone and needed; and those that
+ * wait for one of these, so that nobody takes what the old row made for what the new one makes.
  * @param stages in the order of the pipeline
- * @throws LegaloneError E_USAGE for a name that is no stage; E_GATE_FAILED when only a gate is in the way
+ * @throws LegaloneError E_USAGE for a name that is no stage; E_GATE_FAILED when only a gate is in the way; E_CONFLICT
+ * when a stage works with what another is to make again
  */
 export function chooseStages<T extends CurrentStage>(
   stages: readonly T[],
@@ -47,6 +50,7 @@ export function chooseStages<T extends CurrentStage>(
     if (repeats || (undone && !behindGate.has(name))) again.add(name);
   }
   addGone(stages, again);
+  addWaiting(stages, again);
   if (again.size === 0) refuseBehindGate(stages);
   return stages.filter((stage) => again.has(stage.name));
 }
@@ -57,6 +61,23 @@ function addGone(stages: readonly CurrentStage[], again: Set<string>): void {
   for (const stage of [...stages].reverse()) {
     if (!again.has(stage.name)) continue;
     for (const need of stage.needs) if (byName.get(need)?.outputsGone) again.add(need);
+  }
+}
+
+function addWaiting(stages: readonly CurrentStage[], again: Set<string>): void {
+  for (const { name, state, needs } of stages) {
+    const need = needs.find((one) => again.has(one));
+    if (need === undefined) continue;
+    if (state === "PENDING") again.add(name);
+    if (state !== "READY" && state !== "RUNNING") continue;
+    throw new LegaloneError(
+      "E_CONFLICT",
+      `${name} works with what ${need} made, so ${need} cannot run again now`,
+      {
+        hint: `wait for ${name}, or \`legalone cancel\` the run and resume it then`,
+        fields: { stage: name },
+      },
+    );
   }
 }
 

@@ -3,7 +3,7 @@ import { LegaloneError } from "../core/errors.ts";
 import { markMissing } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
 import { type Database, databaseError, databaseNow, type Writer } from "./database.ts";
-import { addBells, writeHappenings } from "./happenings.ts";
+import { addBells, StaleWrite, writeHappenings } from "./happenings.ts";
 import { newStageRows } from "./new-stage.ts";
 
 export interface ResumeOptions {
@@ -20,7 +20,7 @@ export interface ResumeOptions {
  * runs again where something needs them. Does nothing to a run that is running or done.
  * @returns names of the stages that run again
  * @throws LegaloneError E_NOT_FOUND; E_USAGE for an unknown stage; E_GATE_FAILED when only a gate that did not hold
- * keeps the rest from running
+ * keeps the rest from running; E_CONFLICT when a stage works with what another is to make again
  */
 export async function resumeRun(
   database: Database,
@@ -29,7 +29,14 @@ export async function resumeRun(
 ): Promise<string[]> {
   try {
     await lookForOutputs(database, run);
-    return await database.$transaction((writer) => insertGenerations(writer, run, options));
+    for (;;) {
+      try {
+        return await database.$transaction((writer) => insertGenerations(writer, run, options));
+      } catch (error) {
+        // A stage that waited has just begun: what follows from that is chosen anew.
+        if (!(error instanceof StaleWrite)) throw error;
+      }
+    }
   } catch (error) {
     throw databaseError(error);
   }
@@ -56,7 +63,8 @@ async function insertGenerations(writer: Writer, run: string, options: ResumeOpt
   const again = chooseStages(current, options);
   if (again.length === 0) return [];
   const now = await databaseNow(writer);
-  const changes: Change[] = again.flatMap((stage) =>
+  const waiting = again.filter(({ state }) => state === "PENDING");
+  const inserts = again.flatMap((stage) =>
     newStageRows(
       run,
       // One that ended well is repeated on purpose: its own outputs must not be taken for those of the repeat.
@@ -65,12 +73,31 @@ async function insertGenerations(writer: Writer, run: string, options: ResumeOpt
       true,
     ),
   );
+  const changes = [...waiting.flatMap((stage) => givenUp(stage, now)), ...inserts];
   const names = again.map((stage) => stage.name);
   await writer.run.update({ where: { id: run }, data: { until: options.until ?? null } });
   const data = { stages: names, until: options.until ?? null, by: options.by ?? null };
   await writeHappenings(writer, [{ runId: run, type: "run.resumed", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `resume-${run}-${now.getTime()}` }]);
   return names;
+}
+
+/** A row that waited for one that runs again makes way for a new one, unless it has begun in this moment. */
+function givenUp({ id }: CurrentStage, now: Date): Change[] {
+  const why = {
+    reason: "cancelled",
+    cause: "OPERATOR",
+    message: "what it waited for runs again, and so does it",
+  };
+  return [
+    {
+      table: "Stage",
+      id,
+      expect: { state: "PENDING" },
+      set: { ...why, state: "CANCELLED", desired: "STOP", endedAt: now },
+    },
+    { table: "Shard", all: { stageId: id, state: "PENDING" }, set: { state: "CANCELLED" } },
+  ];
 }
 
 function hasEndedWell({ state, outputsGone }: CurrentStage): boolean {

@@ -161,3 +161,25 @@ test("cancel asks every open stage to stop, once", async () => {
   expect(await db.stage.count({ where: { runId: run, desired: "STOP" } })).toBe(3);
   await expect(cancelRun(db, "nobody")).rejects.toMatchObject({ code: "E_NOT_FOUND", exitCode: 7 });
 });
+
+test("a stage is not run again under one that works with its outputs; one that waits for it begins anew", async () => {
+  const { run } = await submitRun(db, runOf(chain));
+  const ended = { state: "SUCCEEDED", endedAt: new Date() } as const;
+  await db.stage.update({ where: { id: `${run}-corpus-g1` }, data: ended });
+  await db.stage.update({ where: { id: `${run}-base-g1` }, data: { state: "RUNNING" } });
+  await expect(resumeRun(db, run, { stages: ["corpus"] })).rejects.toMatchObject({
+    code: "E_CONFLICT",
+    message: expect.stringContaining("base works with what corpus made"),
+  });
+  expect(await db.stage.count({ where: { runId: run } })).toBe(3);
+
+  await db.stage.update({ where: { id: `${run}-base-g1` }, data: { state: "PENDING" } });
+  expect(await resumeRun(db, run, { stages: ["corpus"] })).toEqual(["corpus", "base", "eval"]);
+  const old = await db.stage.findUniqueOrThrow({
+    where: { id: `${run}-base-g1` },
+    include: { shards: true },
+  });
+  expect(old).toMatchObject({ state: "CANCELLED", reason: "cancelled" });
+  expect(old.shards.map(({ state }) => state)).toEqual(["CANCELLED", "CANCELLED"]);
+  expect(await db.stage.findUnique({ where: { id: `${run}-base-g2` } })).toMatchObject({ state: "PENDING" });
+});

@@ -11,7 +11,7 @@ const cancel: Inject = async ({ site, runs, patiently, wait }, fault) => {
   await wait(fault.ms);
   // Of a run that is still saving, only what has ended begins again; the rest is resumed at the end.
   if (fault.pick * 10 - Math.floor(fault.pick * 10) < 0.5)
-    await patiently(() => resumeRun(site.database, run)).catch(notGate);
+    await patiently(() => resumeRun(site.database, run)).catch(refused);
   return stages.length > 0;
 };
 
@@ -44,12 +44,13 @@ const repeatStage: Inject = async ({ site, runs, patiently, find }, fault) => {
   const done = await find(async () => (await ended()) ?? undefined);
   if (!done) return false;
   return (
-    (await patiently(() => resumeRun(site.database, run, { stages: [done.name] })).catch(notGate)).length > 0
+    (await patiently(() => resumeRun(site.database, run, { stages: [done.name] })).catch(refused)).length > 0
   );
 };
 
-function notGate(error: unknown): string[] {
-  if ((error as { code?: string }).code === "E_GATE_FAILED") return [];
+/** It is behind a gate, or something works with what it made: it was told so, and nothing was done. */
+function refused(error: unknown): string[] {
+  if (["E_GATE_FAILED", "E_CONFLICT"].includes(String((error as { code?: unknown }).code))) return [];
   throw error;
 }
 
