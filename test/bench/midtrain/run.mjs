@@ -1,0 +1,46 @@
+// Mid-training, part by part: `npm run bench:midtrain [-- --only PART --json]`. Every part runs in processes of its own.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+/** By name: gives an object with what was measured; `told` says it in a line. */
+const parts = {
+  order: {
+    measure: () => node("order.mjs"),
+    told: ({ sequences, seconds, peakBytes, bytes, orderSha256 }) =>
+      `order: ${sequences} sequences planned and ${(bytes / 1e6).toFixed(0)} MB written in ${seconds.toFixed(1)} s, ${(peakBytes / 1e6).toFixed(0)} MB at most, ${orderSha256.slice(0, 16)}`,
+    result: ({ seconds, peakBytes }) => ({ seconds, peakBytes }),
+  },
+};
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    json: { type: "boolean", default: false },
+  },
+});
+const unknown = options.only.filter((name) => !Object.hasOwn(parts, name));
+if (unknown.length > 0) {
+  process.stderr.write(`there is no ${unknown.join(", ")}; --only takes ${Object.keys(parts).join(", ")}\n`);
+  process.exit(2);
+}
+const names = options.only.length > 0 ? options.only : Object.keys(parts);
+const results = {};
+for (const name of names) {
+  const measured = parts[name].measure();
+  const out = options.json ? process.stderr : process.stdout;
+  out.write(`${parts[name].told(measured)}\n`);
+  results[name] = parts[name].result(measured);
+}
+// Of one part its own numbers; of several an object by part.
+if (options.json)
+  process.stdout.write(`${JSON.stringify(names.length === 1 ? results[names[0]] : results)}\n`);
+
+function node(file, ...words) {
+  const { status, stdout } = spawnSync(process.execPath, [join(import.meta.dirname, file), ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) process.exit(1);
+  return JSON.parse(stdout.trim().split("\n").at(-1));
+}
