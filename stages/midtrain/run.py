@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from stages._worker.failures import UserError
 from stages._worker.job import Job
 from stages._worker.protocol import main
@@ -9,13 +11,21 @@ from stages._worker.worker import Worker
 
 
 def run(job: Job, worker: Worker) -> None:
-    """Reads the order, checks it against the data, trains, and commits the model."""
+    """Reads the order, checks it against the data, trains, and commits the model.
+
+    A model that is cut over NPUs is MindFormers' to train, any other the native trainer's.
+    """
     parallel = job.options["parallel"]
     cut = [name for name in ("tensor", "pipeline", "context", "micro_batches") if parallel[name] != 1]
+    if cut and os.environ.get("LEGALONE_DEVICE", "cpu").lower() == "ascend":
+        from stages.midtrain.mindformers.train import train_with_mindformers
+
+        train_with_mindformers(job, worker)
+        return
     if cut:
         raise UserError(
             f"parallel.{cut[0]} is {parallel[cut[0]]}: the native trainer keeps the whole model on one device",
-            hint="leave `parallel` at its defaults for a model that fits one device",
+            hint="leave `parallel` at its defaults for a model that fits one device; on Ascend MindFormers cuts it",
         )
     from stages.midtrain.train import train_in_order
 

@@ -11,9 +11,9 @@ import numpy as np
 from stages._worker.data.packed import PackedData
 
 
-def write_order(folder: Path, packed: Path, *, batch: int, rates: list[float], start: int = 0) -> str:
+def write_order(folder: Path, *packed: Path, batch: int, rates: list[float], start: int = 0) -> str:
     """Writes order.json and order.rows.bin; returns the hash of the order."""
-    data = PackedData(packed)
+    data = PackedData(*packed)
     steps = len(rates)
     rows = ((np.arange(steps * batch) * 7 + start) % len(data)).astype("<u4")
     cells = data.cell_of_row()[rows]
@@ -36,6 +36,7 @@ def write_order(folder: Path, packed: Path, *, batch: int, rates: list[float], s
         "passes": [1.0] * len(data.cells),
         "perStep": {"lr": rates},
         "warnings": [],
+        **({"runs": data.runs} if len(packed) > 1 else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "order.json").write_text(json.dumps(facts), encoding="utf-8")
