@@ -5,6 +5,7 @@ import { canonicalJson, sha256 } from "../core/hash.ts";
 import { modelsFolder, sourceRoot } from "../core/paths.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
+import { crossProblems } from "./cross-checks.ts";
 import { durationSeconds } from "./form/duration.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Problem, throwProblems } from "./form/problem.ts";
@@ -68,6 +69,8 @@ export function checkPipeline(
     if (kind.model && model) stage.identity.model = model.identity;
     return [{ ...stage, inputs: bound.inputs, gates: gated.gates }];
   });
+  // Only over options that are sound by themselves.
+  if (problems.length === 0) problems.push(...crossProblems(stages, source));
   if (problems.length > 0) return { pipeline: null, problems };
   return {
     pipeline: {

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { isObject } from "./annotations.ts";
+import { scheduleProblems } from "./cross-checks.ts";
 import { throwProblems } from "./form/problem.ts";
 import { problemAt, readYaml } from "./form/yaml-source.ts";
 import { parseWith } from "./form/zod-problems.ts";
@@ -58,17 +59,7 @@ export function readPasSpec(file: string): PasSpec {
   );
   if (spec.cells.every(({ weight }) => weight === 0))
     wrong.push(problemAt(source, ["cells"], "no cell has a weight", { expected: "a weight above 0" }));
-  const { warmup, decay, max, min } = spec.schedule;
-  if (warmup + decay > spec.steps) {
-    wrong.push(
-      problemAt(
-        source,
-        ["schedule"],
-        `warm-up ${warmup} and decay ${decay} are longer than the ${spec.steps} steps`,
-      ),
-    );
-  }
-  if (min > max) wrong.push(problemAt(source, ["schedule", "min"], `min ${min} is above max ${max}`));
+  wrong.push(...scheduleProblems(spec.schedule, spec.steps, source, ["schedule"]));
   throwProblems(source.file, wrong);
   return spec;
 }

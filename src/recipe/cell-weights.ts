@@ -49,3 +49,15 @@ export function unknownWeights(cells: readonly PackedCell[], written: WrittenWei
       .map((band) => `${group}.${band}`);
   });
 }
+
+/** Cells and groups that `written` gives a weight above 0 although the data has no sequence of them. */
+export function emptyWeights(cells: readonly PackedCell[], written: WrittenWeights = {}): string[] {
+  const isEmpty = (match: (cell: PackedCell) => boolean) =>
+    cells.filter(match).every(({ sequences }) => sequences === 0);
+  return Object.entries(written).flatMap(([group, share]) => {
+    if (typeof share === "number") return share > 0 && isEmpty((cell) => cell.group === group) ? [group] : [];
+    return Object.entries(share)
+      .filter(([band, part]) => part > 0 && isEmpty((cell) => cell.group === group && cell.band === band))
+      .map(([band]) => `${group}.${band}`);
+  });
+}

@@ -108,10 +108,26 @@ function checkSpec(spec: OrderSpec): OrderSpec {
   const fail = (message: string): never => {
     throw new LegaloneError("E_CONFIG", message);
   };
+  const whole = { steps: spec.steps, batch: spec.batch, seed: spec.seed };
+  const { warmup, decay, max } = spec.schedule;
+  for (const [name, value] of Object.entries({ ...whole, warmup, decay })) {
+    const least = name === "steps" || name === "batch" ? 1 : 0;
+    if (!Number.isSafeInteger(value) || value < least)
+      fail(`${name} is ${value}; expected a whole number, ${least} or more`);
+  }
+  if (!(Number.isFinite(spec.lambda) && spec.lambda >= 0))
+    fail(`lambda is ${spec.lambda}; expected 0 or more`);
+  if (!(Number.isFinite(max) && max > 0)) fail(`max is ${max}; expected a rate above 0`);
   const problem = scheduleProblem(spec.schedule, spec.steps);
   if (problem) fail(problem);
+  for (const { group, band, weight, sequences } of spec.cells) {
+    if (!(Number.isFinite(weight) && weight >= 0))
+      fail(`${group}/${band} has weight ${weight}; expected 0 or more`);
+    if (!Number.isSafeInteger(sequences) || sequences < 0)
+      fail(`${group}/${band} has ${sequences} sequences; expected a whole number`);
+  }
   const total = spec.cells.reduce((sum, { weight }) => sum + weight, 0);
-  if (!(total > 0)) fail("no cell has a weight above 0");
+  if (!(total > 0)) fail("no cell has a weight above 0: give one in pas.weights, or pack data");
   if (spec.cells.length > 1024) fail(`${spec.cells.length} cells; at most 1024 are counted exactly`);
   for (const { group, band, weight, sequences } of spec.cells) {
     if (weight > 0 && sequences === 0) fail(`${group}/${band} has weight ${weight} but no sequences`);

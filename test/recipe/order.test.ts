@@ -150,3 +150,23 @@ describe("the order", () => {
     expect(() => planOrder({ ...spec, ...change })).toThrow(message);
   });
 });
+
+describe("a spec that has no order", () => {
+  it.each<[string, Partial<OrderSpec>, RegExp]>([
+    ["a broken number of steps", { steps: 40.5 }, /steps is 40\.5; expected a whole number, 1 or more/],
+    ["no batch", { batch: 0 }, /batch is 0/],
+    ["a broken seed", { seed: 0.5 }, /seed is 0\.5/],
+    ["a broken warm-up", { schedule: { ...spec.schedule, warmup: 1.5 } }, /warmup is 1\.5/],
+    ["a highest rate of 0", { schedule: { ...spec.schedule, max: 0, min: 0 } }, /max is 0/],
+    ["a lambda below 0", { lambda: -1 }, /lambda is -1/],
+    [
+      "a weight below 0",
+      { cells: [...spec.cells, { ...spec.cells[0]!, weight: -0.1 }] },
+      /general\/low has weight -0\.1/,
+    ],
+    ["a weight that is no number", { cells: [{ ...spec.cells[0]!, weight: Number.NaN }] }, /weight NaN/],
+    ["half a sequence", { cells: [{ ...spec.cells[0]!, sequences: 2.5 }] }, /has 2\.5 sequences/],
+  ])("is refused: %s", (_, change, message) => {
+    expect(() => planOrder({ ...spec, ...change })).toThrow(message);
+  });
+});

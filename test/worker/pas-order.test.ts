@@ -246,6 +246,19 @@ describe("pas-order", () => {
       64,
       /names genral, but the data has general.low/,
     ],
+    [
+      "a weight of an empty cell",
+      { with: { pas: { ...options.pas, weights: { general: { low: 0.3, high: 0.1 } } } } },
+      64,
+      /gives a weight to general\.high, which has no sequences/,
+    ],
+    [
+      "weights that are all 0",
+      { with: { pas: { ...options.pas, weights: { general: 0, legal: 0 } } } },
+      64,
+      /no cell has a weight above 0/,
+    ],
+    ["a batch that is no whole number", { with: { batch: 1.5 } }, 64, /batch is 1\.5; expected a whole/],
     ["a schedule that is too long", { with: { steps: 5 } }, 64, /longer than the 5 steps/],
     [
       "shards of two sequence lengths",

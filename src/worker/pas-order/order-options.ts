@@ -1,5 +1,5 @@
 import { LegaloneError } from "../../core/errors.ts";
-import { cellWeights, unknownWeights, type WrittenWeights } from "../../recipe/cell-weights.ts";
+import { cellWeights, emptyWeights, unknownWeights, type WrittenWeights } from "../../recipe/cell-weights.ts";
 import type { OrderSpec } from "../../recipe/order.ts";
 import type { PasOptions } from "../../recipe/pas.ts";
 import type { WsdSchedule } from "../../recipe/wsd.ts";
@@ -33,7 +33,21 @@ export function orderSpecOf(options: OrderOptions, packed: PackedCells, seed: nu
   const unknown = unknownWeights(packed.cells, written);
   if (unknown.length > 0) {
     const known = packed.cells.map(({ group, band }) => `${group}.${band}`).join(", ");
-    throw new LegaloneError("E_CONFIG", `pas.weights names ${unknown.join(", ")}, but the data has ${known}`);
+    throw new LegaloneError(
+      "E_CONFIG",
+      `pas.weights names ${unknown.join(", ")}, but the data has ${known}`,
+      {
+        hint: "take these names out of pas.weights, or pack data for them",
+      },
+    );
+  }
+  const empty = emptyWeights(packed.cells, written);
+  if (empty.length > 0) {
+    throw new LegaloneError(
+      "E_CONFIG",
+      `pas.weights gives a weight to ${empty.join(", ")}, which has no sequences`,
+      { hint: "write 0 or leave it out, or pack data for it" },
+    );
   }
   const weights = cellWeights(packed.cells, written);
   const { warmup, decay, max, min, shape } = options.schedule;

@@ -1,0 +1,85 @@
+import { isObject } from "./annotations.ts";
+import type { Path, Problem } from "./form/problem.ts";
+import { problemAt, type YamlSource } from "./form/yaml-source.ts";
+import type { JsonObject, ResolvedStage } from "./types.ts";
+
+// What no schema of one option says: options that contradict each other, known before anything runs.
+
+/** Schedules that do not fit their steps, bands in the wrong order, weights that leave nothing to sample. */
+export function crossProblems(stages: readonly ResolvedStage[], source: YamlSource): Problem[] {
+  return stages.flatMap((stage) => {
+    const at = ["stages", stage.name, "with"];
+    const { schedule, bands, pas } = stage.with;
+    return [
+      ...(isObject(schedule)
+        ? scheduleProblems(schedule, stepsOf(stage, stages), source, [...at, "schedule"])
+        : []),
+      ...(isObject(bands) ? bandProblems(bands, source, [...at, "bands"]) : []),
+      ...(isObject(pas) && isObject(pas.weights)
+        ? weightProblems(pas.weights, source, [...at, "pas", "weights"])
+        : []),
+    ];
+  });
+}
+
+/** `steps` null: not known before the data is. */
+export function scheduleProblems(
+  schedule: JsonObject,
+  steps: number | null,
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  const { warmup, decay, min, max } = schedule;
+  const problems: Problem[] = [];
+  if (steps !== null && Number(warmup) + Number(decay) > steps) {
+    problems.push(
+      problemAt(source, at, `warm-up ${warmup} and decay ${decay} are longer than the ${steps} steps`, {
+        hint: "make them shorter, or train longer",
+      }),
+    );
+  }
+  if (Number(min) > Number(max))
+    problems.push(problemAt(source, [...at, "min"], `min ${min} is above max ${max}`));
+  return problems;
+}
+
+/** Steps as written, or as many as `tokens` need in sequences of the stage that packs them. */
+function stepsOf(stage: ResolvedStage, stages: readonly ResolvedStage[]): number | null {
+  const { steps, tokens, batch } = stage.with;
+  if (typeof steps === "number") return steps;
+  if (stage.prepare?.entry !== "pas-order" || typeof tokens !== "number") return null;
+  const packer = stage.inputs.find(({ kind }) => kind === "packed")?.stage;
+  const length = stages.find(({ name }) => name === packer)?.with.sequence_length;
+  return typeof length === "number" ? Math.ceil(tokens / (Number(batch) * length)) : null;
+}
+
+function bandProblems({ mode, low, middle, high }: JsonObject, source: YamlSource, at: Path): Problem[] {
+  if (![low, middle, high].every((value) => typeof value === "number")) return [];
+  if (!(Number(low) < Number(middle) && Number(middle) < Number(high))) {
+    return [
+      problemAt(source, at, `the thresholds are ${low}, ${middle} and ${high}`, {
+        expected: "low below middle below high",
+      }),
+    ];
+  }
+  if (mode === "quantile" && Number(high) > 1)
+    return [problemAt(source, [...at, "high"], `${high} is no quantile`, { expected: "at most 1" })];
+  return [];
+}
+
+function weightProblems(weights: JsonObject, source: YamlSource, at: Path): Problem[] {
+  const named = Object.values(weights).flatMap((share) => (isObject(share) ? Object.values(share) : [share]));
+  const empty = Object.keys(weights).filter((group) => isObject(weights[group]) && isEmpty(weights[group]));
+  return [
+    ...empty.map((group) =>
+      problemAt(source, [...at, group], "a group without a band gets nothing", {
+        hint: "name its bands with their shares, or leave the group out to give it its share by tokens",
+      }),
+    ),
+    ...(empty.length === 0 && named.length > 0 && named.every((share) => share === 0)
+      ? [problemAt(source, at, "every weight is 0", { expected: "a weight above 0" })]
+      : []),
+  ];
+}
+
+const isEmpty = (value: object) => Object.keys(value).length === 0;

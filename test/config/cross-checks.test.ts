@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { checkPipeline } from "../../src/config/load.ts";
+import { packageRoot } from "../../src/core/paths.ts";
+
+const problemsWith = (...set: string[]) =>
+  checkPipeline(join(packageRoot, "pipelines/demo.yaml"), { set, root: packageRoot }).problems.map(
+    ({ path, message, expected }) => `${path}: ${message}${expected ? `; expected ${expected}` : ""}`,
+  );
+
+it("finds nothing in a sound pipeline", () => {
+  expect(problemsWith()).toEqual([]);
+});
+
+it.each([
+  [
+    "a warm-up that is longer than the run",
+    ["stages.midtrain.with.schedule.warmup=500"],
+    /^stages\.midtrain\.with\.schedule: warm-up 500 and decay \d+ are longer than the 360 steps$/,
+  ],
+  [
+    "one that is longer than its tokens give steps",
+    ["stages.midtrain.with.steps=null", "stages.midtrain.with.tokens=1e4"],
+    /^stages\.midtrain\.with\.schedule: warm-up \d+ and decay \d+ are longer than the \d+ steps$/,
+  ],
+  [
+    "a lowest rate above the highest",
+    ["stages.midtrain.with.schedule.min=1"],
+    /^stages\.midtrain\.with\.schedule\.min: min 1 is above max/,
+  ],
+  [
+    "thresholds in the wrong order",
+    ["stages.perplexity.with.bands={mode: absolute, low: 9, middle: 5, high: 30}"],
+    /^stages\.perplexity\.with\.bands: the thresholds are 9, 5 and 30; expected low below middle below high$/,
+  ],
+  [
+    "a quantile above 1",
+    ["stages.perplexity.with.bands={mode: quantile, low: 0.2, middle: 0.5, high: 30}"],
+    /^stages\.perplexity\.with\.bands\.high: 30 is no quantile; expected at most 1$/,
+  ],
+  [
+    "weights that are all 0",
+    ["stages.midtrain.with.pas.weights={general: 0, legal: {low: 0, high: 0}}"],
+    /^stages\.midtrain\.with\.pas\.weights: every weight is 0; expected a weight above 0$/,
+  ],
+  [
+    "a group without bands",
+    ["stages.midtrain.with.pas.weights={general: 1, legal: {}}"],
+    /^stages\.midtrain\.with\.pas\.weights\.legal: a group without a band gets nothing$/,
+  ],
+  [
+    "a weight below 0",
+    ["stages.midtrain.with.pas.weights={general: -1}"],
+    /^stages\.midtrain\.with\.pas\.weights\.general: .*-1/,
+  ],
+])("refuses %s, at its place", (_, set, expected) => {
+  expect(problemsWith(...set)).toEqual([expect.stringMatching(expected)]);
+});
