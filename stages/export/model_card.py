@@ -26,6 +26,7 @@ class Sources:
     licenses: list[dict[str, Any]]
     teachers: list[dict[str, Any]]
     evaluation: dict[str, Any] | None
+    """report.json of an evaluation."""
 
 
 def model_card(options: dict[str, Any], config: Qwen3Config, sources: Sources) -> str:
@@ -96,19 +97,24 @@ def _cell(metrics: dict[str, Any], name: str) -> str:
     return f"{value:.4g}{bounds}"
 
 
-def _evaluation(evaluation: dict[str, Any] | None) -> str:
-    if evaluation is None:
+def _evaluation(report: dict[str, Any] | None) -> str:
+    """Strict scores of every model on every task, in percent; those in brackets are 95 % bootstrap intervals."""
+    if report is None or not report["tasks"]:
         return ""
-    rows = [["measure", "value"], *_flat(evaluation)]
-    return "## Evaluation\n\n" + _table(rows)
+    models = report["models"]
+    found = {(row["task"], row["model"]): row for row in report["rows"]}
+    rows = [["task", "items", "chance", *models]]
+    for task in report["tasks"]:
+        scores = [found.get((task["task"], model)) for model in models]
+        chance = "" if task["chance"] is None else f"{task['chance']:.4g}"
+        rows.append([task["task"], str(task["items"]), chance, *(_score(row) for row in scores)])
+    return "## Evaluation\n\nStrict scores in percent.\n\n" + _table(rows)
 
 
-def _flat(value: Any, name: str = "") -> list[list[str]]:
-    if isinstance(value, dict):
-        return [row for key, inner in value.items() for row in _flat(inner, f"{name}/{key}" if name else key)]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return []
-    return [[name, f"{value:.4g}"]]
+def _score(row: dict[str, Any] | None) -> str:
+    if row is None or row["strict"] is None:
+        return ""
+    return f"{row['strict']:.4g} [{row['strict_lo']:.4g}, {row['strict_hi']:.4g}]"
 
 
 def _stand_ins(options: dict[str, Any], sources: Sources) -> str:

@@ -41,7 +41,7 @@ def run(job: Job, worker: Worker) -> None:
         history=history,
         licenses=_json(job, "corpus", "licenses.json") or [],
         teachers=_teachers(job),
-        evaluation=_json(job, "evaluation", "result.json"),
+        evaluation=_json(job, "evaluation", "report.json"),
     )
     (folder / "README.md").write_text(model_card(options, config, sources), encoding="utf-8")
     parameters = check_folder(folder)

@@ -91,6 +91,9 @@ describe("npm run demo", () => {
     const exported = await legalone(["export", "latest", "--to", to, "--force"]);
     expect(exported.code, exported.stderr).toBe(0);
     expect(existsSync(join(to, "model.safetensors"))).toBe(true);
+    expect(readFileSync(join(to, "README.md"), "utf8"), "the card quotes the evaluation").toMatch(
+      /## Evaluation\n[^#]*\| task \| items \| chance \| base \|/,
+    );
     const script = [
       "import sys, torch",
       "from transformers import AutoModelForCausalLM, AutoTokenizer",

@@ -50,3 +50,18 @@ def test_a_named_base_model_is_no_stand_in() -> None:
 def test_licences_of_the_data_are_listed() -> None:
     licenses = [{"source": "statutes", "group": "legal", "license": "MIT | public"}]
     assert "| statutes | legal | MIT \\| public |" in card(licenses=licenses)
+
+
+def test_the_evaluation_is_quoted_from_its_report() -> None:
+    rows = [
+        {"task": "charges", "model": "base", "strict": 24.0, "strict_lo": 18.0, "strict_hi": 30.5},
+        {"task": "charges", "model": "rl", "strict": 41.25, "strict_lo": 35.0, "strict_hi": 47.0},
+    ]
+    report = {
+        "models": ["base", "rl"],
+        "tasks": [{"task": "charges", "items": 80, "chance": 25.0}],
+        "rows": rows,
+    }
+    text = card(evaluation=report)
+    assert "| task | items | chance | base | rl |" in text
+    assert "| charges | 80 | 25 | 24 [18, 30.5] | 41.25 [35, 47] |" in text
