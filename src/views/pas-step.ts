@@ -23,6 +23,8 @@ export interface ExplainedStep {
     target: number;
     taken: number;
     indices: number[];
+    /** The same as row ids of the packed data; null without data. */
+    rows: number[] | null;
   }[];
 }
 
@@ -41,6 +43,7 @@ export function pasStepView(explained: ExplainedStep, look: Look): string {
     String(cell.taken),
     (cell.taken - cell.target).toFixed(3),
     first(cell.indices),
+    ...(cell.rows ? [first(cell.rows)] : []),
   ]);
   const bound = cells.length > 1 ? 1 - 1 / (2 * cells.length - 2) : 0;
   return [
@@ -60,6 +63,7 @@ export function pasStepView(explained: ExplainedStep, look: Look): string {
         { title: "TAKEN", ...right },
         { title: "OFF BY", ...right },
         { title: "SEQUENCES" },
+        ...(cells.some(({ rows }) => rows) ? [{ title: "ROWS" }] : []),
       ],
       rows,
       look.colors.dim,

@@ -101,10 +101,18 @@ describe("pas preview", () => {
 
     const explained = runCli(["pas", "explain", ...from, "--step", "10", "--json"]).json() as {
       p: number;
-      cells: { p: number; count: number; indices: number[] }[];
+      cells: { p: number; count: number; indices: number[]; rows: number[] }[];
     };
     expect(explained.cells.map(({ p }) => p)).toEqual(schedule[10]!.p);
     expect(explained.cells.map(({ indices }) => indices.length)).toEqual(schedule[10]!.count);
+
+    const { indices, rows } = explained.cells[1]!;
+    expect(rows).toEqual(indices.map((index) => 400 + index));
+
+    const svg = join(folder, "mixture.svg");
+    expect(runCli(["pas", "preview", ...from, "--svg", svg]).stderr).toContain(`drawn in ${svg}`);
+    expect(readFileSync(svg, "utf8")).toContain("legal/low</title>");
+    expect(runCli(["pas", "preview", spec, "--svg", join(folder, "none/a.svg")]).code).toBe(2);
 
     const written = runCli(["pas", "order", ...from, "--out", join(folder, "order"), "--json"]);
     expect(written.json()).toMatchObject({ orderSha256, steps: 360 });

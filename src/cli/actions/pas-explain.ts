@@ -10,7 +10,7 @@ export async function explainPas(
   file: string,
   options: PasSourceOptions & { json?: boolean; step: number },
 ): Promise<void> {
-  const { spec, from, assumed } = await readPasSource(file, options);
+  const { spec, packed, from, assumed } = await readPasSource(file, options);
   if (options.step >= spec.steps) {
     throw new LegaloneError(
       "E_USAGE",
@@ -39,6 +39,7 @@ export async function explainPas(
       target,
       taken,
       indices: drawn[i]!,
+      rows: packed && drawn[i]!.map((index) => packed.cells[i]!.first + index),
     };
   });
   const explained = {

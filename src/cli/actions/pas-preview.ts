@@ -1,10 +1,12 @@
-import { ExitCode } from "../../core/errors.ts";
+import { writeFileSync } from "node:fs";
+import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { passWarnings, planOrder } from "../../recipe/order.ts";
 import { lookOf } from "../../views/look.ts";
 import { pasView } from "../../views/pas.ts";
+import { pasSvg } from "../../views/pas-svg.ts";
 import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
-import { print } from "./output.ts";
+import { note, print } from "./output.ts";
 
 /**
  * Prints the order of a bare spec or of a pipeline, step by step as JSON or drawn for a terminal.
@@ -12,7 +14,7 @@ import { print } from "./output.ts";
  */
 export async function previewPas(
   file: string,
-  options: PasSourceOptions & { json?: boolean },
+  options: PasSourceOptions & { json?: boolean; svg?: string },
 ): Promise<void> {
   const source = await readPasSource(file, options);
   const { spec, from, assumed } = source;
@@ -21,13 +23,28 @@ export async function previewPas(
   const cells = spec.cells.map((cell) => ({ ...cell, weight: cell.weight / total }));
   const warnings = assumed ? [] : passWarnings(cells, passes);
   const over = assumed ? [] : passesOver(spec, passes, source.maxPasses);
+  const preview = { cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
+  if (options.svg !== undefined) {
+    writeSvg(options.svg, pasSvg(preview));
+    note(`drawn in ${options.svg}`);
+  }
   if (options.json) {
     const told = source.bare ? {} : { from, assumed, warnings, refused: over };
     print(JSON.stringify({ cells, schedule: steps, passes, orderSha256, ...told }));
     if (over.length > 0) process.exitCode = ExitCode.refused;
     return;
   }
-  const preview = { cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
   print(await pasView(preview, lookOf(process.stdout)));
   refusePasses(over, source.maxPasses);
+}
+
+function writeSvg(file: string, svg: string): void {
+  try {
+    writeFileSync(file, svg);
+  } catch (cause) {
+    throw new LegaloneError("E_USAGE", `${file} cannot be written: ${(cause as Error).message}`, {
+      hint: "give --svg a file in a folder that is there",
+      cause,
+    });
+  }
 }

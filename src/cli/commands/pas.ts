@@ -12,9 +12,10 @@ function preview(pas: Command): void {
     .description(
       "Shows learning rate, probabilities and counts of every step, passes over every cell, and the hash of the order.",
     )
+    .option("--svg <file>", "also draw mixture, learning rate and passes as an SVG image")
     .addHelpText(
       "after",
-      "\n  $ legalone pas preview pipelines/demo.yaml\n  $ legalone pas preview spec.yaml --json\n\nA bare spec has cells at its top level: steps, batch, lambda, schedule, cells, seed, hold.",
+      "\n  $ legalone pas preview pipelines/demo.yaml\n  $ legalone pas preview pipelines/demo.yaml --svg mixture.svg\n  $ legalone pas preview spec.yaml --json\n\nA bare spec has cells at its top level: steps, batch, lambda, schedule, cells, seed, hold.",
     )
     .action(async (file: string, _options, command: Command) => {
       const { previewPas } = await import("../actions/pas-preview.ts");
