@@ -92,7 +92,7 @@ test("runs an assignment: its lines in order, then its exit, once", async () => 
   expect(seen.exits).toHaveLength(1);
 });
 
-test("a line is at serve within a few milliseconds of being written", async () => {
+test("a line is sent because it was written, not because time has passed", async () => {
   const spec = specOf("touch up; while [ ! -e done ]; do sleep 0.05; done");
   const seen = serve.assign(spec);
   startAgent();
@@ -100,21 +100,16 @@ test("a line is at serve within a few milliseconds of being written", async () =
   await sleep(100);
   const took: number[] = [];
   for (let step = 1; step <= 10; step++) {
-    const line = JSON.stringify({
-      type: "progress",
-      at: new Date().toISOString(),
-      step,
-      of: 10,
-      unit: "steps",
-    });
+    const line = { type: "progress", at: new Date().toISOString(), step, of: 10, unit: "steps" };
     const began = performance.now();
-    appendFileSync(join(folderOf(spec), "events.jsonl"), `${line}\n`);
+    appendFileSync(join(folderOf(spec), "events.jsonl"), `${JSON.stringify(line)}\n`);
     while (seen.lines.length < step) await sleep(1);
     took.push(performance.now() - began);
   }
   appendFileSync(join(folderOf(spec), "done"), "");
-  // The median: this machine also does other things. A poll alone would give 250.
-  expect(took.sort((a, b) => a - b)[5]).toBeLessThan(60);
+  // The timer begins anew with every line that was sent, so it alone would find each after 500 ms. A busy machine is late
+  // with some, not with all.
+  expect(Math.min(...took)).toBeLessThan(250);
 });
 
 test("an output is where its uri says before the line is sent, and the worker still finds it", async () => {
