@@ -49,7 +49,7 @@ function spawnServe(env: NodeJS.ProcessEnv = {}): {
 async function startServe() {
   const serve = spawnServe();
   await expect
-    .poll(() => existsSync(note()) && JSON.parse(readFileSync(note(), "utf8")).pid)
+    .poll(() => existsSync(note()) && JSON.parse(readFileSync(note(), "utf8")).pid, { timeout: 60_000 })
     .toBe(serve.child.pid);
   const { address, token } = JSON.parse(readFileSync(note(), "utf8")) as { address: string; token: string };
   return { ...serve, agent: new ScriptedAgent({ address, token, look: () => sleep(20) }) };

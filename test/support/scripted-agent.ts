@@ -14,6 +14,9 @@ export interface Script {
   exit?: { code: number | null; signal?: string | null; lost?: boolean };
 }
 
+/** A loaded machine is late, not wrong. */
+const patienceMs = 60_000;
+
 const at = () => new Date().toISOString();
 const hash = (text: string) => Buffer.from(text.padEnd(32, ".")).toString("hex").slice(0, 64).padEnd(64, "0");
 
@@ -172,7 +175,7 @@ export class ScriptedAgent {
    */
   async work(script: (spec: LaunchSpec) => Script, done: () => Promise<boolean>): Promise<LaunchSpec[]> {
     const started: LaunchSpec[] = [];
-    for (let i = 0; i < 400; i++) {
+    for (const until = Date.now() + patienceMs; Date.now() < until; ) {
       const { assignments } = await this.sync();
       for (const spec of assignments) {
         started.push(spec);
@@ -181,6 +184,6 @@ export class ScriptedAgent {
       await this.#plane.look();
       if (await done()) return started;
     }
-    throw new Error(`not done after 400 syncs: ${started.map(({ attempt }) => attempt).join(", ")}`);
+    throw new Error(`not done after ${patienceMs} ms: ${started.map(({ attempt }) => attempt).join(", ")}`);
   }
 }
