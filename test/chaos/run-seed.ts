@@ -12,10 +12,12 @@ import type { Scene } from "./faults/types.ts";
 import { newRunOf } from "./plan/new-run.ts";
 import type { FaultKind, Plan } from "./plan/types.ts";
 import type { Lane } from "./site/lane.ts";
+import { slowness } from "./site/pace.ts";
 import { Site } from "./site/site.ts";
 
-/** A run has to end within this after the last fault. A loaded machine is late, not wrong. */
+/** So long nothing may happen before a run has ended, and so long may happen what leads to no end; longer under load. */
 const boundMs = 30_000;
+const endlessMs = 240_000;
 const mostResumes = 4;
 
 export interface SeedResult {
@@ -68,8 +70,11 @@ export async function runSeed(
     await Promise.all([submitAll(scene, from), injectAll(scene, from, result)]);
     await site.heal();
     await bringToEnd(site, plan, result);
-    result.violations.push(...(await watcher.end()), ...(await checkSite(site, plan)));
-    result.attempts = await site.database.attempt.count();
+    result.violations.push(
+      ...(await patiently(() => watcher.end())),
+      ...(await patiently(() => checkSite(site, plan))),
+    );
+    result.attempts = await patiently(() => site.database.attempt.count());
     await see?.(site, Object.keys(result.injected));
   } catch (error) {
     result.violations.push(
@@ -97,7 +102,7 @@ async function tellAll(site: Site): Promise<Record<string, string>> {
 
 async function untilReady({ database, pace }: Site): Promise<void> {
   const deadline = Date.now() + boundMs * pace;
-  while ((await database.node.count()) === 0 && Date.now() < deadline) await sleep(20);
+  while ((await patiently(() => database.node.count())) === 0 && Date.now() < deadline) await sleep(20);
 }
 
 async function submitAll({ site, plan, runs }: Scene, from: number): Promise<void> {
@@ -129,8 +134,8 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
     await untilEnded(site);
     const again: string[] = [];
     result.outcomes = {};
-    for (const { id } of await database.run.findMany({ select: { id: true } })) {
-      const { outcome, faults } = await outcomeOf(site, plan, id);
+    for (const { id } of await patiently(() => database.run.findMany({ select: { id: true } }))) {
+      const { outcome, faults } = await patiently(() => outcomeOf(site, plan, id));
       result.violations.push(...faults.filter((fault) => !result.violations.includes(fault)));
       result.outcomes[outcome] = (result.outcomes[outcome] ?? 0) + 1;
       if (outcome === "again") again.push(id);
@@ -138,7 +143,7 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
     if (again.length === 0) return;
     if (resumes === mostResumes)
       throw new Stuck(`still not done after ${resumes} resumes: ${again.join(", ")}`);
-    await removeDamaged(site);
+    await patiently(() => removeDamaged(site));
     for (const id of again) await patiently(() => resumeRun(database, id));
     result.resumes += again.length;
   }
@@ -146,23 +151,26 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
 
 class Stuck extends Error {}
 
-async function untilEnded(site: Site): Promise<void> {
-  const deadline = Date.now() + boundMs * site.pace;
-  for (;;) {
-    const open = await patiently(() => site.database.stage.findMany({ where: { endedAt: null } }));
-    if (open.length === 0 && (await gatesMeasured(site))) return;
+/** @throws Stuck when nothing happens for long, or when things go on happening and come to no end */
+async function untilEnded({ database, pace }: Site): Promise<void> {
+  const last = Date.now() + endlessMs * pace;
+  let deadline = Date.now() + boundMs * pace;
+  for (let events = -1; ; ) {
+    const open = await patiently(() => database.stage.findMany({ where: { endedAt: null } }));
+    if (open.length === 0 && (await patiently(() => gatesMeasured(database)))) return;
+    const seen = await patiently(() => database.event.count());
+    if (seen !== events) deadline = Math.min(last, Date.now() + boundMs * Math.max(pace, slowness()));
+    events = seen;
     if (Date.now() > deadline) {
-      const attempts = await site.database.attempt.findMany({ where: { endedAt: null } });
-      const told = [...open, ...attempts].map((row) => `${row.id} ${row.state}`);
-      throw new Stuck(
-        `not at its end ${(boundMs * site.pace) / 1000} s after the last fault: ${told.join(", ") || "a gate is not measured"}`,
-      );
+      const attempts = await patiently(() => database.attempt.findMany({ where: { endedAt: null } }));
+      const told = [...open, ...attempts].map((row) => `${row.id} ${row.state}`).join(", ");
+      throw new Stuck(`not at its end: ${told || "a gate is not measured"}`);
     }
-    await sleep(30);
+    await sleep(30 * pace);
   }
 }
 
-async function gatesMeasured({ database }: Site): Promise<boolean> {
+async function gatesMeasured(database: Site["database"]): Promise<boolean> {
   const stages = await database.stage.findMany({
     where: { state: { in: ["SUCCEEDED", "SKIPPED"] } },
     include: { gates: true },
