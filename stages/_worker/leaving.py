@@ -15,6 +15,7 @@ from stages._worker.events import EventFile
 from stages._worker.failures import Stopped
 from stages._worker.worker import Worker
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 # A stage that looks at `stopping` is given this long to leave by itself.
 _COURTESY_SECONDS = 0.3
 
@@ -26,7 +27,7 @@ class Leaving:
         self.stop = threading.Event()
         self._worker: Worker | None = None
         self._events: EventFile | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             signal.signal(number, lambda *_: self.stop.set())
         self._read, write = os.pipe()
         os.set_blocking(write, False)
@@ -38,7 +39,9 @@ class Leaving:
         self._worker, self._events = worker, events
 
     def _watch(self) -> None:
-        os.read(self._read, 1)
+        # The number of every signal that has a handler comes here, of handlers of other libraries too.
+        while os.read(self._read, 1)[0] not in _STOPS:
+            pass
         self.stop.set()
         threading.Event().wait(_COURTESY_SECONDS)
         while self._worker is None or not self._worker.may_be_left:

@@ -97,6 +97,15 @@ def test_sigterm_reaches_a_worker_that_is_deep_in_a_compiler(tmp_path: Path) -> 
     assert result["message"] == "stopped by SIGTERM in phase compiling, nothing to save"
 
 
+def test_another_signal_with_a_handler_stops_nothing(tmp_path: Path) -> None:
+    body = (
+        "import os, signal; signal.signal(signal.SIGUSR1, lambda *_: None); worker.phase('loading'); "
+        "os.kill(os.getpid(), signal.SIGUSR1); time.sleep(1.5); worker.raise_if_stopping()"
+    )
+    job = make_job("export", tmp_path)
+    assert run_stage(job, program(tmp_path, body)) == 0, stderr_of(job)
+
+
 def test_a_worker_that_holds_work_is_left_to_save_it(tmp_path: Path) -> None:
     job = make_job("export", tmp_path)
     body = (
