@@ -1,9 +1,11 @@
 import type { Change } from "../core/changes.ts";
 import { attemptId } from "../core/ids.ts";
 import type { AttemptRow, LeaseRow, ShardRow, StageRow } from "../core/rows.ts";
+import { endStage } from "./end-stage.ts";
 import { type Place, Places } from "./places.ts";
+import { startGone } from "./ready-stage.ts";
 import { resumePoint } from "./resume-point.ts";
-import { wantsAttempt } from "./states.ts";
+import { isStageEnded, wantsAttempt } from "./states.ts";
 import { pipelineOf, specOf } from "./types.ts";
 import type { World } from "./world.ts";
 
@@ -18,6 +20,12 @@ export function placeAttempts(world: World): void {
   for (const { shard, stage } of waiting) {
     const limit = specOf(stage).concurrency;
     if (limit !== null && world.tallies.of(stage.id, "RUNNING") >= limit) continue;
+    if (isStageEnded(world.stage(stage.id))) continue;
+    if (stage.startFrom !== null && resumePoint(world, stage, shard) === null) {
+      const message = startGone(stage);
+      endStage(world, stage, { state: "FAILED", reason: "data_error", cause: "DATA", message });
+      continue;
+    }
     const place = places.take(stage);
     if (place) openAttempt(world, world.stage(stage.id), shard, place);
   }

@@ -68,7 +68,7 @@ export function readyStage(world: World, stage: StageRow): void {
 }
 
 /** A fork without its checkpoint would begin at step 0 and pass for one that did not. */
-function startGone(stage: StageRow): string {
+export function startGone(stage: StageRow): string {
   return `the checkpoint it was to begin with, ${stage.startFrom}, is gone; fork again from another`;
 }
 

@@ -92,4 +92,21 @@ describe("places", () => {
     expect(records.attempts("wide")).toHaveLength(1_000);
     expect(records.stage("after").state).toBe("RUNNING");
   });
+
+  test("a fork whose checkpoint vanished before it was placed fails, and does not begin at step 0", () => {
+    const records = new MemoryRecords([{ name: "old" }, { name: "tune" }]);
+    records.look();
+    const old = records.liveOf("old");
+    records.artifact(old, "checkpoint", { step: 8 });
+    records.nodes[0]!.slots = 0;
+    records.set("Stage", "r1-tune-g1", { startFrom: `${old.id}-checkpoint-8` });
+    expect(records.stage("tune").state).toBe("RUNNING");
+    records.fail(records.liveOf("tune"), 137, { signal: "SIGKILL", exitCode: null });
+    records.look();
+    records.set("Artifact", `${old.id}-checkpoint-8`, { goneAt: records.now });
+    records.nodes[0]!.slots = 2;
+    records.wait(defaultTimes.backoffLimit);
+    records.look();
+    expect(records.stage("tune")).toMatchObject({ state: "FAILED", reason: "data_error" });
+  });
 });
