@@ -50,13 +50,22 @@ const flushQueue: Inject = async (scene) => {
   });
 };
 
+/** Agents stand still until jobs wait for them, and those are taken away. */
 const deleteJobs: Inject = async (scene) => {
-  return withQueue(scene, async (redis) => {
-    const keys = await redis.keys(`${scene.site.name}:*`);
-    const waiting = keys.filter((key) => /:(wait|active|prioritized|delayed|\d+)$/.test(key));
-    if (waiting.length > 0) await redis.del(waiting);
-    return waiting.length > 0;
-  });
+  for (const agent of scene.site.agents) agent.pause();
+  const waiting = /:(wait|active|prioritized|delayed|\d+)$/;
+  try {
+    return await withQueue(scene, async (redis) => {
+      const jobs = await scene.find(async () => {
+        const keys = (await redis.keys(`${scene.site.name}:*`)).filter((key) => waiting.test(key));
+        return keys.length > 0 ? keys : undefined;
+      });
+      if (jobs) await redis.del(jobs);
+      return jobs !== undefined;
+    });
+  } finally {
+    for (const agent of scene.site.agents) agent.resume();
+  }
 };
 
 /** Rings every bell of the outbox once more, heard or not, and a few that were never asked for. */
