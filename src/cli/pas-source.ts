@@ -2,10 +2,10 @@ import { fileURLToPath } from "node:url";
 import { loadPipeline } from "../config/load.ts";
 import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
-import { LegaloneError } from "../core/errors.ts";
 import type { OrderSpec } from "../recipe/order.ts";
 import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
 import { type PackedCells, type PackedLayout, readPackedLayout } from "../worker/pas-order/packed-cells.ts";
+import { orderedStage } from "./ordered-stage.ts";
 
 export interface PasSourceOptions {
   set?: string[];
@@ -45,7 +45,10 @@ export async function readPasSource(file: string, options: PasSourceOptions): Pr
     };
   }
   const pipeline = loadPipeline(file, { set: options.set ?? [] });
-  const stage = orderedStage(pipeline, options.stage);
+  const stage = orderedStage(pipeline, options.stage, {
+    of: pipeline.name,
+    several: () => "name one with --stage",
+  });
   const order = stage.with as unknown as OrderOptions;
   const found =
     options.packed === undefined
@@ -62,23 +65,6 @@ export async function readPasSource(file: string, options: PasSourceOptions): Pr
     assumed: packed === null,
     maxPasses: order.pas.max_passes,
   };
-}
-
-function orderedStage(pipeline: ResolvedPipeline, wanted: string | undefined): ResolvedStage {
-  const stages = pipeline.stages.filter(({ prepare }) => prepare?.entry === "pas-order");
-  const names = stages.map(({ name }) => name).join(", ");
-  if (stages.length === 0)
-    throw new LegaloneError("E_USAGE", `${pipeline.name} has no stage with an order`, {
-      hint: "the stage kind `midtrain` has one",
-    });
-  if (wanted === undefined && stages.length > 1)
-    throw new LegaloneError("E_USAGE", `${pipeline.name} has several stages with an order: ${names}`, {
-      hint: "name one with --stage",
-    });
-  const stage = wanted === undefined ? stages[0] : stages.find(({ name }) => name === wanted);
-  if (!stage)
-    throw new LegaloneError("E_USAGE", `${wanted} is no stage with an order; ${pipeline.name} has ${names}`);
-  return stage;
 }
 
 async function newestPacked(pipeline: string): Promise<{ folders: string[]; from: string } | null> {

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { durationSeconds } from "../core/duration.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
 import { modelsFolder, sourceRoot } from "../core/paths.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
 import { crossProblems } from "./cross-checks.ts";
-import { durationSeconds } from "./form/duration.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Problem, throwProblems } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { durationPattern } from "./form/duration.ts";
+import { durationPattern } from "../core/duration.ts";
 import { gateComparisons } from "./types.ts";
 
 // The one source of the pipeline file: types, defaults, JSON Schema and docs/pipeline.md all come from here.

@@ -16,6 +16,9 @@ export type AttemptState =
   | "LOST"
   | "STOPPED";
 
+/** States in which an attempt may still change; at most one attempt of a shard is in one of them. */
+export const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
+
 /** What a worker ended with; metrics and summary of its `result` event. */
 export interface StageResult {
   metrics: Record<string, number | null>;
@@ -130,6 +133,13 @@ export interface ArtifactRow {
   goneAt: Date | null;
 }
 
+/** An artifact bound to an input of a stage, with the name of the stage it comes from. */
+export interface InputArtifact {
+  kind: string;
+  stage: string;
+  artifact: ArtifactRow;
+}
+
 export interface GateRow {
   id: string;
   stageId: string;
@@ -181,6 +191,16 @@ export function newestOfShard<T extends Pick<ArtifactRow, "stageId" | "kind" | "
     if (!other || other.committedAt <= row.committedAt) newest.set(key, row);
   }
   return [...newest.values()].sort((a, b) => a.shard - b.shard);
+}
+
+/** Of each stage of a run the newest generation. @param rows newest generation first */
+export function newestGenerations<T extends { runId: string; name: string }>(rows: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return rows.filter(({ runId, name }) => {
+    const known = seen.has(`${runId} ${name}`);
+    seen.add(`${runId} ${name}`);
+    return !known;
+  });
 }
 
 /** How many shards of a stage are in a state. */

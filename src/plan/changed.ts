@@ -1,22 +1,6 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
-import type { HashedInput } from "../core/cache-key.ts";
 import { differences, shortValue } from "../core/differences.ts";
-
-/** A stage of an earlier run of the same pipeline that has outputs, as far as its cache key goes. */
-export interface EarlierStage {
-  run: string;
-  kind: string;
-  version: number;
-  identity: unknown;
-  seed: number;
-  codeHash: string;
-  /** Content of its bound inputs, in bound order; `stage` is null for one from outside. */
-  inputs: readonly (HashedInput & { stage: string | null })[];
-  /** Sha256 of the checkpoint a fork began with. */
-  startFrom: string | null;
-  /** Its outputs were removed from disk. */
-  outputsGone: boolean;
-}
+import type { EarlierStage } from "../core/earlier-stage.ts";
 
 export type ChangeKind = "kind" | "option" | "seed" | "code" | "input" | "start" | "outputs";
 

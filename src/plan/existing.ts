@@ -1,7 +1,7 @@
 import { configHash } from "../config/config-hash.ts";
 import type { ResolvedPipeline } from "../config/types.ts";
 import type { HashedInput } from "../core/cache-key.ts";
-import type { EarlierStage } from "./changed.ts";
+import type { EarlierStage } from "../core/earlier-stage.ts";
 import { codeHash } from "./code-hash.ts";
 import { isThere } from "./outside.ts";
 import { stageKey } from "./plan.ts";

@@ -1,9 +1,10 @@
 import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { cacheKey, type HashedInput } from "../core/cache-key.ts";
+import type { EarlierStage } from "../core/earlier-stage.ts";
 import { checkScope, stagesFrom, stagesUntil } from "../core/scope.ts";
 import { parameters } from "../recipe/capacity.ts";
-import { type Changed, changedSince, changedText, type EarlierStage } from "./changed.ts";
+import { type Changed, changedSince, changedText } from "./changed.ts";
 import { estimateCost } from "./cost.ts";
 import type { Checkpoint, Existing, Plan, PlannedStage, StageAction } from "./types.ts";
 import { neededVariables } from "./variables.ts";

@@ -1,5 +1,6 @@
 import type { HashedInput } from "../core/cache-key.ts";
-import type { Changed, EarlierStage } from "./changed.ts";
+import type { EarlierStage } from "../core/earlier-stage.ts";
+import type { Changed } from "./changed.ts";
 
 /** What is there already, gathered before planning; the plan is a pure function of the pipeline and this. */
 export interface Existing {

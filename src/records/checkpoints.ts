@@ -36,8 +36,7 @@ export async function prunedChanges(
 
 /**
  * What a worker's warning about a damaged checkpoint means for the records: that checkpoint is given up, so that no
- * later attempt begins with it. It counts for checkpoints that
- * earlier attempts of the same run and shard made.
+ * later attempt begins with it. It counts for checkpoints that earlier attempts of the same run and shard made.
  */
 export async function damagedChanges(
   writer: Writer,

@@ -1,5 +1,5 @@
 import type { Change, Happening } from "../core/changes.ts";
-import type { AttemptRow, AttemptState, WorkerResult } from "../core/rows.ts";
+import { type AttemptRow, type AttemptState, liveStates, type WorkerResult } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 import { artifactChanges, type CommitLine } from "./artifacts.ts";
 import { damagedChanges } from "./checkpoints.ts";
@@ -51,8 +51,6 @@ export interface LiveAttempt {
   keepEvery: number | null;
   now: Date;
 }
-
-const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
 
 /** Two reports of one attempt at once, or one beside a decision: what was read has moved, and it is read again. */
 const mostTries = 5;

@@ -1,13 +1,6 @@
-import { type ArtifactRow, newestOfShard } from "../core/rows.ts";
+import { type ArtifactRow, type InputArtifact, newestOfShard } from "../core/rows.ts";
 import type { Writer } from "./database.ts";
 import { reviveRow } from "./revive.ts";
-
-/** An artifact bound to an input of a stage, with the name of the stage it comes from. */
-export interface InputArtifact {
-  kind: string;
-  stage: string;
-  artifact: ArtifactRow;
-}
 
 /**
  * The committed artifacts of a stage's inputs, in bound order, shards in order. A needed stage means its newest
@@ -28,13 +21,17 @@ export async function inputArtifacts(writer: Writer, stageId: string): Promise<I
       from bound join sources on sources.name = bound.stage
       join "Artifact" a on a."stageId" = sources.id and a.kind = bound.kind
      order by bound.place, a.shard, a."committedAt"`;
-  const inputs = rows.map((row) => ({ ...row, artifact: reviveRow<ArtifactRow>(row.artifact) }));
-  const places = [...new Set(inputs.map(({ place }) => place))];
-  return places.flatMap((place) => {
-    const [first, ...rest] = inputs.filter((input) => input.place === place);
-    const { kind, stage } = first!;
-    return newestOfShard([first!, ...rest].map(({ artifact }) => artifact)).map((artifact) => {
-      return { kind, stage, artifact };
-    });
+  const places = new Map<bigint, InputArtifact[]>();
+  for (const { place, artifact, ...bound } of rows) {
+    const input = { ...bound, artifact: reviveRow<ArtifactRow>(artifact) };
+    places.set(place, [...(places.get(place) ?? []), input]);
+  }
+  return [...places.values()].flatMap((inputs) => {
+    const { kind, stage } = inputs[0]!;
+    return newestOfShard(inputs.map(({ artifact }) => artifact)).map((artifact) => ({
+      kind,
+      stage,
+      artifact,
+    }));
   });
 }

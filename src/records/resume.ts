@@ -1,5 +1,6 @@
 import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { newestGenerations } from "../core/rows.ts";
 import { markMissing } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
 import { type Database, databaseError, databaseNow, type Writer } from "./database.ts";
@@ -111,7 +112,7 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
     orderBy: [{ position: "asc" }, { generation: "desc" }],
     include: { shards: { select: { id: true } }, gates: true },
   });
-  const current = rows.filter((row, i) => rows.findIndex((other) => other.name === row.name) === i);
+  const current = newestGenerations(rows);
   const gone = await writer.artifact.findMany({
     where: {
       stageId: { in: current.map((row) => row.cachedFrom ?? row.id) },

@@ -70,6 +70,11 @@ export async function submitRun(
   }
 }
 
+/** Whether a run has been submitted with this idempotency key. */
+export async function isKeyKnown(database: Database, idempotencyKey: string): Promise<boolean> {
+  return (await database.run.count({ where: { idempotencyKey } })) > 0;
+}
+
 async function knownRun(database: Database, run: NewRun): Promise<string | undefined> {
   if (run.idempotencyKey === undefined) return undefined;
   const found = await database.run.findUnique({ where: { idempotencyKey: run.idempotencyKey } });

@@ -1,30 +1,7 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import type { LaunchFacts } from "../core/launch-facts.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
-
-interface LaunchedStage {
-  id: string;
-  name: string;
-  kind: string;
-  spec: unknown;
-  startFrom: string | null;
-  startedAt: Date | null;
-}
-
-/** The rows a launch is made from. */
-export interface LaunchFacts {
-  attempt: { id: string; epoch: number; engine: string; nodeId: string | null };
-  shard: { index: number };
-  stage: LaunchedStage;
-  run: { id: string; config: unknown };
-  /** Number of shards of the stage. */
-  shards: number;
-  inputs: { kind: string; stage: string; artifact: ArtifactRow }[];
-  resume: ArtifactRow | null;
-  /** Committed checkpoints before it, newest first. */
-  older: ArtifactRow[];
-  devices: number[];
-}
 
 /** What an agent needs to start an attempt. Paths of the job are relative to the workspace of its node. */
 export interface Launch {

@@ -1,7 +1,4 @@
-import type { AttemptRow, AttemptState, ShardRow, StageRow } from "../core/rows.ts";
-
-/** States in which an attempt may still change; at most one attempt of a shard is in one of them. */
-export const liveStates: readonly AttemptState[] = ["DISPATCHING", "RUNNING", "UNREACHABLE", "STOPPING"];
+import { type AttemptRow, liveStates, type ShardRow, type StageRow } from "../core/rows.ts";
 
 export function isLive(attempt: Pick<AttemptRow, "state">): boolean {
   return liveStates.includes(attempt.state);

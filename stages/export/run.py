@@ -9,9 +9,9 @@ from stages._worker.data.samples import read_samples
 from stages._worker.job import Job
 from stages._worker.model.config import read_config
 from stages._worker.model.folder import save_model
+from stages._worker.model.history import history_of
 from stages._worker.model.tensor_folder import FolderTensors
 from stages._worker.protocol import main
-from stages._worker.training.finish import history_of
 from stages._worker.worker import Worker
 from stages.export.check import check_folder
 from stages.export.model_card import Sources, model_card

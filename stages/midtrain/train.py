@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages._worker.data.packed import PackedData
-from stages._worker.failures import DataError
 from stages._worker.inference.heldout import HeldOut, training_metrics
 from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages._worker.training.adamw import AdamWSettings
 from stages._worker.training.finish import commit_model
-from stages._worker.training.schedule import Schedule
 from stages._worker.training.train_step import NextTokenLoss, TrainStep
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
 from stages.midtrain.cell_losses import CellLosses
-from stages.midtrain.order import Order
+from stages.midtrain.planned import read_planned
 
 
 def train_in_order(job: Job, worker: Worker) -> None:
     """The whole stage."""
     options = job.options
     worker.phase("loading")
-    packed = PackedData(*job.input_folders("packed"))
-    order = Order(job.folder / "order", packed)
-    schedule = Schedule(steps=order.steps, **options["schedule"])
-    order.check_schedule(schedule)
+    planned = read_planned(job)
+    packed, order = planned.packed, planned.order
     length = packed.sequence_length
     device.set_up()
     base = job.input("model")
     width = max(length, options["heldout"]["tokens"])
     network, tokenizer = load_model(base, max_length=width)
-    if packed.facts["vocabSize"] != network.config.vocab_size:
-        raise DataError(
-            f"the data was tokenised for {packed.facts['vocabSize']} entries, the model has "
-            f"{network.config.vocab_size}: run perplexity with this base model"
-        )
+    planned.check_vocabulary(network.config.vocab_size)
     heldout = HeldOut(network, tokenizer, job.input("corpus"), options["heldout"])
     before = heldout.measure()
     worker.raise_if_stopping()
@@ -48,7 +39,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
         worker=worker,
         network=network,
         step=TrainStep(NextTokenLoss(network), AdamWSettings(**options["optimizer"])),
-        schedule=schedule,
+        schedule=planned.schedule,
         rows=order.rows,
         batch=lambda step: (packed.rows(order.rows(step)), weights),
         tokens_per_step=order.batch * length,

@@ -60,7 +60,7 @@ class LevelsRun:
             due = every is not None and (last or done.step % every == 0)
             stopping = self._worker.stopping
             if due or stopping:
-                done.save(self._worker, self._network, self._learner.train_step, self._settings, self._levels)
+                done.save(self._worker, self._network, self._learner.train_step, self._settings)
             if stopping:
                 raise Stopped(f"stopped by SIGTERM after step {done.step}, checkpoint saved")
         self._worker.unsaved = False

@@ -7,9 +7,8 @@ import numpy as np
 
 from stages._worker.failures import ResumeRefused
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
-from stages._worker.model.weights import weights_of
 from stages._worker.training.checkpoint import Checkpoint, save_checkpoint
-from stages._worker.training.going_on import begin_again, refuse_another_past, restore
+from stages._worker.training.going_on import begin_again, refuse_another_past, restore, tensors_of
 from stages._worker.training.ledger import Ledger
 from stages._worker.training.resume import load_checkpoint
 from stages._worker.training.train_step import TrainStep
@@ -24,6 +23,7 @@ from stages.rl.level import Level
 class Progress:
     """Everything beside weights and moments that the next step depends on, and what is reported in the end."""
 
+    pools: str  # hash over the prompts of all levels
     step: int = 0  # steps done in all levels
     updates: int = 0  # updates of the weights
     position: Position = field(default_factory=Position)
@@ -45,11 +45,9 @@ class Progress:
         network: Qwen3ForCausalLM,
         train_step: TrainStep,
         settings: dict[str, Any],
-        levels: list[Level],
     ) -> None:
         """Commits a checkpoint of this moment."""
         worker.phase("saving")
-        moments = {name: value.asnumpy() for name, value in train_step.optimizer.moments().items()}
         save_checkpoint(
             worker,
             step=self.step,
@@ -58,13 +56,13 @@ class Progress:
                 "position": self.position.as_json(),
                 "watch": self.watch.as_json(),
                 **self.ledger.as_json(),
-                "orderSha256": pools_sha256(levels),
+                "orderSha256": self.pools,
                 "metrics": self.metrics,
                 "answers": self.answers,
                 "alarms": self.alarms,
             },
             settings=settings,
-            tensors={"model": weights_of(network), "optimizer": moments},
+            tensors=tensors_of(network, train_step),
             extra={"consumed": self.consumed},
         )
         worker.unsaved = False
@@ -80,13 +78,14 @@ def begin(
 ) -> Progress:
     """A fresh start, or where the job's checkpoint left off: weights, moments and position are put back."""
     resume = worker.job.resume
+    pools = pools_sha256(levels)
     if resume is None:
-        return Progress()
+        return Progress(pools=pools)
     found = load_checkpoint(resume, worker)
-    ledger = begin_again(worker, found, settings, order_sha256=pools_sha256(levels), fork=resume.fork)
+    ledger = begin_again(worker, found, settings, order_sha256=pools, fork=resume.fork)
     restore(network, train_step, found)
     try:
-        progress = _progress_of(found, ledger)
+        progress = _progress_of(found, ledger, pools)
         steps = list(steps_of(found.extra))
     except (KeyError, TypeError, ValueError) as error:
         raise ResumeRefused(f"the checkpoint of step {found.step} is none of RL: {error!r}") from error
@@ -102,9 +101,10 @@ def begin(
     return progress
 
 
-def _progress_of(found: Checkpoint, ledger: Ledger) -> Progress:
+def _progress_of(found: Checkpoint, ledger: Ledger, pools: str) -> Progress:
     cursor = found.cursor
     return Progress(
+        pools=pools,
         step=found.step,
         updates=cursor["updates"],
         position=Position.from_json(cursor["position"]),

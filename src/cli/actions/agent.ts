@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { buildHash } from "../../core/build.ts";
@@ -23,6 +22,7 @@ import { readDaemon, writeDaemon } from "../../services/daemon.ts";
 import { withLock } from "../../services/lock.ts";
 import { endWithOwner, leaveWithOwner } from "../../services/owner.ts";
 import { faultsOfEvent } from "../../worker/protocol.ts";
+import { knownWorkspaceId } from "../workspace-id.ts";
 
 export interface AgentCommand {
   node?: string;
@@ -51,7 +51,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
       build: buildHash(),
       engines: engines.map(({ name }) => name),
       ...nodeFacts(home, slots),
-      ...(elsewhere === undefined ? {} : { workspace: workspaceName(home) }),
+      ...(elsewhere === undefined ? {} : { workspace: knownWorkspaceId(home) }),
     }),
     ...(elsewhere === undefined ? {} : { farStore: farStore(find, home, log) }),
     launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
@@ -124,15 +124,6 @@ function addressOf(url: string | undefined, home: string): () => ServeAddress {
 
 function farStore(find: () => ServeAddress, home: string, log: Log): FarStore {
   return new FarStore({ client: new ArtifactClient(find), home, models: modelsFolder(), log });
-}
-
-/** What serve named its folder: an agent that finds the same name in its own shares it. */
-function workspaceName(home: string): string {
-  try {
-    return readFileSync(join(home, "workspace.id"), "utf8").trim();
-  } catch {
-    return "";
-  }
 }
 
 /** A node far away that has no queue works by its timer. */

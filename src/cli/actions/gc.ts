@@ -60,11 +60,13 @@ async function collect(
   const folders = foldersOf(home, facts, { ...decideGarbage(facts, policy), artifacts: marked });
   const trash = new Trash(home);
   let freed = trash.empty();
+  const urisOf = new Map<string, string[]>();
+  for (const { uri } of facts.artifacts) {
+    const path = folderWithin(home, uri);
+    if (path !== undefined) urisOf.set(path, [...(urisOf.get(path) ?? []), uri]);
+  }
   for (const path of [...folders.artifacts, ...folders.unnamed]) {
-    const uris = facts.artifacts.map(({ uri }) => uri).filter((uri) => folderWithin(home, uri) === path);
-    freed += await trash.remove(path, async () => {
-      return (await Promise.all(uris.map((uri) => isUnnamed(db, uri)))).every(Boolean);
-    });
+    freed += await trash.remove(path, () => isUnnamed(db, urisOf.get(path) ?? []));
   }
   for (const path of folders.attempts) freed += await trash.remove(path);
   return freed;

@@ -4,6 +4,7 @@ import { LegaloneError } from "../../core/errors.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
 import type { Plan } from "../../plan/types.ts";
+import { isKeyKnown } from "../../records/runs.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { newRun, type RunSettings } from "./new-run.ts";
 import { note } from "./output.ts";
@@ -41,7 +42,7 @@ export async function train(file: string, options: TrainOptions): Promise<void> 
 /** A key that is known attaches: that its outputs are there now, or gone, decides nothing. */
 async function isKnown(idempotencyKey: string): Promise<boolean> {
   const { result } = await withPlanRecords(
-    async (_, database) => database !== null && (await database.run.count({ where: { idempotencyKey } })) > 0,
+    async (_, database) => database !== null && (await isKeyKnown(database, idempotencyKey)),
   );
   return result;
 }

@@ -1,5 +1,5 @@
 import type { Mark, Position } from "../../recipe/audit.ts";
-import type { Consumed } from "../../records/reads/consumed.ts";
+import { type Consumed, cursorOf } from "../../records/reads/consumed.ts";
 
 /** A recorded position, and who recorded it. */
 export interface RecordedMark extends Mark {
@@ -49,10 +49,6 @@ export function positionOf(meta: unknown, step: number | null): Position {
 function saidOf(cursor: Record<string, unknown>): Pick<Mark, "forked" | "orderSha256"> {
   const forked = cursor.forked as Position | undefined;
   return { forked: forked ?? null, orderSha256: text(cursor.orderSha256) };
-}
-
-function cursorOf(meta: unknown): Record<string, unknown> {
-  return (meta as { cursor?: Record<string, unknown> } | null)?.cursor ?? {};
 }
 
 function text(value: unknown): string | null {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { durationPattern, durationSeconds } from "../../core/duration.ts";
 import { count } from "../whole-number.ts";
 
 export function define(command: Command): void {
@@ -21,11 +22,8 @@ export function define(command: Command): void {
     });
 }
 
-const units: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-
 function age(text: string): number {
-  const [, number, unit] = /^(\d+)([mhdw])$/.exec(text) ?? [];
-  if (number === undefined || unit === undefined)
+  if (!durationPattern.test(text))
     throw new InvalidArgumentError("Expected a time such as 30m, 12h, 30d or 4w.");
-  return Number(number) * units[unit]!;
+  return 1000 * durationSeconds(text);
 }

@@ -1,6 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Log } from "../../core/log.ts";
 import type { ArtifactPort } from "../../dispatch/api/artifact-routes.ts";
@@ -15,6 +12,7 @@ import {
   isLiveAttempt,
   liveOf,
 } from "../../records/stored-artifacts.ts";
+import { workspaceId } from "../workspace-id.ts";
 
 /** Artifacts between machines: the store of serve's workspace, and the rows that name what lies in it. */
 export class Artifacts implements ArtifactPort {
@@ -85,15 +83,4 @@ export class Artifacts implements ArtifactPort {
     if (!this.store.has(sha256)) throw new TransferError(424, `${sha256} is not here: upload it first`);
     return { ...line, uri: pathToFileURL(this.store.folder(sha256)).href };
   }
-}
-
-function workspaceId(home: string): string {
-  mkdirSync(home, { recursive: true });
-  const path = join(home, "workspace.id");
-  try {
-    writeFileSync(path, `${randomUUID()}\n`, { flag: "wx" });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  return readFileSync(path, "utf8").trim();
 }

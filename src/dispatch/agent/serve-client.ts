@@ -88,12 +88,16 @@ export class ServeClient {
     }
     const { status } = response;
     if (status < 300 || expected.includes(status)) return { status, body: parse(text) };
-    // A token of an older serve, a proxy, a database that is away: all of these pass.
-    // So does an output that serve no longer has: it is uploaded again.
-    if ([401, 403, 408, 424, 429].includes(status) || status >= 500)
+    // An output that serve no longer has is uploaded again.
+    if (passes(status) || status === 424)
       throw new ServeAway(`serve answered ${status} to ${path}: ${text.slice(0, 300)}`);
     throw new ServeRefuses(status, `serve refused ${path} with ${status}: ${text.slice(0, 300)}`);
   }
+}
+
+/** Whether an answer comes from something that passes: a token of an older serve, a proxy, a database that is away. */
+export function passes(status: number): boolean {
+  return [401, 403, 408, 429].includes(status) || status >= 500;
 }
 
 /** Reads serve.json of a workspace. @throws ServeAway when there is none */

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
 import type { Engine, Launch, Observation } from "../engine.ts";
 
@@ -28,8 +28,7 @@ export class CountEngine implements Engine {
       { type: "result", at, status: "succeeded", reason: "completed", metrics: { shards: 1 }, summary },
     ];
     // A start that was cut off is begun anew: its lines were not complete, or there would be an exit.
-    writeFileSync(folder.file("events.jsonl"), "");
-    appendFileSync(folder.file("events.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    writeFileSync(folder.file("events.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     folder.write("exit.json", { code: 0, signal: null, at });
   }
 

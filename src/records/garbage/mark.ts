@@ -45,7 +45,7 @@ function tellRuns(
   }));
 }
 
-/** Whether nothing says any more that a folder is there. */
-export async function isUnnamed(database: Database, uri: string): Promise<boolean> {
-  return (await database.artifact.count({ where: { uri, goneAt: null } })) === 0;
+/** Whether no row says any more that a folder is there; `uris` are the addresses that rows have it by. */
+export async function isUnnamed(database: Database, uris: string[]): Promise<boolean> {
+  return (await database.artifact.count({ where: { uri: { in: uris }, goneAt: null } })) === 0;
 }

@@ -1,5 +1,6 @@
 import type { PrismaClient } from "../generated/client.ts";
 import { inputArtifacts } from "../inputs.ts";
+import { cursorOf } from "./consumed.ts";
 import { type RunDetail, readRun } from "./runs.ts";
 import type { StageRow } from "./stages.ts";
 
@@ -22,7 +23,7 @@ export async function readForComparison(db: PrismaClient, run: string): Promise<
   const detail = await readRun(db, run);
   const stages = await Promise.all(
     detail.stages.map(async (row): Promise<ComparedStage> => {
-      return { row, inputs: await inputsOf(db, row.id), consumed: await consumedBy(db, row) };
+      return { row, inputs: await inputsOf(db, row.id), consumed: await lastPosition(db, row) };
     }),
   );
   return { detail, stages };
@@ -38,13 +39,13 @@ async function inputsOf(db: PrismaClient, stageId: string): Promise<Record<strin
 }
 
 /** Also of a checkpoint whose bytes are gone: its row keeps where it stood. */
-async function consumedBy(db: PrismaClient, stage: StageRow): Promise<Record<string, unknown>> {
+async function lastPosition(db: PrismaClient, stage: StageRow): Promise<Record<string, unknown>> {
   const checkpoint = await db.artifact.findFirst({
     where: { stageId: stage.cachedFrom ?? stage.id, kind: "checkpoint" },
     orderBy: [{ step: "desc" }, { committedAt: "desc" }],
   });
   if (!checkpoint) return {};
-  const { cursor = {} } = checkpoint.meta as { cursor?: Record<string, unknown> };
+  const cursor = cursorOf(checkpoint.meta);
   const told = ["row", "ledger", "orderSha256"].filter((key) => cursor[key] !== undefined);
   return { step: checkpoint.step, ...Object.fromEntries(told.map((key) => [key, cursor[key]])) };
 }

@@ -13,6 +13,11 @@ export interface Consumed {
   began: Artifact | null;
 }
 
+/** What a checkpoint recorded of its position in the data: row, ledger, hash of the order. */
+export function cursorOf(meta: unknown): Record<string, unknown> {
+  return (meta as { cursor?: Record<string, unknown> } | null)?.cursor ?? {};
+}
+
 /** Reads it for the newest generation of a stage. Checkpoints whose bytes are gone count: their rows keep where they stood. */
 export async function consumedBy(db: Database, stage: Pick<Stage, "id" | "cachedFrom">): Promise<Consumed> {
   const row = await db.stage.findUniqueOrThrow({ where: { id: stage.cachedFrom ?? stage.id } });

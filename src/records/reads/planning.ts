@@ -1,4 +1,5 @@
-import { newestOfShard } from "../../core/rows.ts";
+import type { EarlierStage } from "../../core/earlier-stage.ts";
+import { newestGenerations, newestOfShard } from "../../core/rows.ts";
 import { markMissing } from "../artifacts.ts";
 import type { Database } from "../database.ts";
 import { inputArtifacts } from "../inputs.ts";
@@ -37,19 +38,6 @@ export async function findNewestOutputs(database: Database, pipeline: string, ki
     include: { artifacts: { where: there, orderBy: [{ shard: "asc" }, { committedAt: "asc" }] } },
   });
   return stage && { run: stage.runId, artifacts: newestOfShard(stage.artifacts) };
-}
-
-/** A stage of an earlier run, as far as its cache key goes. */
-export interface EarlierStage {
-  run: string;
-  kind: string;
-  version: number;
-  identity: unknown;
-  seed: number;
-  codeHash: string;
-  inputs: { kind: string; sha256: string; stage: string | null }[];
-  startFrom: string | null;
-  outputsGone: boolean;
 }
 
 interface Spec {
@@ -112,9 +100,7 @@ export async function findCheckpoints(
     include: { stages: { orderBy: { generation: "desc" } } },
   });
   if (!run || run.stages.some((stage) => stage.endedAt === null)) return found;
-  const current = run.stages.filter(
-    (stage, i, all) => all.findIndex(({ name }) => name === stage.name) === i,
-  );
+  const current = newestGenerations(run.stages);
   const undone = current.filter(({ state }) => state === "FAILED" || state === "CANCELLED");
   const keys = new Map(undone.flatMap(({ name, cacheKey }) => (cacheKey === null ? [] : [[name, cacheKey]])));
   const makers = run.stages.filter(({ name, cacheKey }) => cacheKey !== null && keys.get(name) === cacheKey);

@@ -1,3 +1,4 @@
+import { newestGenerations } from "../../core/rows.ts";
 import type { Artifact, Attempt, Gate, Prisma, PrismaClient, Shard, Stage } from "../generated/client.ts";
 
 /** A shard with its newest attempt, which is the live one when there is one. */
@@ -28,7 +29,7 @@ export async function currentStages(db: PrismaClient, runIds: string[]): Promise
     orderBy: [{ position: "asc" }, { name: "asc" }, { generation: "desc" }],
     include: within,
   });
-  const current = rows.filter((row, i) => i === rows.findIndex((other) => sameStage(other, row)));
+  const current = newestGenerations(rows);
   const cached = await cacheSources(db, current);
   const checkpoints = await newestCheckpoints(db, current);
   const byRun = new Map<string, StageRow[]>(runIds.map((id) => [id, []]));
@@ -44,10 +45,6 @@ export async function currentStages(db: PrismaClient, runIds: string[]): Promise
     });
   }
   return byRun;
-}
-
-function sameStage(a: Stage, b: Stage): boolean {
-  return a.runId === b.runId && a.name === b.name;
 }
 
 /** The stages that SKIPPED stages took their outputs from, by id: a view shows their numbers and artifacts. */

@@ -100,12 +100,17 @@ def save_checkpoint(
 def refuse_non_finite(tensors: Mapping[str, Mapping[str, np.ndarray]], *, where: str) -> None:
     """Raises NumericError that names the first tensor with a value that is no finite number."""
     for group in tensors.values():
-        for name, values in group.items():
-            if not np.isfinite(values).all():
-                raise NumericError(
-                    f"{where}: {name} holds a value that is no finite number",
-                    hint="the last committed checkpoint is sound; lower the learning rate",
-                )
+        name = first_non_finite(group)
+        if name is not None:
+            raise NumericError(
+                f"{where}: {name} holds a value that is no finite number",
+                hint="the last committed checkpoint is sound; lower the learning rate",
+            )
+
+
+def first_non_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """Name of the first tensor with a value that is no finite number."""
+    return next((name for name, values in tensors.items() if not np.isfinite(values).all()), None)
 
 
 def steps_in(root: Path) -> list[int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from stages._worker.model.folder import save_model
+from stages._worker.model.history import model_facts
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.model.weights import weights_of
-from stages._worker.protocol import versions
 from stages._worker.training.checkpoint import refuse_non_finite
 from stages._worker.worker import Worker
 
@@ -27,32 +26,16 @@ def commit_model(
 
     `tokenizer_from` is the model folder the stage started from; what made that model stays in its history.
     """
-    job = worker.job
     worker.phase("saving")
     tensors = weights_of(network)
     refuse_non_finite({"model": tensors}, where="the trained model")
-    step = {
-        "stage": job.stage,
-        "kind": job.kind,
-        "seed": job.seed,
-        "options": job.options,
-        "metrics": metrics,
-        "parents": [{"kind": item.kind, "stage": item.stage, "sha256": item.sha256} for item in job.inputs],
-        "versions": versions(),
-    }
     save_model(
         worker.stage_output("model"),
         config=network.config,
         tensors=tensors,
         tokenizer_from=tokenizer_from,
-        facts={**step, "history": [*history_of(tokenizer_from), step]},
+        facts=model_facts(worker.job, tokenizer_from, metrics),
         dtype=dtype,
     )
     worker.commit("model", meta={"parameters": network.config.parameter_count()})
     worker.finish(metrics=metrics, summary=summary)
-
-
-def history_of(folder: Path) -> list[dict[str, Any]]:
-    """The stages that made a model, first to last; none for a model from outside."""
-    path = folder / "legalone.json"
-    return json.loads(path.read_text(encoding="utf-8")).get("history", []) if path.is_file() else []

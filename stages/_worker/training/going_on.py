@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from mindspore import Tensor, nn
 
 from stages._worker.failures import DataError, ResumeRefused
-from stages._worker.model.weights import set_weights
+from stages._worker.model.weights import set_weights, weights_of
 from stages._worker.training.checkpoint import Checkpoint
 from stages._worker.training.ledger import Beginning, Ledger, begin_at, beginning_of
 from stages._worker.training.train_step import TrainStep
@@ -68,6 +69,12 @@ def refuse_another_past(proven: Ledger, found: Checkpoint) -> None:
             f"ledger {head}, saw {proven.row} rows with ledger {proven.head.hex()}",
             hint="`legalone fork` is the way to change the data of a run",
         )
+
+
+def tensors_of(network: nn.Cell, step: TrainStep) -> dict[str, dict[str, np.ndarray]]:
+    """Weights and optimizer for a checkpoint; `restore` puts them back."""
+    moments = {name: value.asnumpy() for name, value in step.optimizer.moments().items()}
+    return {"model": weights_of(network), "optimizer": moments}
 
 
 def restore(network: nn.Cell, step: TrainStep, found: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""Which checkpoints of an attempt stay. src/records/kept-checkpoints.ts has the same rule, tested with the same cases."""
+"""Which checkpoints of an attempt stay. src/records/checkpoints.ts has the same rule, tested with the same cases."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from stages._worker.artifacts import MANIFEST, file_sha256, verify
 from stages._worker.failures import DataError
 from stages._worker.job import ResumePoint
 from stages._worker.model.safetensors_file import TensorFile
-from stages._worker.training.checkpoint import Checkpoint, environment, steps_in
+from stages._worker.training.checkpoint import Checkpoint, environment, first_non_finite, steps_in
 from stages._worker.worker import Worker
 
 
@@ -108,7 +108,7 @@ def _read(point: ResumePoint) -> Checkpoint:
 def _tensors(path: Path) -> dict[str, np.ndarray]:
     file = TensorFile(path)
     tensors = {name: file.read(name) for name in file.names()}
-    for name, values in tensors.items():
-        if not np.isfinite(values).all():
-            raise DataError(f"{path}: {name} holds a value that is no finite number")
+    name = first_non_finite(tensors)
+    if name is not None:
+        raise DataError(f"{path}: {name} holds a value that is no finite number")
     return tensors

@@ -16,9 +16,8 @@ from mindspore import nn
 
 from stages._worker.failures import ResumeRefused, Stopped
 from stages._worker.job import Job, ResumePoint
-from stages._worker.model.weights import weights_of
 from stages._worker.training.checkpoint import save_checkpoint
-from stages._worker.training.going_on import begin_again, refuse_another_past, restore
+from stages._worker.training.going_on import begin_again, refuse_another_past, restore, tensors_of
 from stages._worker.training.ledger import Ledger
 from stages._worker.training.resume import load_checkpoint
 from stages._worker.training.schedule import Schedule
@@ -91,13 +90,12 @@ class Trainer:
     def save(self, step: int) -> None:
         """Commits a checkpoint after `step` steps."""
         self.worker.phase("saving")
-        moments = {name: value.asnumpy() for name, value in self.step.optimizer.moments().items()}
         save_checkpoint(
             self.worker,
             step=step,
             cursor={**self._ledger.as_json(), "orderSha256": self.order_sha256},
             settings=self.settings,
-            tensors={"model": weights_of(self.network), "optimizer": moments},
+            tensors=tensors_of(self.network, self.step),
         )
         self.worker.unsaved = False
         self.worker.phase("training")

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stages._worker.failures import DataError, UserError, WorkerFailure
-from stages._worker.job import Job
 from stages._worker.model.config import Qwen3Config
 from stages._worker.model.folder import save_model
+from stages._worker.model.history import model_facts
 from stages._worker.model.tensor_folder import FolderTensors
-from stages._worker.protocol import versions
 from stages._worker.training.schedule import Schedule
 from stages._worker.worker import Worker
 
@@ -117,7 +116,7 @@ def hand_over(
         config=model,
         tensors={name: tensors[name] for name in model.shapes()},
         tokenizer_from=base,
-        facts=_facts(worker.job, base, metrics),
+        facts=model_facts(worker.job, base, metrics, trainer="mindformers"),
     )
     worker.commit("model", meta={"parameters": model.parameter_count()})
     worker.finish(metrics=metrics, summary=summary)
@@ -135,20 +134,3 @@ def check_tensors(model: Qwen3Config, shapes: Mapping[str, tuple[int, ...]], *, 
     wrong += [f"{name} is not of this model" for name in sorted(set(shapes) - set(expected) - spare)]
     if wrong:
         raise DataError(f"{where}: {len(wrong)} tensors do not fit config.json: {'; '.join(wrong[:5])}")
-
-
-def _facts(job: Job, base: Path, metrics: dict[str, float]) -> dict[str, Any]:
-    # MindSpore comes with it: planning a training should not wait for that.
-    from stages._worker.training.finish import history_of
-
-    step = {
-        "stage": job.stage,
-        "kind": job.kind,
-        "seed": job.seed,
-        "options": job.options,
-        "metrics": metrics,
-        "parents": [{"kind": item.kind, "stage": item.stage, "sha256": item.sha256} for item in job.inputs],
-        "versions": versions(),
-        "trainer": "mindformers",
-    }
-    return {**step, "history": [*history_of(base), step]}

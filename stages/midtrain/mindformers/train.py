@@ -7,12 +7,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from stages._worker.data.packed import PackedData
 from stages._worker.data.packed_part import BIN
 from stages._worker.failures import DataError, UserError
 from stages._worker.job import Job
 from stages._worker.model.config import read_config
-from stages._worker.training.schedule import Schedule
 from stages._worker.worker import Worker
 from stages.midtrain.mindformers.hand_over import conversion_commands, hand_over, source_tree
 from stages.midtrain.mindformers.layout import lay_out
@@ -21,6 +19,7 @@ from stages.midtrain.mindformers.ordered_entries import OrderedEntries
 from stages.midtrain.mindformers.running import StepReports, run_msrun
 from stages.midtrain.mindformers.training_yaml import Training, training_yaml
 from stages.midtrain.order import Order
+from stages.midtrain.planned import read_planned
 
 
 def plan_training(job: Job) -> tuple[Training, Order]:
@@ -30,18 +29,12 @@ def plan_training(job: Job) -> tuple[Training, Order]:
             "going on from a checkpoint is not built for the MindFormers trainer: its checkpoints are not the run's",
             hint="`legalone retry` starts the stage anew",
         )
-    packed = PackedData(*job.input_folders("packed"))
-    order = Order(job.folder / "order", packed)
+    planned = read_planned(job)
+    packed, order = planned.packed, planned.order
     base = job.input("model")
     model = read_config(base)
-    if packed.facts["vocabSize"] != model.vocab_size:
-        raise DataError(
-            f"the data was tokenised for {packed.facts['vocabSize']} entries, the model has {model.vocab_size}: "
-            "run perplexity with this base model"
-        )
+    planned.check_vocabulary(model.vocab_size)
     options = job.options
-    schedule = Schedule(steps=order.steps, **options["schedule"])
-    order.check_schedule(schedule)
     layout = lay_out(
         model,
         options["parallel"],
@@ -52,12 +45,12 @@ def plan_training(job: Job) -> tuple[Training, Order]:
     training = Training(
         model=model,
         layout=layout,
-        schedule=schedule,
+        schedule=planned.schedule,
         optimizer=options["optimizer"],
         seed=job.seed,
         base=base,
         index=job.folder / "order" / "order.idx",
-        data=tuple(folder / BIN for folder in job.input_folders("packed")),
+        data=tuple(folder / BIN for folder in planned.folders),
         end_of_document=int(packed.facts["endOfDocument"]),
         output=job.folder / "mindformers",
         checkpoint_every=job.checkpoint_every or order.steps,

@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { UploadState } from "../../transfer/artifact-store.ts";
-import { type ServeAddress, ServeAway, ServeRefuses } from "../serve-client.ts";
+import { passes, type ServeAddress, ServeAway, ServeRefuses } from "../serve-client.ts";
 
 /** A connection on which nothing moves for so long is given up. */
 const silenceMs = 60_000;
@@ -104,8 +104,8 @@ export class ArtifactClient {
     const text = (await body(response)).toString("utf8").slice(0, 500);
     const message = `serve answered ${status} to ${call.method} ${call.path}: ${text}`;
     if (call.path.startsWith("/v1/attempts/") && status === 409) throw new Stale(message);
-    // Not whole, sent anew, disk full, a token of another serve: all of these pass.
-    if ([401, 403, 408, 412, 416, 429].includes(status) || status >= 500) throw new ServeAway(message);
+    // What is not whole is gone on with.
+    if (passes(status) || status === 412 || status === 416) throw new ServeAway(message);
     throw new ServeRefuses(status, message);
   }
 
