@@ -7,31 +7,23 @@ import { sessionMembers } from "../../src/dispatch/process/session.ts";
 import { postgresStatus } from "../../src/services/postgres.ts";
 import { valkeyStatus } from "../../src/services/valkey.ts";
 import { type CommandLine, openCommandLine } from "../support/command-line.ts";
+import { artifactsOf, runNamed } from "../support/json-lines.ts";
+import { corpusAndBase, heldout, perplexityOptions, schedule } from "../support/tiny-pipeline.ts";
 import { Random } from "./random.ts";
 import { signalAll } from "./site/processes.ts";
 
 // Real training on MindSpore behind the real control plane, each part of which is killed again and again.
 
 const kills = 20;
-const heldout = "heldout: {documents: 20, tokens: 16, batch: 8}";
-const schedule = "schedule: {warmup: 2, decay: 5, max: 1.0e-2, min: 1.0e-3}";
 const pipeline = `
 version: 1
 name: killed
 model: tiny
-stages:
-  corpus: {uses: tiny-documents}
-  base:
-    uses: base
-    needs: [corpus]
-    with: {steps: 20, batch: 4, sequence_length: 16, tokenizer_characters: 20000, ${schedule}, ${heldout}}
+stages:${corpusAndBase}
   perplexity:
     uses: perplexity
     needs: [corpus, base]
-    with:
-      sequence_length: 16
-      score: {tokens: 16, batch: 16}
-      bands: {mode: quantile, low: 0.3, middle: 0.6, high: 1}
+    with:${perplexityOptions}
   midtrain:
     uses: midtrain
     needs: [perplexity, base, corpus]
@@ -56,7 +48,7 @@ test(`${kills} kills during real training change nothing about its weights`, {
 }, async () => {
   const whole = await line.legalone("train", file, "--json");
   expect(whole.code, whole.stdout.slice(-2000) + whole.stderr).toBe(0);
-  const wanted = await weightsOf(lastOf(whole.stdout).run);
+  const wanted = await weightsOf(runNamed(whole));
 
   const random = new Random("real training");
   const hits: Partial<Record<Target, number>> = {};
@@ -66,7 +58,7 @@ test(`${kills} kills during real training change nothing about its weights`, {
     if (run === undefined || (await codeOf(run)) !== 6) {
       const again = await line.legalone("train", file, "--from", "midtrain", "--detach", "--json");
       expect(again.code, again.stderr).toBe(0);
-      run = lastOf(again.stdout).run;
+      run = runNamed(again);
       runs.push(run);
     }
     await sleep(random.int(200, 8_000));
@@ -118,15 +110,6 @@ async function codeOf(run: string): Promise<number | null> {
 }
 
 async function weightsOf(run: string): Promise<string> {
-  const { stdout } = await line.legalone("status", run, "--json");
-  const stage = stdout
-    .trim()
-    .split("\n")
-    .map((text) => JSON.parse(text) as { stage?: string; artifacts?: { kind: string; sha256: string }[] })
-    .find((one) => one.stage === "midtrain");
-  return stage?.artifacts?.find(({ kind }) => kind === "model")?.sha256 ?? `${run} has no weights`;
-}
-
-function lastOf(stdout: string): { run: string } {
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as { run: string };
+  const made = artifactsOf(await line.legalone("status", run, "--json"), "midtrain");
+  return made.find(({ kind }) => kind === "model")?.sha256 ?? `${run} has no weights`;
 }

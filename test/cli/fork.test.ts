@@ -1,43 +1,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CommandLine, type Outcome, openCommandLine } from "../support/command-line.ts";
-
-/** A chain with checkpoints at steps 5, 10, 15 and 20 of each training. */
-const chain = `
-version: 1
-name: chain
-stages:
-  data: {uses: make-data}
-  base: {uses: tiny-train, needs: [data], checkpoint: {every: 5, keep: 9}}
-  tune: {uses: tiny-train, needs: [data, base], checkpoint: {every: 5, keep: 9}}
-  export: {uses: deliver, needs: [tune]}
-`;
+import type { CommandLine } from "../support/command-line.ts";
+import { lastLine, runNamed, stagesOf } from "../support/json-lines.ts";
+import { trainChain } from "../support/trained-chain.ts";
 
 /** Each test starts Python several times, beside whatever else this machine does. */
 const patience = { timeout: 240_000 };
-
-interface Line {
-  type: string;
-  [field: string]: unknown;
-}
-const linesOf = ({ stdout }: Outcome) =>
-  stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-const lastLine = (outcome: Outcome) => linesOf(outcome).at(-1)!;
-const stagesOf = (outcome: Outcome) => lastLine(outcome).stages as Record<string, string>;
 
 let line: CommandLine;
 let file: string;
 let first: string;
 beforeAll(async () => {
-  line = openCommandLine();
-  file = line.pipeline("chain", chain);
-  const outcome = await line.legalone("train", file, "--json");
-  expect(outcome.code).toBe(0);
-  first = String(lastLine(outcome).run);
+  ({ line, file, first } = await trainChain());
 }, 240_000);
 afterAll(() => line.close());
 
@@ -48,7 +23,7 @@ describe("fork", patience, () => {
       ...["--set", "stages.base.with.steps=30", "--json"],
     );
     expect(outcome.code).toBe(0);
-    const run = String(lastLine(outcome).run);
+    const run = runNamed(outcome);
     expect(lastLine(outcome)).toMatchObject({
       forkedFrom: first,
       stages: { data: "SKIPPED", base: "SUCCEEDED" },

@@ -4,30 +4,22 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PasAudit } from "../../src/views/pas-audit.ts";
 import { type CommandLine, openCommandLine } from "../support/command-line.ts";
+import { artifactsOf, runNamed } from "../support/json-lines.ts";
+import { corpusAndBase, heldout, perplexityOptions, schedule } from "../support/tiny-pipeline.ts";
 
 // Real stages on MindSpore behind the real control plane: perplexity in shards, the order over all of them, training.
 
-const heldout = "heldout: {documents: 20, tokens: 16, batch: 8}";
-const schedule = "schedule: {warmup: 2, decay: 5, max: 1.0e-2, min: 1.0e-3}";
 const pipeline = `
 version: 1
 name: sharded
 model: tiny
-stages:
-  corpus: {uses: tiny-documents}
-  base:
-    uses: base
-    needs: [corpus]
-    with: {steps: 20, batch: 4, sequence_length: 16, tokenizer_characters: 20000, ${schedule}, ${heldout}}
+stages:${corpusAndBase}
   perplexity:
     uses: perplexity
     needs: [corpus, base]
     shards: 3
     concurrency: 2
-    with:
-      sequence_length: 16
-      score: {tokens: 16, batch: 16}
-      bands: {mode: quantile, low: 0.3, middle: 0.6, high: 1}
+    with:${perplexityOptions}
     gate: {metric: documents, at_least: 240}
   midtrain:
     uses: midtrain
@@ -44,8 +36,6 @@ function shardOf(folder: string): number {
   return manifest.producer.shard;
 }
 
-const runOf = (stdout: string) => (JSON.parse(stdout.trim().split("\n").at(-1)!) as { run: string }).run;
-
 let line: CommandLine;
 let run: string;
 let packed: string[];
@@ -56,14 +46,11 @@ beforeAll(async () => {
 afterAll(() => line.close());
 
 test("perplexity in three shards feeds one order and one training", { timeout: 400_000 }, async () => {
-  const { code, stdout } = await line.legalone("train", line.pipeline("sharded", pipeline), "--json");
-  run = runOf(stdout);
-  expect({ code, stdout }).toMatchObject({ code: 0 });
-  const status = (await line.legalone("status", run, "--json")).stdout.trim().split("\n");
-  packed = status
-    .map((text) => JSON.parse(text) as { stage?: string; artifacts?: { kind: string; uri: string }[] })
-    .find(({ stage }) => stage === "perplexity")!
-    .artifacts!.map(({ uri }) => fileURLToPath(uri))
+  const outcome = await line.legalone("train", line.pipeline("sharded", pipeline), "--json");
+  run = runNamed(outcome);
+  expect(outcome).toMatchObject({ code: 0 });
+  packed = artifactsOf(await line.legalone("status", run, "--json"), "perplexity")
+    .map(({ uri }) => fileURLToPath(uri))
     .sort((a, b) => shardOf(a) - shardOf(b));
   expect(packed).toHaveLength(3);
   const scored = packed.flatMap((folder) =>
@@ -112,7 +99,7 @@ test("what a run consumed is compared with its order", { timeout: 240_000 }, asy
     ...["fork", run, "--stage", "midtrain", "--step", "15", "--set", "stages.midtrain.with.pas.lambda=0"],
     "--json",
   );
-  const forked = await audit(runOf(fork.stdout));
+  const forked = await audit(runNamed(fork));
   expect({ code: forked.code, ...forked.audit }).toMatchObject({
     code: 0,
     equal: true,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandLine, openCommandLine } from "../support/command-line.ts";
+import { linesOf, runNamed } from "../support/json-lines.ts";
 
 // Real servers, agent and worker processes: a stage in shards, and the stage that reads all of them.
 
@@ -19,12 +20,6 @@ interface Line {
   metrics: Record<string, number>;
 }
 
-const linesOf = (text: string) =>
-  text
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-
 let line: CommandLine;
 beforeAll(async () => {
   line = openCommandLine();
@@ -34,12 +29,11 @@ afterAll(() => line.close());
 
 /** Runs a pipeline to its end; the status lines of its stages by name, and everything that was streamed. */
 async function train(name: string, text: string) {
-  const { code, stdout } = await line.legalone("train", line.pipeline(name, text), "--json");
-  const stream = linesOf(stdout);
-  const { run } = stream.at(-1) as unknown as { run: string };
-  const status = linesOf((await line.legalone("status", run, "--json")).stdout);
+  const outcome = await line.legalone("train", line.pipeline(name, text), "--json");
+  const stream = linesOf<Line>(outcome);
+  const status = linesOf<Line>(await line.legalone("status", runNamed(outcome), "--json"));
   const stage = (wanted: string) => status.find(({ type, stage }) => type === "stage" && stage === wanted)!;
-  return { code, stream, stage };
+  return { code: outcome.code, stream, stage };
 }
 
 describe("a stage in shards", { timeout: 180_000 }, () => {

@@ -1,43 +1,18 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CommandLine, type Outcome, openCommandLine } from "../support/command-line.ts";
-
-/** A chain with checkpoints at steps 5, 10, 15 and 20 of each training. */
-const chain = `
-version: 1
-name: chain
-stages:
-  data: {uses: make-data}
-  base: {uses: tiny-train, needs: [data], checkpoint: {every: 5, keep: 9}}
-  tune: {uses: tiny-train, needs: [data, base], checkpoint: {every: 5, keep: 9}}
-  export: {uses: deliver, needs: [tune]}
-`;
+import type { CommandLine } from "../support/command-line.ts";
+import { lastLine, linesOf, runNamed, stagesOf } from "../support/json-lines.ts";
+import { trainChain } from "../support/trained-chain.ts";
 
 /** Each test starts Python several times, beside whatever else this machine does. */
 const patience = { timeout: 240_000 };
-
-interface Line {
-  type: string;
-  [field: string]: unknown;
-}
-const linesOf = ({ stdout }: Outcome) =>
-  stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-const lastLine = (outcome: Outcome) => linesOf(outcome).at(-1)!;
-const stagesOf = (outcome: Outcome) => lastLine(outcome).stages as Record<string, string>;
 
 let line: CommandLine;
 let file: string;
 let first: string;
 beforeAll(async () => {
-  line = openCommandLine();
-  file = line.pipeline("chain", chain);
-  const outcome = await line.legalone("train", file, "--json");
-  expect(outcome.code).toBe(0);
-  first = String(lastLine(outcome).run);
+  ({ line, file, first } = await trainChain());
 }, 240_000);
 afterAll(() => line.close());
 
@@ -108,7 +83,7 @@ describe("--from and --until", patience, () => {
     expect(lastLine(other).error).toMatchObject({
       message: expect.stringContaining("another --from (base)"),
     });
-    const run = String(lastLine(one).run);
+    const run = runNamed(one);
     await line.legalone("watch", run);
     expect(lastLine(await line.legalone("status", run, "--json"))).toMatchObject({
       priority: 2,
@@ -138,7 +113,7 @@ describe("again", patience, () => {
     const set = ["--set", "stages.tune.with.fail=user_error", "--set", "stages.tune.with.fail_generations=1"];
     const failed = await line.legalone("train", file, ...set, "--json");
     expect(failed.code).toBe(4);
-    const run = String(lastLine(failed).run);
+    const run = runNamed(failed);
     expect((await planned(...set)).why.tune).toBe(
       `RESUME: \`legalone resume ${run}\` goes on from step 5; a new run begins at 0`,
     );

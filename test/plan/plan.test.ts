@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadPipeline } from "../../src/config/load.ts";
+import type { EarlierStage } from "../../src/core/earlier-stage.ts";
 import { packageRoot } from "../../src/core/paths.ts";
-import type { EarlierStage } from "../../src/plan/changed.ts";
 import { gatherExisting } from "../../src/plan/existing.ts";
 import { planPipeline, stageKey } from "../../src/plan/plan.ts";
 import type { CachedStage, Existing } from "../../src/plan/types.ts";

@@ -4,16 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { packageRoot } from "../../src/core/paths.ts";
 import { readTimes } from "../../src/core/times.ts";
 import { defaultKeep, staleSteps } from "../../src/records/checkpoints.ts";
-import { type Database, openDatabase } from "../../src/records/database.ts";
+import type { Database } from "../../src/records/database.ts";
 import { type EventLine, ingestEvents } from "../../src/records/ingest.ts";
 import { readLaunch } from "../../src/records/launches.ts";
-import { migrate } from "../../src/records/migrate.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { faultsOfJob, type Job } from "../../src/worker/protocol.ts";
 import { launchOf } from "../../src/workflow/launch.ts";
 import { runOf } from "../support/pipelines.ts";
+import { openRecords, type TestRecords } from "../support/records.ts";
 import { line } from "../support/scripted-agent.ts";
-import { type Servers, startServers } from "../support/servers.ts";
 
 const times = readTimes({});
 
@@ -27,19 +26,15 @@ test.each(cases)("of $steps with keep $keep and every $keepEvery go $stale", (gi
 });
 
 describe("in the records", () => {
-  let servers: Servers;
+  let records: TestRecords;
   let db: Database;
   let stageId: string;
   let shardId: string;
   beforeAll(async () => {
-    servers = await startServers();
-    await migrate(servers.database);
-    db = openDatabase(servers.database);
+    records = await openRecords();
+    db = records.db;
   });
-  afterAll(async () => {
-    await db.$disconnect();
-    await servers.stop();
-  });
+  afterAll(() => records.close());
   beforeEach(async () => {
     const { run } = await submitRun(db, runOf([{ name: "base" }]));
     stageId = `${run}-base-g1`;

@@ -1,28 +1,23 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readTimes } from "../../src/core/times.ts";
-import { type Database, openDatabase } from "../../src/records/database.ts";
+import type { Database } from "../../src/records/database.ts";
 import { recordExit } from "../../src/records/exits.ts";
 import { type EventLine, ingestEvents } from "../../src/records/ingest.ts";
-import { migrate } from "../../src/records/migrate.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { runOf } from "../support/pipelines.ts";
+import { openRecords, type TestRecords } from "../support/records.ts";
 import { line } from "../support/scripted-agent.ts";
-import { type Servers, startServers } from "../support/servers.ts";
 
 const times = readTimes({});
-let servers: Servers;
+let records: TestRecords;
 let db: Database;
 let shardId: string;
 let id: string;
 beforeAll(async () => {
-  servers = await startServers();
-  await migrate(servers.database);
-  db = openDatabase(servers.database);
+  records = await openRecords();
+  db = records.db;
 });
-afterAll(async () => {
-  await db.$disconnect();
-  await servers.stop();
-});
+afterAll(() => records.close());
 
 /** A run with one stage and its first attempt. */
 beforeEach(async () => {

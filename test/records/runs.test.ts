@@ -1,23 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cancelRun } from "../../src/records/cancel.ts";
-import { type Database, openDatabase } from "../../src/records/database.ts";
-import { migrate } from "../../src/records/migrate.ts";
+import type { Database } from "../../src/records/database.ts";
 import { resumeRun } from "../../src/records/resume.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { runOf } from "../support/pipelines.ts";
-import { type Servers, startServers } from "../support/servers.ts";
+import { openRecords, type TestRecords } from "../support/records.ts";
 
-let servers: Servers;
+let records: TestRecords;
 let db: Database;
 beforeAll(async () => {
-  servers = await startServers();
-  await migrate(servers.database);
-  db = openDatabase(servers.database);
+  records = await openRecords();
+  db = records.db;
 });
-afterAll(async () => {
-  await db.$disconnect();
-  await servers.stop();
-});
+afterAll(() => records.close());
 
 const chain = [
   { name: "corpus" },

@@ -48,6 +48,11 @@ afterEach(async () => {
   rmSync(far, { recursive: true, force: true });
 });
 
+/** The script of a worker that delivers the folder `made` as a model. */
+const delivers = (content: string) => `mkdir -p output; cp -r "${join(far, "made")}" output/model
+  say '"type":"artifact","kind":"model","path":"output/model","sha256":"${content}","bytes":1'
+  say '"type":"result","status":"succeeded"'`;
+
 /** A far agent whose workers are these shell scripts, by stage. */
 function startAgent(scripts: Record<string, string>): void {
   const log = createLog({ file: join(far, "agent.log") });
@@ -118,9 +123,7 @@ test("while inputs are on a slow line for several leases, the start is waited fo
 }, async () => {
   const { content } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(9 * mebi, 2) });
   startAgent({
-    a: `mkdir -p output; cp -r "${join(far, "made")}" output/model
-      say '"type":"artifact","kind":"model","path":"output/model","sha256":"${content}","bytes":1'
-      say '"type":"result","status":"succeeded"'`,
+    a: delivers(content),
     b: `cat job.json > seen; say '"type":"result","status":"succeeded"'`,
   });
   await submit([
@@ -146,9 +149,7 @@ test("a cancel while inputs are on the line ends the transfer and the stage", {
 }, async () => {
   const { content } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(9 * mebi, 3) });
   startAgent({
-    a: `mkdir -p output; cp -r "${join(far, "made")}" output/model
-      say '"type":"artifact","kind":"model","path":"output/model","sha256":"${content}","bytes":1'
-      say '"type":"result","status":"succeeded"'`,
+    a: delivers(content),
     b: "touch started",
   });
   await submit([

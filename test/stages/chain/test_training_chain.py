@@ -22,6 +22,7 @@ from support.jobs import (
     stderr_of,
 )
 from support.order import write_order
+from support.tiny_config import MODEL
 from support.tiny_corpus import tiny_corpus
 
 from stages._worker.artifacts import file_sha256, verify
@@ -30,19 +31,6 @@ from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages._worker.training.schedule import Schedule
 
-MODEL = {
-    "name": "test",
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 16,
-    "vocab_size": 400,
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 64,
-    "linear_initializer_range": 0.08,
-}
 HELDOUT = {"documents": 20, "tokens": 32, "batch": 8}
 SCHEDULE = {"warmup": 5, "decay": 10, "max": 1e-2, "min": 1e-3}
 STEPS = 150

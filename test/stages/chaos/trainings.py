@@ -8,6 +8,7 @@ from typing import Any
 
 from support.jobs import make_job
 from support.order import write_order
+from support.tiny_config import MODEL
 from support.tiny_corpus import tiny_corpus
 from support.tiny_model import tiny_model_folder
 from support.tiny_packed import tiny_packed
@@ -53,19 +54,6 @@ MIDTRAIN = {"steps": STEPS, "batch": 4, "schedule": SCHEDULE, "heldout": HELDOUT
 BASE = {
     **{"steps": STEPS, "batch": 4, "sequence_length": 32, "tokenizer_characters": 20_000, "log_every": 4},
     **{"schedule": SCHEDULE, "heldout": HELDOUT},
-}
-MODEL = {
-    "name": "test",
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 16,
-    "vocab_size": 400,
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 64,
-    "linear_initializer_range": 0.08,
 }
 OPTIONS: dict[str, dict[str, Any]] = {"base": BASE, "midtrain": MIDTRAIN, "sft": SFT, "rl": RL}
 EVERY = {"base": 8, "midtrain": 8, "sft": 8, "rl": 2}
