@@ -68,6 +68,8 @@ const pytest = async () => {
   const code = await here(python, [
     "-m",
     "pytest",
+    "--numprocesses=2",
+    "--dist=loadfile", // a file's fixtures are made once
     ...(long ? [] : ["-m", "not long"]),
     `--junitxml=${file}`,
     "--durations=8",
