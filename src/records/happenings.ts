@@ -80,19 +80,19 @@ export async function writeHappenings(
 
 /**
  * Applies happenings on their own and puts the bells into the outbox.
- * @returns false, with nothing changed, when one of them was stale
+ * @returns undefined, or with nothing changed what was stale
  * @throws LostOffice
  */
 export async function commitHappenings(
   database: Database,
   happenings: readonly Happening[],
   written: Written = {},
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
     await writeHappenings(database, happenings, written);
-    return true;
+    return undefined;
   } catch (error) {
-    if (error instanceof StaleWrite || isUniqueConflict(error)) return false;
+    if (error instanceof StaleWrite || isUniqueConflict(error)) return staleness(error);
     throw error;
   }
 }
@@ -109,14 +109,21 @@ export function isUniqueConflict(error: unknown): boolean {
 }
 
 /** Code and text of PostgreSQL beneath an error of Prisma's. */
-function sqlState(error: unknown): { code: string | undefined; message: string } {
+function sqlState(error: unknown): { code?: string; message: string; detail?: string } {
   const { meta } = error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } };
   const cause = meta?.driverAdapterError?.cause;
   const code = cause?.originalCode ?? cause?.code;
   return {
-    code: typeof code === "string" ? code : undefined,
+    ...(typeof code === "string" ? { code } : {}),
     message: typeof cause?.originalMessage === "string" ? cause.originalMessage : String(error),
+    ...(typeof cause?.detail === "string" ? { detail: cause.detail } : {}),
   };
+}
+
+/** In words for the log: the row, and the change that it did not fit. */
+function staleness(error: unknown): string {
+  const { message, detail } = sqlState(error instanceof StaleWrite ? error.cause : error);
+  return detail === undefined ? message : `${message}: ${detail}`;
 }
 
 /** A new attempt has acknowledged nothing: the database's own defaults do not reach a whole row. */

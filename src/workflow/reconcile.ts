@@ -2,6 +2,7 @@ import type { Log } from "../core/log.ts";
 import type { OpenRows } from "../core/rows.ts";
 import { applyActions, type Commit } from "./apply.ts";
 import { decide } from "./decide.ts";
+import { transactionsOf } from "./transactions.ts";
 import type { CacheHit, Decision, Policy } from "./types.ts";
 
 /** What the reconciler needs of the records. */
@@ -31,17 +32,17 @@ export async function reconcile(
     if (!rows) return null;
     const decision = await decideWithCache(ports, rows, policy, since);
     if (decision.actions.length === 0) return decision.wakeAt;
-    const { stale } = await applyActions(decision.actions, ports.commit);
+    const stale = await applyActions(transactionsOf(decision.actions, rows.leases), ports.commit);
     for (const { happening } of decision.actions) {
-      if (stale.includes(happening.runId)) continue;
+      if (stale.has(happening.runId)) continue;
       const { type, runId, stageId, attemptId, data } = happening;
       log.info(type, { run: runId, stage: stageId, attempt: attemptId, data });
     }
     // One look decides all there is: what it leads to was decided with it.
-    if (stale.length === 0) return decision.wakeAt;
-    log.info("rows moved while deciding; decided again", { runs: stale });
+    if (stale.size === 0) return decision.wakeAt;
+    log.info("rows moved while deciding; decided again", Object.fromEntries(stale));
   }
-  log.info("rows keep moving", { rounds: mostRounds });
+  log.warn("rows keep moving", { rounds: mostRounds });
   return new Date(0);
 }
 

@@ -16,7 +16,7 @@ const decided = new Set([
   "gate.failed",
 ]);
 
-/** One transaction of the reconciler, which is about one run: what it wrote, and from which rows it may have been decided. */
+/** What one transaction of the reconciler wrote of one run, and from which rows it may have been decided. */
 export interface LoggedDecision {
   runId: string;
   events: LoggedEvent[];

@@ -15,6 +15,7 @@ import { newStageRows } from "../../src/records/new-stage.ts";
 import type { NewRun } from "../../src/records/runs.ts";
 import { decide } from "../../src/workflow/decide.ts";
 import { isLive } from "../../src/workflow/states.ts";
+import { transactionsOf } from "../../src/workflow/transactions.ts";
 import type { CacheHit, Decision, Policy } from "../../src/workflow/types.ts";
 import { pipelineOf } from "../../src/workflow/types.ts";
 import { runOf, type StageSketch } from "./pipelines.ts";
@@ -69,6 +70,13 @@ export class MemoryRecords {
     if ("insert" in change) {
       if (this.rows[change.table].has(change.insert.id))
         throw new Error(`${change.insert.id} is there already`);
+      if (change.table === "Lease") {
+        const { nodeId, device } = change.insert;
+        const taken = [...this.rows.Lease.values()].find(
+          (row) => row.nodeId === nodeId && row.device === device,
+        );
+        if (taken) throw new Error(`device ${device} of ${nodeId} is leased to ${taken.attemptId}`);
+      }
       return;
     }
     if ("all" in change) return;
@@ -135,7 +143,9 @@ export class MemoryRecords {
       const decision = decide(this.snapshot(), { cache, since: this.since }, this.now, this.policy);
       const unknown = decision.lookups.filter((key) => !cache.has(key));
       if (unknown.length === 0) {
-        for (const { happening } of decision.actions) this.commit(happening);
+        // In any order: transactions depend on each other in nothing.
+        for (const actions of transactionsOf(decision.actions, [...this.rows.Lease.values()]).reverse())
+          for (const { happening } of actions) this.commit(happening);
         return decision;
       }
       for (const key of unknown) cache.set(key, this.cache.get(key) ?? null);

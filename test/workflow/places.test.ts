@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { defaultTimes } from "../../src/core/times.ts";
+import { transactionsOf } from "../../src/workflow/transactions.ts";
 import { MemoryRecords } from "../support/memory-records.ts";
 
 const types = (records: MemoryRecords) => records.look().actions.map(({ happening }) => happening.type);
@@ -45,6 +46,28 @@ describe("places", () => {
     records.succeed(records.live()[0]!);
     records.look();
     expect(records.live().map(({ id }) => id)).toEqual(["r1-base-g1-s0-e1"]);
+  });
+
+  test("runs that change places in one look are written in one transaction, others apart", () => {
+    const records = new MemoryRecords([{ name: "base" }, { name: "tune", needs: ["base"] }]);
+    records.nodes[0]!.slots = 3;
+    records.look();
+    records.submit("r2", [{ name: "base" }, { name: "tune", needs: ["base"] }], { priority: 5 });
+    records.submit("r3", [{ name: "base" }]);
+    records.look();
+    for (const attempt of records.live()) records.succeed(attempt);
+    const leases = [...records.rows.Lease.values()];
+    const { actions } = records.look();
+    const devices = (run: string) =>
+      [...records.rows.Lease.values(), ...leases]
+        .filter(({ attemptId }) => attemptId.startsWith(run))
+        .map(({ device }) => device);
+    expect([devices("r1"), devices("r2")]).toEqual([
+      [-2, -1],
+      [-1, -2],
+    ]);
+    const runs = transactionsOf(actions, leases).map((of) => new Set(of.map((one) => one.happening.runId)));
+    expect(runs).toEqual([new Set(["r1", "r2"]), new Set(["r3"])]);
   });
 
   test("at most `concurrency` shards of a stage run at once, and others use the room", () => {

@@ -38,9 +38,9 @@ export function createLook({ database, doorbell, policy, log, office }: LookOpti
     read: () => reader.read(),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
-      const done = await commitHappenings(database, happenings, { bells, term });
-      if (done && bells.length > 0) await ringNow(database, bells, ring);
-      return done;
+      const moved = await commitHappenings(database, happenings, { bells, term });
+      if (moved === undefined && bells.length > 0) await ringNow(database, bells, ring);
+      return moved;
     },
   });
   let timer: NodeJS.Timeout | undefined;
