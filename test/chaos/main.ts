@@ -9,7 +9,7 @@ import { runSeeds } from "./run-seeds.ts";
 import { timesOf } from "./site/pace.ts";
 import type { Site } from "./site/site.ts";
 
-const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 2] [--only KIND,KIND] [--json] [--verbose]
+const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 3] [--only KIND,KIND] [--json] [--verbose]
 
 Random faults against the real control plane with stand-in workers; the last line says what came of it.
   --seeds N     this many seeds      --from N   beginning with this one     --seed N   just this one, with its story
@@ -46,7 +46,7 @@ export async function main(words: string[]): Promise<void> {
   }
   const summary = await runSeeds({
     seeds: Array.from({ length: count }, (_, i) => first + i),
-    workers: Number(values.workers ?? 2),
+    workers: Number(values.workers ?? 3),
     ...(only === undefined ? {} : { only }),
     ...(values.record === undefined
       ? {}

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { packageRoot } from "../../../src/core/paths.ts";
 
 const restartMs = 150;
+// A process lives for seconds: compilers that optimise would take more time of the cores than they give back.
+const shortLived = ["--liftoff-only", "--max-lazy", "--no-opt"];
 
 /** A command of the compiled program that is kept running, as systemd would: killed or not, it is started again. */
 export class Daemon {
@@ -33,10 +35,8 @@ export class Daemon {
   start(): void {
     if (this.#closing || this.#child) return;
     const output = openSync(this.#log, "a");
-    const child = spawn(process.execPath, [join(packageRoot, "dist", "bin.js"), ...this.#words], {
-      env: this.#env,
-      stdio: ["ignore", output, output],
-    });
+    const program = [...shortLived, join(packageRoot, "dist", "bin.js"), ...this.#words];
+    const child = spawn(process.execPath, program, { env: this.#env, stdio: ["ignore", output, output] });
     closeSync(output);
     this.#child = child;
     this.#ended = new Promise((resolve) => {
