@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { keepLogs } from "./keep-logs.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { faultKinds } from "./plan/types.ts";
 import { runSeeds } from "./run-seeds.ts";
@@ -16,8 +17,10 @@ test(`${seeds.length} seeds of random faults violate nothing`, { timeout: 3_600_
   const summary = await runSeeds({
     seeds,
     workers: 2,
-    onResult: (_, { seed, violations: seen }) =>
-      violations.push(...seen.map((what) => `seed ${seed}: ${what}`)),
+    onResult: (_, result) => {
+      if (result.violations.length === 0) return;
+      violations.push(`seed ${result.seed}: ${result.violations.join("; ")}; its logs: ${keepLogs(result)}`);
+    },
   });
   // `npm run chaos -- --seed N` runs one again alone.
   expect(violations).toEqual([]);

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textOfLog } from "../replay/log-file.ts";
+import { keepLogs } from "./keep-logs.ts";
 import { type FaultKind, faultKinds, type Plan } from "./plan/types.ts";
 import type { SeedResult } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
@@ -75,7 +75,7 @@ async function record(folder: string, plan: Plan, site: Site, hit: readonly stri
 
 function tell(plan: Plan, result: SeedResult, { verbose, json }: { verbose: boolean; json: boolean }): void {
   const bad = result.violations.length > 0;
-  const { logs, ...told } = result;
+  const { logs: _, ...told } = result;
   if (json) say(JSON.stringify({ type: "seed", ...told, ...(bad ? { plan } : {}) }));
   if (!bad && !verbose) return;
   const write = (line: string) => void (json ? process.stderr : process.stdout).write(`${line}\n`);
@@ -85,9 +85,7 @@ function tell(plan: Plan, result: SeedResult, { verbose, json }: { verbose: bool
   for (const violation of result.violations) write(`  ✗ ${violation}`);
   if (verbose) write(JSON.stringify({ ...plan, faults: undefined }));
   if (!bad) return;
-  const folder = mkdtempSync(join(tmpdir(), `legalone-chaos-seed-${plan.seed}-`));
-  for (const [name, log] of Object.entries(logs)) writeFileSync(join(folder, name), log);
-  write(`  what its processes said: ${folder}; again alone: npm run chaos -- --seed ${plan.seed}`);
+  write(`  what its processes said: ${keepLogs(result)}; again alone: npm run chaos -- --seed ${plan.seed}`);
 }
 
 function say(line: string): void {
