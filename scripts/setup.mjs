@@ -167,6 +167,12 @@ async function pythonSide() {
   );
   if (test) {
     await environment("Python test environment", ".venv-test", "test/requirements.txt", python);
+    await environment(
+      "MindFormers (tests only)",
+      ".venv-mindformers",
+      "test/mindformers-requirements.txt",
+      python,
+    );
     await torchEnvironment(python);
   }
 }
