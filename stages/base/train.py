@@ -19,10 +19,10 @@ from stages._worker.model import device
 from stages._worker.model.config import config_from
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.model.weights import initialise
-from stages._worker.training.adamw import AdamWSettings
+from stages._worker.training.document_loss import choose_loss
 from stages._worker.training.finish import commit_model
+from stages._worker.training.parted.choose import choose_step
 from stages._worker.training.schedule import Schedule
-from stages._worker.training.train_step import NextTokenLoss, TrainStep
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
 from stages.base.mixture import plan_mixture
@@ -61,14 +61,14 @@ def train_base(job: Job, worker: Worker) -> None:
     initialise(network, seed=job.seed, linear_std=linear, embedding_std=deviation)
     heldout = HeldOut(network, tokenizer, corpus, options["heldout"])
     before = heldout.measure()
-    weights = np.ones((batch, length), np.float32)
+    loss = choose_loss(network, options["attention"], end_of_document=tokenizer.end_of_text)
     trainer = Trainer(
         worker=worker,
         network=network,
-        step=TrainStep(NextTokenLoss(network), AdamWSettings(**options["optimizer"])),
+        step=choose_step(loss.cell, options),
         schedule=Schedule(steps=steps, **options["schedule"]),
         rows=lambda step: rows[step * batch : (step + 1) * batch],
-        batch=lambda step: (data[rows[step * batch : (step + 1) * batch]], weights),
+        batch=lambda step, part: loss.inputs(data[rows[step * batch : (step + 1) * batch][part]]),
         tokens_per_step=batch * length,
         settings=identity_of(job, model=job.model, tokenizer=file_sha256(folder / "tokenizer.json")),
         order_sha256=mixture.sha256(),
@@ -91,6 +91,7 @@ def train_base(job: Job, worker: Worker) -> None:
             for group, passes in zip(groups, mixture.passes, strict=True)
         ],
         "vocabulary": len(tokenizer),
+        **trainer.skipped(),
     }
     commit_model(worker, network, tokenizer_from=folder, metrics=metrics, summary=summary)
 

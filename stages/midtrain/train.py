@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from stages._worker.inference.heldout import HeldOut, training_metrics
 from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
-from stages._worker.training.adamw import AdamWSettings
+from stages._worker.training.document_loss import choose_loss
 from stages._worker.training.finish import commit_model
-from stages._worker.training.train_step import NextTokenLoss, TrainStep
+from stages._worker.training.parted.choose import choose_step
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
 from stages.midtrain.cell_losses import CellLosses
@@ -33,15 +31,15 @@ def train_in_order(job: Job, worker: Worker) -> None:
     before = heldout.measure()
     worker.raise_if_stopping()
 
-    weights = np.ones((order.batch, length), np.float32)
+    loss = choose_loss(network, options["attention"], end_of_document=packed.facts["endOfDocument"])
     losses = CellLosses(worker, packed, order, options["log_every"])
     trainer = Trainer(
         worker=worker,
         network=network,
-        step=TrainStep(NextTokenLoss(network), AdamWSettings(**options["optimizer"])),
+        step=choose_step(loss.cell, options),
         schedule=planned.schedule,
         rows=order.rows,
-        batch=lambda step: (packed.rows(order.rows(step)), weights),
+        batch=lambda step, part: loss.inputs(packed.rows(order.rows(step)[part])),
         tokens_per_step=order.batch * length,
         settings=identity_of(job, steps=order.steps, batch=order.batch, sequenceLength=length),
         order_sha256=order.sha256,
@@ -59,5 +57,6 @@ def train_in_order(job: Job, worker: Worker) -> None:
         "orderSha256": order.sha256,
         "ledger": trainer.ledger_head,
         "passes": order.facts["passes"],
+        **trainer.skipped(),
     }
     commit_model(worker, network, tokenizer_from=base, metrics=metrics, summary=summary)

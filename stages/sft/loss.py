@@ -15,6 +15,8 @@ class AnswerLoss(nn.Cell):
     of a row computes as it would alone.
     """
 
+    weights_at = 2
+
     def __init__(self, network: Qwen3ForCausalLM) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
@@ -24,15 +26,7 @@ class AnswerLoss(nn.Cell):
         self, inputs: Tensor, targets: Tensor, counted: Tensor, segments: Tensor
     ) -> tuple[Tensor, Tensor]:
         batch, width = inputs.shape
-        network = self.network
-        cos = ops.reshape(network.cos[:width], (1, 1, width, -1))
-        sin = ops.reshape(network.sin[:width], (1, 1, width, -1))
-        later = ops.reshape(network.blocked[:width, :width], (1, 1, width, width))
-        foreign = ops.not_equal(
-            ops.reshape(segments, (batch, 1, width, 1)), ops.reshape(segments, (batch, 1, 1, width))
-        )
-        blocked = ops.maximum(later, ops.cast(foreign, later.dtype))
-        logits = network.logits(network.model(inputs, cos, sin, blocked))
+        logits = self.network.in_segments(inputs, segments)
         flat = ops.reshape(logits, (batch * width, -1))
         losses = -self.log_probs(flat, ops.reshape(targets, (-1,)))
         losses = ops.reshape(losses, (batch, width)) * counted

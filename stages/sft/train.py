@@ -13,10 +13,9 @@ from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
-from stages._worker.training.adamw import AdamWSettings
 from stages._worker.training.finish import commit_model
+from stages._worker.training.parted.choose import choose_step
 from stages._worker.training.schedule import Schedule
-from stages._worker.training.train_step import TrainStep
 from stages._worker.training.trainer import Trainer
 from stages._worker.worker import Worker
 from stages.sft.data import Plan, Samples, plan_training, read_training_samples, tokenise_all
@@ -48,7 +47,7 @@ def train_sft(job: Job, worker: Worker) -> None:
     )
     worker.phase("compiling", "held-out loss")
     before = check.measure(job.seed)
-    _train(job, worker, network, loss, plan, steps)
+    trainer = _train(job, worker, network, loss, plan, steps)
     worker.phase("loading", "measuring")
     after = check.measure(job.seed)
     think = check_think_form(network, tokenizer, heldout, options=options["checks"], seed=job.seed)
@@ -61,7 +60,7 @@ def train_sft(job: Job, worker: Worker) -> None:
         network,
         tokenizer_from=source,
         metrics=metrics,
-        summary=_summary(plan, steps, training, heldout, think),
+        summary=_summary(plan, steps, training, heldout, think) | trainer.skipped(),
     )
 
 
@@ -88,27 +87,30 @@ def _samples(folders: list[Path], model: Path, options: dict[str, Any]) -> tuple
 
 def _train(
     job: Job, worker: Worker, network: Qwen3ForCausalLM, loss: AnswerLoss, plan: Plan, steps: int
-) -> None:
+) -> Trainer:
     options = job.options
     batch = options["batch"]
-    Trainer(
+    trainer = Trainer(
         worker=worker,
         network=network,
-        step=TrainStep(loss, AdamWSettings(**options["optimizer"])),
+        step=choose_step(loss, options),
         schedule=Schedule(steps=steps, **options["schedule"]),
         rows=lambda step: np.arange(step * batch, (step + 1) * batch, dtype=np.uint32),
-        batch=lambda step: plan.batch(range(step * batch, (step + 1) * batch)),
+        batch=lambda step, part: plan.batch(range(step * batch, (step + 1) * batch)[part]),
         tokens_per_step=batch * options["length"],
         settings={
             "kind": "sft",
             "seed": job.seed,
             "steps": steps,
             **{name: options[name] for name in ("batch", "length", "boundaries", "mix", "mix_by")},
-            **{name: options[name] for name in ("schedule", "optimizer")},
+            **{name: options[name] for name in ("schedule", "optimizer", "spike")},
+            "micro_batch": options["trainer"]["micro_batch"],
         },
         order_sha256=plan.order_sha256(),
         log_every=options["log_every"],
-    ).run()
+    )
+    trainer.run()
+    return trainer
 
 
 def _perplexities(job: Job, network: Qwen3ForCausalLM, tokenizer: Any) -> dict[str, Interval]:

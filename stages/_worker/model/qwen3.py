@@ -161,6 +161,26 @@ class Qwen3ForCausalLM(nn.Cell):
         blocked = ops.reshape(self.blocked[:length, :length], (1, 1, length, length))
         return self.logits(self.model(tokens, cos, sin, blocked))
 
+    def in_segments(self, tokens: Tensor, segments: Tensor) -> Tensor:
+        """tokens and segments (B, T) int32 -> logits (B, T, V); a token sees the earlier ones of its own segment.
+
+        Positions count through the row. They are relative, so a segment computes as it would alone.
+        """
+        batch, width = tokens.shape
+        cos = ops.reshape(self.cos[:width], (1, 1, width, -1))
+        sin = ops.reshape(self.sin[:width], (1, 1, width, -1))
+        later = ops.reshape(self.blocked[:width, :width], (1, 1, width, width))
+        foreign = ops.not_equal(
+            ops.reshape(segments, (batch, 1, width, 1)), ops.reshape(segments, (batch, 1, 1, width))
+        )
+        blocked = ops.maximum(later, ops.cast(foreign, later.dtype))
+        return self.logits(self.model(tokens, cos, sin, blocked))
+
+    def recompute_layers(self) -> None:
+        """Computes the activations of a layer again in the backward pass, in place of keeping them."""
+        for layer in self.model.layers:
+            layer.recompute()
+
     def logits(self, x: Tensor) -> Tensor:
         """x (B, T, E) -> (B, T, V)"""
         if not self.tied:

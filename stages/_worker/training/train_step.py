@@ -12,6 +12,7 @@ from mindspore import Tensor, nn, ops
 from stages._worker.failures import NumericError
 from stages._worker.model.device import TokenLogProbs
 from stages._worker.training.adamw import AdamW, AdamWSettings
+from stages._worker.training.parted.spike_guard import Spike
 
 
 class NextTokenLoss(nn.Cell):
@@ -19,6 +20,8 @@ class NextTokenLoss(nn.Cell):
 
     weights[b, i] counts the prediction of tokens[b, i + 1]. A row without weight has loss 0.
     """
+
+    weights_at = 1
 
     def __init__(self, network: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
@@ -67,6 +70,10 @@ class StepResult:
     """Global norm before clipping."""
     extra: np.ndarray
     """The second output of the loss Cell."""
+    stopping: bool = False
+    """A rank was told to stop before this step was over: all leave after it."""
+    spike: Spike | None = None
+    """Why the weights were left as they were; None when they were updated."""
 
 
 class TrainStep:

@@ -29,6 +29,7 @@ def plan_training(job: Job) -> tuple[Training, Order]:
             "going on from a checkpoint is not built for the MindFormers trainer: its checkpoints are not the run's",
             hint="`legalone retry` starts the stage anew",
         )
+    _refuse_native_options(job)
     planned = read_planned(job)
     packed, order = planned.packed, planned.order
     base = job.input("model")
@@ -55,6 +56,7 @@ def plan_training(job: Job) -> tuple[Training, Order]:
         output=job.folder / "mindformers",
         checkpoint_every=job.checkpoint_every or order.steps,
         checkpoint_keep=max(1, job.checkpoint_keep),
+        boundaries=options["attention"] == "document",
     )
     _check_index(training, order)
     return training, order
@@ -111,6 +113,20 @@ def train_with_mindformers(job: Job, worker: Worker) -> None:
         metrics={"tokens": order.steps * layout.global_batch * layout.sequence_length},
         summary={"orderSha256": order.sha256, "passes": order.facts["passes"], "trainer": "mindformers"},
     )
+
+
+def _refuse_native_options(job: Job) -> None:
+    if job.options["spike"]["factor"] is not None:
+        raise UserError(
+            "spike.factor is set: the MindFormers trainer has no spike guard",
+            hint="leave it null; only the native trainer, for a model that fits one NPU, has one",
+        )
+    trainer = job.options["trainer"]
+    if trainer["micro_batch"] is not None or trainer["recompute"]:
+        raise UserError(
+            f"trainer is {trainer}: these are options of the native trainer, MindFormers trains this model",
+            hint="use parallel.micro_batches and parallel.recompute",
+        )
 
 
 def _check_index(training: Training, order: Order) -> None:
