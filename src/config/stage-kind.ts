@@ -18,7 +18,11 @@ const input = z.strictObject({
     .describe("Takes every artifact of this kind from `needs`: of several stages, and of all shards of one."),
 });
 
-const mergeRule = z.union([z.enum(["sum", "same", "one"]), z.strictObject({ mean: z.string() })]);
+const mergeRule = z.union([
+  z.enum(["sum", "same", "one"]),
+  z.strictObject({ mean: z.string() }),
+  z.strictObject({ quantile: z.number().min(0).max(1) }),
+]);
 
 /** Schema of stages/<kind>/stage.yaml. */
 export const stageKindSchema = z.strictObject({

@@ -1,8 +1,9 @@
 /**
  * How a metric of a split stage comes from those of its shards. `sum` adds, `same` is what all of them say, `one` is
- * what the only shard says that has it, `mean` is weighted by another metric of the shard: a count.
+ * what the only shard says that has it, `mean` is weighted by another metric of the shard: a count. `quantile` is
+ * taken from the histograms that the shards put under `distributions.<metric>` of their summaries.
  */
-export type MergeRule = "sum" | "same" | "one" | { mean: string };
+export type MergeRule = "sum" | "same" | "one" | { mean: string } | { quantile: number };
 
 /** Rules by metric, as stage.yaml has them; `*` or `<word>` stands for any word. */
 export type MergeRules = Readonly<Record<string, MergeRule>>;

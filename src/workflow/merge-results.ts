@@ -1,3 +1,4 @@
+import { type Histogram, histogramOf, joinHistograms, quantileOf } from "../core/histogram.ts";
 import { type MergeRule, type MergeRules, mergeRuleOf } from "../core/merge-rule.ts";
 import type { ShardRow, StageResult } from "../core/rows.ts";
 
@@ -15,22 +16,18 @@ export function mergeResults(shards: readonly ShardRow[], rules: MergeRules = {}
   const metrics = Object.fromEntries(
     [...names].map((name) => {
       const rule = mergeRuleOf(rules, name);
-      const merged =
-        rule === undefined
-          ? null
-          : merge(
-              rule,
-              name,
-              results.map((result) => result.metrics),
-            );
+      const merged = rule === undefined ? null : merge(rule, name, results);
       return [name, merged !== null && Number.isFinite(merged) ? merged : null];
     }),
   );
   return { metrics, summary: { shards: results.map((result) => result.summary) } };
 }
 
-function merge(rule: MergeRule, name: string, shards: readonly Metrics[]): number | null {
-  if (typeof rule === "object") return weightedMean(name, rule.mean, shards);
+function merge(rule: MergeRule, name: string, results: readonly StageResult[]): number | null {
+  const shards = results.map((result) => result.metrics);
+  if (typeof rule === "object") {
+    return "mean" in rule ? weightedMean(name, rule.mean, shards) : quantile(name, rule.quantile, results);
+  }
   switch (rule) {
     case "sum":
       return sum(shards.map((metrics) => metrics[name] ?? null));
@@ -56,6 +53,19 @@ function weightedMean(name: string, weight: string, shards: readonly Metrics[]):
   );
   const weighted = sum(parts);
   return total === null || weighted === null || total <= 0 ? null : weighted / total;
+}
+
+/** A shard that does not report the metric has no value of it; one that does has to say how its values lie. */
+function quantile(name: string, share: number, results: readonly StageResult[]): number | null {
+  const parts = results
+    .filter(({ metrics }) => name in metrics)
+    .map(({ summary }) => {
+      const { distributions } = summary as { distributions?: Record<string, unknown> };
+      return histogramOf(distributions?.[name]);
+    });
+  const known = parts.filter((part): part is Histogram => part !== null);
+  const joined = known.length < parts.length ? null : joinHistograms(known);
+  return joined === null ? null : quantileOf(joined, share);
 }
 
 /** null as soon as one is missing. */

@@ -18,6 +18,7 @@ from stages._worker.worker import Worker
 from stages.perplexity.bands import BANDS, BandRule
 from stages.perplexity.cells import Cell, write_packed
 from stages.perplexity.groups import ScoredGroup, own_groups, sampled_groups
+from stages.perplexity.histogram import distribution, histogram
 
 
 def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
@@ -62,8 +63,9 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
         sampled={item.group: len(item.ids) for item in sample},
     )
     jsonl.write(folder / "scores.jsonl", _score_rows(groups, bands))
-    jsonl.write_json(folder / "histogram.json", _histogram(groups))
-    _report(worker, facts, groups)
+    perplexities = {item.group: item.perplexities for item in groups}
+    jsonl.write_json(folder / "histogram.json", histogram(perplexities))
+    _report(worker, facts, perplexities, split=job.shards > 1)
 
 
 def _score(groups: list[ScoredGroup], sample: list[ScoredGroup], scorer: Scorer, worker: Worker) -> None:
@@ -146,21 +148,9 @@ def _score_rows(groups: list[ScoredGroup], bands: dict[str, list[str | None]]) -
             }
 
 
-def _histogram(groups: list[ScoredGroup]) -> dict[str, Any]:
-    """Documents by perplexity; edges are evenly spaced in the logarithm, the same for all groups."""
-    finite = np.concatenate([item.perplexities for item in groups])
-    finite = finite[np.isfinite(finite)]
-    edges = np.geomspace(finite.min(), finite.max() * (1 + 1e-9), 41)
-    return {
-        "edges": [round(float(edge), 4) for edge in edges],
-        "groups": [
-            {"group": item.group, "counts": np.histogram(item.perplexities, edges)[0].tolist()}
-            for item in groups
-        ],
-    }
-
-
-def _report(worker: Worker, facts: dict[str, Any], groups: list[ScoredGroup]) -> None:
+def _report(
+    worker: Worker, facts: dict[str, Any], perplexities: dict[str, np.ndarray], *, split: bool
+) -> None:
     crowded = facts["dropped"]["crowded_tokens"]
     tokens = sum(cell["tokens"] for cell in facts["cells"])
     if crowded > 0.01 * max(tokens, 1):
@@ -169,14 +159,20 @@ def _report(worker: Worker, facts: dict[str, Any], groups: list[ScoredGroup]) ->
             "raise max_docs_per_sequence or join short documents in the corpus",
             code="crowded_sequences",
         )
+    scored = {group: mine[np.isfinite(mine)] for group, mine in perplexities.items()}
+    scored = {group: mine for group, mine in scored.items() if len(mine)}
     metrics = {
-        "documents": sum(len(item.ids) for item in groups),
+        "documents": sum(len(mine) for mine in perplexities.values()),
         "sequences": sum(cell["sequences"] for cell in facts["cells"]),
         "tokens": tokens,
         "dropped_documents": facts["dropped"]["documents"],
         "tail_tokens": facts["dropped"]["tail_tokens"],
-    } | {f"{item.group}_median_ppl": float(np.median(item.perplexities)) for item in groups}
+    } | {f"{group}_median_ppl": float(np.median(mine)) for group, mine in scored.items()}
     summary = {name: facts[name] for name in ("thresholds", "cells", "sampled") if name in facts}
+    if split:
+        summary["distributions"] = {
+            f"{group}_median_ppl": distribution(mine) for group, mine in scored.items()
+        }
     worker.commit(
         "packed", meta={"sequenceLength": facts["sequenceLength"], "sequences": metrics["sequences"]}
     )

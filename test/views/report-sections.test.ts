@@ -98,16 +98,39 @@ test("perplexity: thresholds, cells and a histogram over a logarithmic axis", ()
     thresholds: { legal: { low: 207.1, middle: 365.9, high: null } },
     cells: [{ group: "legal", band: "low", documents: 1000, sequences: 578, tokens: 74_562 }],
   };
-  const histogram = { edges: [10, 100, 1000], groups: [{ group: "legal", counts: [3, 9] }] };
+  const histogram = { edges: [100, 200, 400, 800], groups: [{ group: "legal", counts: [3, 9, 0] }] };
   const { rows, plots } = show(perplexitySection, "perplexity", {
     files: { "packed/cells.json": cells, "packed/histogram.json": histogram },
   });
   expect(rows).toContainEqual(["legal", "207.1", "365.9", "none dropped"]);
   expect(rows).toContainEqual(["legal", "low", "1000", "578", "74.6k"]);
+  expect(plots).toHaveLength(1);
   expect(plots[0]).toMatchObject({
-    x: { scale: "log", values: [31.62, 316.2] },
-    curves: [{ label: "legal", values: [3, 9] }],
+    title: "Documents of legal by perplexity",
+    x: { scale: "log", values: [141.4, 282.8] },
+    curves: [{ label: "legal", values: [3, 9], style: "bars" }],
+    marks: [
+      { x: 207.1, label: "low up to 207.1" },
+      { x: 365.9, label: "middle up to 365.9" },
+    ],
   });
+});
+
+test("perplexity: bars reach the ends of the bands, and no document is lost in wider ones", () => {
+  const edges = Array.from({ length: 301 }, (_, i) => 100 * 2 ** (i / 32));
+  const counts = edges.slice(1).map((_, i) => i % 7);
+  const [plot] = show(perplexitySection, "perplexity", {
+    files: {
+      "packed/cells.json": { thresholds: { legal: { low: 5, middle: 15, high: 30 } } },
+      "packed/histogram.json": { edges, groups: [{ group: "legal", counts }] },
+    },
+  }).plots;
+  const sum = (values: (number | null)[]) => values.reduce<number>((all, value) => all + (value ?? 0), 0);
+  expect(sum(plot!.curves[0]!.values)).toBe(sum(counts));
+  expect(plot!.x.values.length).toBeLessThanOrEqual(64);
+  expect(plot!.x.values[0]).toBeLessThan(6);
+  expect(plot!.x.values.at(-1)).toBeLessThan(edges.at(-1)!);
+  expect(plot!.marks?.map(({ x }) => x)).toEqual([5, 15, 30]);
 });
 
 test("PAS: mixture and rate of every step, passes of every cell", () => {

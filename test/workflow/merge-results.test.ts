@@ -15,6 +15,18 @@ const merged = (shards: Metrics[], rules: Parameters<typeof mergeResults>[1]) =>
     rules,
   ).metrics;
 
+const resultOf = (metrics: Metrics, distributions: Record<string, unknown>) =>
+  ({ result: { metrics, summary: { distributions } } }) as unknown as ShardRow;
+
+/** Bins of a 32nd of an octave, as the stage kind perplexity cuts them. */
+function latticeOf(values: number[]) {
+  const places = values.map((value) => Math.floor(32 * Math.log2(value)));
+  const [first, last] = [Math.min(...places), Math.max(...places)];
+  const edges = Array.from({ length: last - first + 2 }, (_, i) => 2 ** ((first + i) / 32));
+  const counts = edges.slice(1).map((_, i) => places.filter((place) => place === first + i).length);
+  return { edges, counts };
+}
+
 describe("metrics of a split stage", () => {
   it("add up counts, and take a mean by the count that it is of", () => {
     const rules = { items: "sum", score: { mean: "items" } } as const;
@@ -88,6 +100,36 @@ describe("metrics of a split stage", () => {
     ).toEqual({ tasks: 3, sft_law: 50, sft_law_lo: 40, rl_law: 60, overall: 8, judged: 5 });
   });
 
+  it("take a quantile from the histograms of all shards, within a bin of that of all values", () => {
+    const perplexity = fc.double({ min: 1, max: 5000, noNaN: true });
+    const shards = fc.array(fc.array(perplexity, { minLength: 1 }), { minLength: 2, maxLength: 9 });
+    fc.assert(
+      fc.property(shards, (parts) => {
+        const results = parts.map((values) => resultOf({ x: 1 }, { x: latticeOf(values) }));
+        const found = mergeResults(results, { x: { quantile: 0.5 } }).metrics.x!;
+        const sorted = parts.flat().sort((a, b) => a - b);
+        const [below, above] = [0.5, 0].map((half) => sorted[Math.ceil(sorted.length / 2 + 0.5 - half) - 1]!);
+        expect(found).toBeGreaterThan(Math.min(below!, above!) / 2 ** (1.01 / 32));
+        expect(found).toBeLessThan(Math.max(below!, above!) * 2 ** (1.01 / 32));
+      }),
+    );
+  });
+
+  it.each([
+    ["a shard that does not say how its values lie", [{ x: latticeOf([3, 9]) }, {}]],
+    ["bins of another lattice", [{ x: latticeOf([3, 9]) }, { x: { edges: [2, 3.01, 4], counts: [1, 1] } }]],
+    ["edges that do not grow", [{ x: { edges: [2, 2, 4], counts: [1, 1] } }, { x: latticeOf([3]) }]],
+    ["no value at all", [{ x: { edges: [2, 4], counts: [0] } }, { x: { edges: [2, 4], counts: [0] } }]],
+  ])("have no quantile with %s", (_, shards) => {
+    const results = shards.map((distributions) => resultOf({ x: 1 }, distributions));
+    expect(mergeResults(results, { x: { quantile: 0.5 } }).metrics.x).toBeNull();
+  });
+
+  it("take a quantile without the shards that have no document of the group", () => {
+    const results = [resultOf({ x: 8 }, { x: { edges: [4, 8, 16], counts: [1, 1] } }), resultOf({}, {})];
+    expect(mergeResults(results, { x: { quantile: 0.5 } }).metrics.x).toBe(8);
+  });
+
   it("are left alone where the stage has one part", () => {
     expect(merged([{ anything: 1.5, nothing: null }], {})).toEqual({ anything: 1.5, nothing: null });
   });
@@ -107,7 +149,8 @@ describe("the stage kinds of stages/", () => {
     (kind) => {
       for (const [metric, rule] of Object.entries(kind.merge)) {
         if (metric !== "*") expect(kind.metrics.some((pattern) => metricMatches(pattern, metric))).toBe(true);
-        if (typeof rule === "object") expect(mergeRuleOf(kind.merge, rule.mean)).toBe("sum");
+        if (typeof rule === "object" && "mean" in rule)
+          expect(mergeRuleOf(kind.merge, rule.mean)).toBe("sum");
       }
     },
   );

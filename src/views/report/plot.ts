@@ -8,7 +8,13 @@ export interface Curve {
   /** Number of its colour; curves of one colour belong together. */
   color: number;
   /** `faint` for raw values behind a smoothed curve. */
-  style?: "line" | "faint" | "dashed" | "points";
+  style?: "line" | "faint" | "dashed" | "points" | "bars";
+}
+
+/** An upright line across a plot, with a word at its top. */
+export interface Mark {
+  x: number;
+  label: string;
 }
 
 /** A plot as data: the page's script draws it. */
@@ -17,6 +23,7 @@ export interface Plot {
   x: { label: string; values: number[]; scale?: "log" };
   y: { label: string; scale?: "log" };
   curves: Curve[];
+  marks?: Mark[];
   /** Areas on top of each other that sum to the whole. */
   stacked?: boolean;
 }

@@ -72,14 +72,20 @@ function joinCells(cells: readonly Fields[]): Fields[] {
   return [...found.values()];
 }
 
-/** Shards have edges of their own: each of their bins goes to the bin of the whole that holds its middle. */
+/**
+ * Shards have edges of their own: each of their bins goes to the bin of the whole that holds its middle. Bins of the
+ * whole are as wide as the narrowest; edges cut from one lattice, as perplexity writes them, keep every bin as it is.
+ */
 function joinHistograms(parts: readonly Fields[]): Fields {
   const edgesOf = parts.map((part) => numbers(part.edges));
-  const whole = edgesOf.filter((edges) => edges.length > 2);
+  const whole = edgesOf.filter((edges) => edges.length > 1);
   if (whole.length === 0) return {};
   const low = Math.log(Math.min(...whole.map((edges) => edges[0]!)));
   const high = Math.log(Math.max(...whole.map((edges) => edges.at(-1)!)));
-  const bins = whole[0]!.length - 1;
+  const narrowest = Math.min(
+    ...whole.map((edges) => Math.log(edges.at(-1)! / edges[0]!) / (edges.length - 1)),
+  );
+  const bins = Math.max(1, Math.round((high - low) / narrowest));
   const groups = new Map<unknown, number[]>();
   for (const [i, part] of parts.entries()) {
     const edges = edgesOf[i]!;

@@ -84,6 +84,26 @@ def test_all_shards_have_the_thresholds_of_the_whole(whole: dict, shards: list[d
     assert facts[0]["sampled"] == {"general": 50, "legal": 60} and "sampled" not in one
 
 
+def test_the_histograms_of_the_shards_add_up_to_that_of_the_whole(whole: dict, shards: list[dict]) -> None:
+    def counts(jobs: list[dict]) -> Counter[tuple[str, float]]:
+        found: Counter[tuple[str, float]] = Counter()
+        for folder in outputs_of(jobs, "packed"):
+            content = json.loads((folder / "histogram.json").read_text(encoding="utf-8"))
+            for group in content["groups"]:
+                for edge, count in zip(content["edges"], group["counts"], strict=False):
+                    found[group["group"], edge] += count
+        return found
+
+    one, three = counts([whole]), counts(shards)
+    assert +one == +three and one.total() == 50 + 60
+    # What the rule of stage.yaml takes the median of all documents from.
+    for group, documents in (("general", 50), ("legal", 60)):
+        parts = [result_of(job)["summary"]["distributions"][f"{group}_median_ppl"] for job in shards]
+        assert sum(sum(part["counts"]) for part in parts) == documents
+        assert all(len(part["edges"]) == len(part["counts"]) + 1 for part in parts)
+    assert "distributions" not in result_of(whole)["summary"]
+
+
 def test_every_token_of_every_cell_is_packed_or_counted(
     inputs: dict[str, Path], whole: dict, shards: list[dict]
 ) -> None:

@@ -1,7 +1,7 @@
 import { count, number } from "../../format.ts";
-import { type Fields, fields, list, numberOf, numbers, ofKind, type StageReport, textOf } from "../data.ts";
+import { type Fields, fields, list, numberOf, ofKind, type StageReport, textOf } from "../data.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
-import type { Plot } from "../plot.ts";
+import { perplexityPlots } from "../plots/perplexity.ts";
 import type { Draw, SectionView } from "../section.ts";
 
 /** How hard the base model finds each document, and the bands that PAS samples from. */
@@ -12,30 +12,12 @@ export const perplexitySection: SectionView = (data, draw) => {
 
 function perplexityPart(stage: StageReport, draw: Draw): Markup | null {
   const facts = stage.files["packed/cells.json"] ?? stage.summary;
-  const plot = histogram(stage.files["packed/histogram.json"] ?? {});
+  const plots = perplexityPlots(stage.files["packed/histogram.json"] ?? {}, fields(facts.thresholds));
   const cells = cellTable(list(facts.cells).map(fields));
   const thresholds = thresholdTable(fields(facts.thresholds));
-  if (plot === null && cells === null && thresholds === null) return null;
+  if (plots.length === 0 && cells === null && thresholds === null) return null;
   return html`<p>Perplexity of every document under the base model decides its band; the cells (group × band) are what the order of mid-training is made from.</p>
-${plot === null ? "" : html`<div class="plots">${draw(plot)}</div>`}${thresholds}${cells}`;
-}
-
-/** Documents over logarithmic bins of perplexity, a curve a group. */
-function histogram(file: Fields): Plot | null {
-  const edges = numbers(file.edges);
-  const groups = list(file.groups).map(fields);
-  if (edges.length < 3 || groups.length === 0) return null;
-  const middles = edges.slice(1).map((edge, i) => Number(Math.sqrt(edge * edges[i]!).toPrecision(4)));
-  return {
-    title: "Documents by perplexity",
-    x: { label: "perplexity", values: middles, scale: "log" },
-    y: { label: "documents" },
-    curves: groups.map((group, i) => ({
-      label: textOf(group.group) ?? `group ${i}`,
-      values: numbers(group.counts).slice(0, middles.length),
-      color: i,
-    })),
-  };
+${plots.length === 0 ? "" : html`<div class="plots">${plots.map(draw)}</div>`}${thresholds}${cells}`;
 }
 
 function thresholdTable(thresholds: Fields): Markup | null {
