@@ -1,7 +1,7 @@
 import { isObject } from "./annotations.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
-import type { JsonObject, ResolvedStage } from "./types.ts";
+import type { Json, JsonObject, ResolvedStage } from "./types.ts";
 
 // What no schema of one option says: options that contradict each other, known before anything runs.
 
@@ -17,6 +17,9 @@ export function crossProblems(stages: readonly ResolvedStage[], source: YamlSour
       ...(isObject(bands) ? bandProblems(bands, source, [...at, "bands"]) : []),
       ...(isObject(pas) && isObject(pas.weights)
         ? weightProblems(pas.weights, source, [...at, "pas", "weights"])
+        : []),
+      ...(isObject(pas) && Array.isArray(pas.amendments)
+        ? amendmentProblems(pas.amendments, stepsOf(stage, stages), source, [...at, "pas", "amendments"])
         : []),
     ];
   });
@@ -65,6 +68,28 @@ function bandProblems({ mode, low, middle, high }: JsonObject, source: YamlSourc
   if (mode === "quantile" && Number(high) > 1)
     return [problemAt(source, [...at, "high"], `${high} is no quantile`, { expected: "at most 1" })];
   return [];
+}
+
+function amendmentProblems(
+  amendments: readonly Json[],
+  steps: number | null,
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  let before = 0;
+  return amendments.flatMap((amendment, i) => {
+    if (!isObject(amendment)) return [];
+    const step = Number(amendment.step);
+    const problems: Problem[] = [];
+    const wrong = (message: string) => problems.push(problemAt(source, [...at, i, "step"], message));
+    if (step <= before && i > 0) wrong(`step ${step} comes after step ${before}; amendments go forward`);
+    if (steps !== null && step >= steps)
+      wrong(`step ${step} is not reached: the steps are 0 to ${steps - 1}`);
+    before = step;
+    if (isObject(amendment.weights))
+      problems.push(...weightProblems(amendment.weights, source, [...at, i, "weights"]));
+    return problems;
+  });
 }
 
 function weightProblems(weights: JsonObject, source: YamlSource, at: Path): Problem[] {

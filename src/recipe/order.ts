@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { LegaloneError } from "../core/errors.ts";
+import { type Chances, chances } from "./chances.ts";
 import { permutation } from "./feistel.ts";
-import { type Cell, type PasOptions, unit, writeProbabilities } from "./pas.ts";
+import type { Cell, PasOptions } from "./pas.ts";
+import { type Amendment, type Segment, segmentsOf } from "./segments.ts";
 import { chairman } from "./tijdeman.ts";
 import { learningRate, scheduleProblem, type WsdSchedule } from "./wsd.ts";
 
@@ -18,6 +20,8 @@ export interface OrderSpec extends PasOptions {
   schedule: WsdSchedule;
   cells: OrderCell[];
   seed: number;
+  /** Changes of the options above at later steps, in order. */
+  amendments?: Amendment[];
 }
 
 export interface StepPlan {
@@ -31,63 +35,81 @@ export interface StepPlan {
   count: number[];
 }
 
-export interface OrderSummary {
-  steps: StepPlan[];
+/** What is known at the end of an order. */
+export interface OrderEnd {
   /** How often each cell is gone through: consumed / sequences. */
   passes: number[];
   /** SHA-256 over (cell, index) pairs as little-endian uint32, in consumption order. */
   orderSha256: string;
 }
 
+export interface OrderSummary extends OrderEnd {
+  steps: StepPlan[];
+}
+
 /** Passes over a cell from which repeated data costs more than it brings. */
 export const passWarning = 4;
 
 /** Called after each step with its (cell, index) pairs, `2 * batch` numbers; the array is used again. */
-export type StepSink = (pairs: Uint32Array, step: number) => void;
+export type StepSink = (pairs: Uint32Array, plan: StepPlan) => void;
 
 /**
  * Computes the order of a PAS schedule: which sequence of which cell every place of every step takes.
- * Inside a cell: seeded permutations without replacement, one a pass. Throws E_CONFIG for a spec that has no order.
+ * Inside a cell: seeded permutations without replacement, one a pass; they go on over amendments, while targets and counts
+ * begin again. Nothing is kept of a step that was given to `sink`, so memory does not grow with the order.
+ * Throws E_CONFIG for a spec that has no order.
  */
-export function planOrder(spec: OrderSpec, sink: StepSink = () => {}): OrderSummary {
-  const { cells, batch } = checkSpec(spec);
-  const { steps, rows } = planSteps({ ...spec, cells });
-  const next = chairman(rows, cells.length, batch);
+export function streamOrder(spec: OrderSpec, sink: StepSink): OrderEnd {
+  const segments = checkSpec(spec);
+  const { cells, batch, seed } = spec;
   const taken = new Float64Array(cells.length);
-  const shuffles = cells.map(({ sequences }, cell) => shuffled(sequences, spec.seed, cell));
+  const shuffles = cells.map(({ sequences }, cell) => shuffled(sequences, seed, cell));
   const places = new Uint16Array(batch);
   const pairs = new Uint32Array(2 * batch);
   const hash = createHash("sha256");
-  for (const plan of steps) {
-    next(places);
-    for (let n = 0; n < batch; n++) {
-      const cell = places[n]!;
-      pairs[2 * n] = cell;
-      pairs[2 * n + 1] = shuffles[cell]!(taken[cell]!++);
-      plan.count[cell]!++;
+  for (const segment of segments) {
+    const given = chancesOf(spec, segment);
+    const next = chairman(given, batch, segment.from);
+    for (let step = segment.from; step < segment.to; step++) {
+      const count = new Array<number>(cells.length).fill(0);
+      next(places);
+      for (let n = 0; n < batch; n++) {
+        const cell = places[n]!;
+        pairs[2 * n] = cell;
+        pairs[2 * n + 1] = shuffles[cell]!(taken[cell]!++);
+        count[cell]!++;
+      }
+      hash.update(littleEndian(pairs));
+      sink(pairs, { step, ...rateAt(spec, step), p: given.row(step), count });
     }
-    hash.update(littleEndian(pairs));
-    sink(pairs, plan.step);
   }
   return {
-    steps,
     passes: cells.map(({ sequences }, i) => (sequences === 0 ? 0 : taken[i]! / sequences)),
     orderSha256: hash.digest("hex"),
   };
 }
 
-/** Learning rates, alphas and probabilities of every step; counts are still 0. `rows` holds them in units of 2^-40. */
-export function planSteps(spec: OrderSpec): { steps: StepPlan[]; rows: Float64Array } {
-  const k = spec.cells.length;
-  const rows = new Float64Array(spec.steps * k);
-  const steps = Array.from({ length: spec.steps }, (_, step): StepPlan => {
-    const lr = learningRate(spec.schedule, spec.steps, step);
-    const alpha = lr / spec.schedule.max;
-    writeProbabilities(spec.cells, spec, alpha, rows, step * k);
-    const p = Array.from(rows.subarray(step * k, (step + 1) * k), (units) => units / unit);
-    return { step, lr, alpha, p, count: new Array<number>(k).fill(0) };
+/** `streamOrder` with every step kept. */
+export function planOrder(spec: OrderSpec, sink: StepSink = () => {}): OrderSummary {
+  const steps: StepPlan[] = [];
+  const end = streamOrder(spec, (pairs, plan) => {
+    steps.push(plan);
+    sink(pairs, plan);
   });
-  return { steps, rows };
+  return { ...end, steps };
+}
+
+/**
+ * Probabilities of a segment. They are those of its options up to the end of the schedule: an amendment does not change
+ * what was drawn before it, so that the order of a fork begins as the order that it leaves.
+ */
+function chancesOf(spec: OrderSpec, { cells, lambda, hold }: Segment): Chances {
+  return chances(cells, { lambda, hold }, spec.steps, (step) => rateAt(spec, step).alpha);
+}
+
+function rateAt({ schedule, steps }: OrderSpec, step: number): Pick<StepPlan, "lr" | "alpha"> {
+  const lr = learningRate(schedule, steps, step);
+  return { lr, alpha: lr / schedule.max };
 }
 
 /** A sentence for every cell that is gone through too often. */
@@ -103,8 +125,8 @@ export function passWarnings(
   );
 }
 
-/** Weights add up to 1; the limits are those of the formats that carry the order. */
-function checkSpec(spec: OrderSpec): OrderSpec {
+/** The segments; the limits are those of the formats that carry the order. */
+function checkSpec(spec: OrderSpec): Segment[] {
   const fail = (message: string): never => {
     throw new LegaloneError("E_CONFIG", message);
   };
@@ -115,26 +137,18 @@ function checkSpec(spec: OrderSpec): OrderSpec {
     if (!Number.isSafeInteger(value) || value < least)
       fail(`${name} is ${value}; expected a whole number, ${least} or more`);
   }
-  if (!(Number.isFinite(spec.lambda) && spec.lambda >= 0))
-    fail(`lambda is ${spec.lambda}; expected 0 or more`);
+  if (spec.steps >= 2 ** 31) fail(`${spec.steps} steps; an order has fewer than 2^31`);
   if (!(Number.isFinite(max) && max > 0)) fail(`max is ${max}; expected a rate above 0`);
   const problem = scheduleProblem(spec.schedule, spec.steps);
   if (problem) fail(problem);
-  for (const { group, band, weight, sequences } of spec.cells) {
-    if (!(Number.isFinite(weight) && weight >= 0))
-      fail(`${group}/${band} has weight ${weight}; expected 0 or more`);
+  for (const { group, band, sequences } of spec.cells) {
     if (!Number.isSafeInteger(sequences) || sequences < 0)
       fail(`${group}/${band} has ${sequences} sequences; expected a whole number`);
-  }
-  const total = spec.cells.reduce((sum, { weight }) => sum + weight, 0);
-  if (!(total > 0)) fail("no cell has a weight above 0: give one in pas.weights, or pack data");
-  if (spec.cells.length > 1024) fail(`${spec.cells.length} cells; at most 1024 are counted exactly`);
-  for (const { group, band, weight, sequences } of spec.cells) {
-    if (weight > 0 && sequences === 0) fail(`${group}/${band} has weight ${weight} but no sequences`);
     if (sequences >= 2 ** 32)
       fail(`${group}/${band} has ${sequences} sequences; an order names fewer than 2^32`);
   }
-  return { ...spec, cells: spec.cells.map((cell) => ({ ...cell, weight: cell.weight / total })) };
+  if (spec.cells.length > 1024) fail(`${spec.cells.length} cells; at most 1024 are counted exactly`);
+  return segmentsOf(spec);
 }
 
 /** The sequence that the cell gives when it is asked for the `n`th time. Must be asked for 0, 1, 2, … in turn. */

@@ -1,3 +1,4 @@
+import type { Chances } from "./chances.ts";
 import { unit } from "./pas.ts";
 
 /**
@@ -6,15 +7,15 @@ import { unit } from "./pas.ts";
  * Item n goes, among the cells with target(n) - count >= 1/(2k-2), to the one with the earliest deadline:
  * the first n' with target(n') - count >= 1 - 1/(2k-2) on the known schedule.
  *
- * `rows` holds steps x k probabilities in units of 2^-40 (pas.ts), step by step; every step has `batch` items.
- * The result gives the next step's cells on each call, in `out` (length `batch`).
+ * Every step has `batch` items. The first call gives the cells of step `from`, each next call those of the step after it,
+ * in `out` (length `batch`); targets and counts are 0 before step `from`.
  *
  * All numbers are whole: units are multiplied by 2k-2, and targets are kept relative to counts, so that they stay
  * below 2^53 however long the schedule is.
  */
-export function chairman(rows: Float64Array, k: number, batch: number): (out: Uint16Array) => void {
-  const steps = rows.length / k;
-  const served = servedCells(rows, k);
+export function chairman(given: Chances, batch: number, from: number): (out: Uint16Array) => void {
+  const { steps } = given;
+  const served = servedCells(given, from);
   if (served.length === 1) return (out) => void out.fill(served[0]!);
 
   const scale = 2 * served.length - 2;
@@ -23,7 +24,7 @@ export function chairman(rows: Float64Array, k: number, batch: number): (out: Ui
   /** target(n) - count of each cell. */
   const ahead = new Float64Array(count);
   /** Look-ahead of each cell: the step its deadline falls in, what it still needs from that step's start on, the deadline. */
-  const pointer = new Float64Array(count);
+  const pointer = new Float64Array(count).fill(from);
   const needed = new Float64Array(count).fill(whole - unit);
   const deadline = new Float64Array(count);
   const gain = new Float64Array(count);
@@ -32,22 +33,23 @@ export function chairman(rows: Float64Array, k: number, batch: number): (out: Ui
     const column = served[i]!;
     let step = pointer[i]!;
     let rest = needed[i]!;
-    while (step < steps && rest > batch * rows[step * k + column]! * scale) {
-      rest -= batch * rows[step * k + column]! * scale;
-      step++;
+    for (; step < steps; step++) {
+      const gained = batch * given.of(step, column) * scale;
+      if (rest <= gained) break;
+      rest -= gained;
     }
     pointer[i] = step;
     needed[i] = rest;
     deadline[i] =
       step === steps
         ? Number.POSITIVE_INFINITY
-        : step * batch + divideUp(rest, rows[step * k + column]! * scale);
+        : step * batch + divideUp(rest, given.of(step, column) * scale);
   };
   for (let i = 0; i < count; i++) lookAhead(i);
 
-  let step = 0;
+  let step = from;
   return (out) => {
-    for (let i = 0; i < count; i++) gain[i] = rows[step * k + served[i]!]! * scale;
+    for (let i = 0; i < count; i++) gain[i] = given.of(step, served[i]!) * scale;
     for (let n = 0; n < batch; n++) {
       let best = -1;
       let earliest = Number.POSITIVE_INFINITY;
@@ -67,11 +69,15 @@ export function chairman(rows: Float64Array, k: number, batch: number): (out: Ui
   };
 }
 
-/** Cells that have a probability at any step; the others do not count in k. */
-function servedCells(rows: Float64Array, k: number): number[] {
-  const served = new Set<number>();
-  for (let i = 0; i < rows.length && served.size < k; i++) if (rows[i]! > 0) served.add(i % k);
-  return [...served].sort((a, b) => a - b);
+/** Cells that have a probability at any step from `from` on; the others do not count in k. */
+function servedCells(given: Chances, from: number): number[] {
+  let open = Array.from({ length: given.cells }, (_, cell) => cell).filter(given.weighs);
+  const served: number[] = [];
+  for (let step = from; step < given.steps && open.length > 0; step++) {
+    served.push(...open.filter((cell) => given.of(step, cell) > 0));
+    open = open.filter((cell) => given.of(step, cell) === 0);
+  }
+  return served.sort((a, b) => a - b);
 }
 
 /** The smallest q with q * divisor >= value; a rounded quotient may be one too small. */

@@ -53,6 +53,21 @@ it.each([
     ["stages.midtrain.with.pas.weights={general: -1}"],
     /^stages\.midtrain\.with\.pas\.weights\.general: .*-1/,
   ],
+  [
+    "an amendment after the end",
+    ["stages.midtrain.with.pas.amendments=[{step: 360, lambda: 0}]"],
+    /^stages\.midtrain\.with\.pas\.amendments\[0\]\.step: step 360 is not reached: the steps are 0 to 359$/,
+  ],
+  [
+    "amendments out of order",
+    ["stages.midtrain.with.pas.amendments=[{step: 30}, {step: 20}]"],
+    /^stages\.midtrain\.with\.pas\.amendments\[1\]\.step: step 20 comes after step 30/,
+  ],
+  [
+    "an amendment whose weights are all 0",
+    ["stages.midtrain.with.pas.amendments=[{step: 30, weights: {general: 0}}]"],
+    /^stages\.midtrain\.with\.pas\.amendments\[0\]\.weights: every weight is 0/,
+  ],
 ])("refuses %s, at its place", (_, set, expected) => {
   expect(problemsWith(...set)).toEqual([expect.stringMatching(expected)]);
 });

@@ -13,12 +13,22 @@ import { packageRoot } from "../../src/core/paths.ts";
 const below = (folder: string) => readdirSync(join(packageRoot, folder), { withFileTypes: true });
 
 describe("pipelines", () => {
-  const names = below("pipelines").map(({ name }) => name);
+  const names = ["pipelines", "pipelines/ablations"].flatMap((folder) =>
+    below(folder).flatMap((entry) =>
+      entry.isFile() ? [join(folder, entry.name).slice("pipelines/".length)] : [],
+    ),
+  );
   it.each(names)("%s is valid", (name) => {
     expect(checkPipeline(join(packageRoot, "pipelines", name)).problems).toEqual([]);
   });
-  it("are the demo and one for each size", () => {
-    expect(names.sort()).toEqual(["demo.yaml", "legalone-1.7b.yaml", "legalone-4b.yaml", "legalone-8b.yaml"]);
+  it("are the demo, one for each size and the ablations", () => {
+    expect(names.sort()).toEqual([
+      "ablations/pas.yaml",
+      "demo.yaml",
+      "legalone-1.7b.yaml",
+      "legalone-4b.yaml",
+      "legalone-8b.yaml",
+    ]);
   });
 });
 

@@ -32,3 +32,29 @@ export const orderSpec: fc.Arbitrary<OrderSpec> = fc
       shape,
     },
   }));
+
+/** The same with one to three amendments, each with other options and weights. */
+export const amendedSpec: fc.Arbitrary<OrderSpec> = orderSpec
+  .filter(({ steps }) => steps > 4)
+  .chain((spec) =>
+    fc
+      .uniqueArray(fc.integer({ min: 1, max: spec.steps - 1 }), { minLength: 1, maxLength: 3 })
+      .chain((steps) =>
+        fc.tuple(
+          ...steps
+            .sort((a, b) => a - b)
+            .map((step) =>
+              fc.record({
+                step: fc.constant(step),
+                lambda: fc.constantFrom(0, 5, 9),
+                hold: fc.constantFrom("none" as const, "group" as const),
+                weights: fc.array(fc.double({ min: 0.001, max: 10, noNaN: true }), {
+                  minLength: spec.cells.length,
+                  maxLength: spec.cells.length,
+                }),
+              }),
+            ),
+        ),
+      )
+      .map((amendments) => ({ ...spec, amendments })),
+  );

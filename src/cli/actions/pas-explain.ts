@@ -18,7 +18,7 @@ export async function explainPas(
     );
   }
   const drawn: number[][] = spec.cells.map(() => []);
-  const { steps } = planOrder(spec, (pairs, step) => {
+  const { steps } = planOrder(spec, (pairs, { step }) => {
     if (step !== options.step) return;
     for (let i = 0; i < pairs.length; i += 2) drawn[pairs[i]!]!.push(pairs[i + 1]!);
   });

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import type { WalkedOrder } from "../../recipe/audit.ts";
-import { littleEndian, type OrderSpec, planOrder } from "../../recipe/order.ts";
+import { littleEndian, type OrderSpec, streamOrder } from "../../recipe/order.ts";
 import type { OrderFile } from "../../worker/pas-order/order-folder.ts";
 
 /** An order computed from its spec. `first`: row id of each cell's first sequence. */
@@ -16,7 +16,7 @@ export function walkSpec(spec: OrderSpec, first: readonly number[]): WalkedOrder
     walk(sink) {
       const rows = new Uint32Array(batch);
       const cells = new Uint16Array(batch);
-      return planOrder(spec, (pairs, step) => {
+      return streamOrder(spec, (pairs, { step }) => {
         for (let n = 0; n < batch; n++) {
           cells[n] = pairs[2 * n]!;
           rows[n] = first[pairs[2 * n]!]! + pairs[2 * n + 1]!;

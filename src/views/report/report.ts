@@ -8,6 +8,7 @@ import { html, Markup, scriptJson } from "./html.ts";
 import { type Plot, plotFigure } from "./plot.ts";
 import { plotScript } from "./plot-script.ts";
 import type { Section, SectionView } from "./section.ts";
+import { armsSection } from "./sections/arms.ts";
 import { corpusSection } from "./sections/corpus.ts";
 import { environmentSection } from "./sections/environment.ts";
 import { evaluationSection } from "./sections/evaluation.ts";
@@ -27,6 +28,7 @@ import { style } from "./style.ts";
 const views: SectionView[] = [
   gateSection,
   stageSection,
+  armsSection,
   trainingSection,
   forgettingSection,
   corpusSection,

@@ -6,23 +6,24 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "../../core/hash.ts";
 import {
   littleEndian,
+  type OrderEnd,
   type OrderSpec,
-  type OrderSummary,
   passWarnings,
-  planOrder,
+  type StepPlan,
+  streamOrder,
 } from "../../recipe/order.ts";
+import { Columns } from "./columns.ts";
 import { writeOrderIndex } from "./order-index.ts";
 import type { PackedLayout, PackedRun } from "./packed-cells.ts";
 
 /** What order.json holds. */
-export interface OrderFile extends Omit<OrderSpec, "cells">, Omit<OrderSummary, "steps"> {
+export interface OrderFile extends Omit<OrderSpec, "cells">, OrderEnd {
   sequenceLength: number;
   cells: { group: string; band: string; weight: number; sequences: number; first: number }[];
   /** Hash of everything the order was made from; a folder with the same one is used again. */
@@ -43,7 +44,7 @@ export function writeOrderFolder(
   spec: OrderSpec,
   packed: PackedLayout,
   onStep: (step: number) => void = () => {},
-): OrderFile {
+): Omit<OrderFile, "perStep"> {
   const { sequenceLength, runs, parts } = packed;
   const first = packed.cells.map((cell) => cell.first);
   const split = parts.length > 1 ? { runs, parts } : {};
@@ -55,10 +56,14 @@ export function writeOrderFolder(
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   const rowsFile = join(temporary, "order.rows.bin");
-  const { steps, passes, orderSha256 } = writeRows(rowsFile, spec, first, onStep);
+  const perStep = new Columns(join(temporary, "per-step"), ["lr", "alpha", "p", "count"]);
+  const { passes, orderSha256 } = writeRows(rowsFile, spec, first, (plan) => {
+    perStep.add(plan);
+    onStep(plan.step);
+  });
   writeOrderIndex(join(temporary, "order.idx"), rowsFile, spec.steps * spec.batch, packed);
   const { cells, ...rest } = spec;
-  const file: OrderFile = {
+  const file: Omit<OrderFile, "perStep"> = {
     ...rest,
     sequenceLength,
     cells: cells.map((cell, i) => ({ ...cell, first: first[i]! })),
@@ -66,18 +71,23 @@ export function writeOrderFolder(
     orderSha256,
     specSha256,
     ...split,
-    perStep: {
-      lr: steps.map(({ lr }) => lr),
-      alpha: steps.map(({ alpha }) => alpha),
-      p: steps.map(({ p }) => p),
-      count: steps.map(({ count }) => count),
-    },
     warnings: passWarnings(cells, passes),
   };
-  writeFileSync(join(temporary, "order.json"), `${JSON.stringify(file)}\n`);
+  writeOrderFile(join(temporary, "order.json"), file, perStep);
   rmSync(folder, { recursive: true, force: true });
   renameSync(temporary, folder);
   return file;
+}
+
+function writeOrderFile(path: string, file: object, perStep: Columns<string>): void {
+  const descriptor = openSync(path, "w");
+  try {
+    writeSync(descriptor, `${JSON.stringify(file).slice(0, -1)},"perStep":`);
+    perStep.writeTo(descriptor);
+    writeSync(descriptor, "}\n");
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** order.json of a folder, or null where there is none that can be read. */
@@ -95,15 +105,15 @@ function writeRows(
   file: string,
   spec: OrderSpec,
   first: readonly number[],
-  onStep: (step: number) => void,
-): OrderSummary {
+  onStep: (plan: StepPlan) => void,
+): OrderEnd {
   const descriptor = openSync(file, "w");
   const rows = new Uint32Array(spec.batch);
   try {
-    return planOrder(spec, (pairs, step) => {
+    return streamOrder(spec, (pairs, plan) => {
       for (let n = 0; n < spec.batch; n++) rows[n] = first[pairs[2 * n]!]! + pairs[2 * n + 1]!;
       writeSync(descriptor, littleEndian(rows));
-      onStep(step);
+      onStep(plan);
     });
   } finally {
     closeSync(descriptor);

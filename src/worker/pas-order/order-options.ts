@@ -2,17 +2,29 @@ import { LegaloneError } from "../../core/errors.ts";
 import { cellWeights, emptyWeights, unknownWeights, type WrittenWeights } from "../../recipe/cell-weights.ts";
 import type { OrderSpec } from "../../recipe/order.ts";
 import type { PasOptions } from "../../recipe/pas.ts";
+import type { Amendment } from "../../recipe/segments.ts";
 import type { WsdSchedule } from "../../recipe/wsd.ts";
 import type { PackedCells } from "./packed-cells.ts";
 
 /** The options of a mid-training stage that decide its order. */
 export interface OrderOptions {
-  pas: PasOptions & { weights?: WrittenWeights; max_passes?: number };
+  pas: PasOptions & {
+    weights?: WrittenWeights;
+    max_passes?: number;
+    seed?: number | null;
+    amendments?: WrittenAmendment[];
+  };
   schedule: WsdSchedule;
   batch: number;
   /** Either `steps` or `tokens`. */
   steps?: number | null;
   tokens?: number | null;
+}
+
+/** From `step` on these hold; what is not named stays as it was. */
+export interface WrittenAmendment extends Partial<PasOptions> {
+  step: number;
+  weights?: WrittenWeights;
 }
 
 /** Steps of a training stage: as written, or as many as `tokens` need (the last step goes over rather than under). */
@@ -29,7 +41,40 @@ export function stepsOf(
 
 /** The order spec of packed data under the options of the stage. */
 export function orderSpecOf(options: OrderOptions, packed: PackedCells, seed: number): OrderSpec {
-  const { weights: written, lambda, hold } = options.pas;
+  const { lambda, hold, seed: own, amendments = [] } = options.pas;
+  const weights = weightsOf(packed, options.pas.weights);
+  const { warmup, decay, max, min, shape } = options.schedule;
+  return {
+    steps: stepsOf(options, packed.sequenceLength),
+    batch: options.batch,
+    lambda,
+    hold,
+    seed: own ?? seed,
+    schedule: { warmup, decay, max, min, shape },
+    cells: packed.cells.map(({ group, band, sequences }, i) => ({
+      group,
+      band,
+      weight: weights[i]!,
+      sequences,
+    })),
+    ...(amendments.length > 0 ? { amendments: amended({ lambda, hold, weights }, amendments, packed) } : {}),
+  };
+}
+
+function amended(
+  base: Omit<Amendment, "step">,
+  written: readonly WrittenAmendment[],
+  packed: PackedCells,
+): Amendment[] {
+  let last = base;
+  return written.map(({ step, lambda = last.lambda, hold = last.hold, weights }) => {
+    last = { lambda, hold, weights: weights ? weightsOf(packed, weights) : last.weights };
+    return { step, ...last };
+  });
+}
+
+/** Weight of every cell. Throws E_CONFIG where names or weights do not fit the data. */
+function weightsOf(packed: PackedCells, written: WrittenWeights | undefined): number[] {
   const unknown = unknownWeights(packed.cells, written);
   if (unknown.length > 0) {
     const known = packed.cells.map(({ group, band }) => `${group}.${band}`).join(", ");
@@ -49,22 +94,7 @@ export function orderSpecOf(options: OrderOptions, packed: PackedCells, seed: nu
       { hint: "write 0 or leave it out, or pack data for it" },
     );
   }
-  const weights = cellWeights(packed.cells, written);
-  const { warmup, decay, max, min, shape } = options.schedule;
-  return {
-    steps: stepsOf(options, packed.sequenceLength),
-    batch: options.batch,
-    lambda,
-    hold,
-    seed,
-    schedule: { warmup, decay, max, min, shape },
-    cells: packed.cells.map(({ group, band, sequences }, i) => ({
-      group,
-      band,
-      weight: weights[i]!,
-      sequences,
-    })),
-  };
+  return cellWeights(packed.cells, written);
 }
 
 /** The cells that would be gone through more than `max_passes` times, each with its number; none without a limit. */

@@ -1,5 +1,6 @@
 import { number, percent, words } from "../../format.ts";
 import { boundsOf } from "../../key-numbers.ts";
+import { armsOf } from "../arms.ts";
 import type { ReportData, StageReport } from "../data.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import { interval } from "../interval.ts";
@@ -9,6 +10,8 @@ const measured = ["legal_ppl", "general_ppl"];
 
 /** Held-out perplexity after every training stage: what it taught, and what was forgotten for it. */
 export const forgettingSection: SectionView = (data) => {
+  // Stages that are compared with each other do not follow one another.
+  if (armsOf(data).length > 0) return null;
   const names = measured.filter((name) => withMetric(data, name).length > 1);
   if (names.length === 0) return null;
   return {
