@@ -15,6 +15,7 @@ from stages._worker.chance import draw
 from stages._worker.failures import DataError
 from stages._worker.locate import locate
 from stages.corpus.cleaning import CleaningRules, clean
+from stages.corpus.contamination import Contamination, evaluation_questions
 from stages.corpus.document import Document, to_document
 from stages.corpus.duplicates import Duplicates
 from stages.corpus.readers import read_source
@@ -39,6 +40,9 @@ class CorpusBuilder:
         self._max_bad_share = config["max_bad_share"] if max_bad_share is None else max_bad_share
         near = config["duplicates"]
         self._duplicates = Duplicates(**near, seed=1)
+        checks = {key: value for key, value in config["decontamination"].items() if key != "evaluations"}
+        questions = evaluation_questions(config["decontamination"]["evaluations"], checks["ngram"])
+        self._contamination = Contamination(questions, **checks)
         self._counts: dict[tuple[str, str], Counter[str]] = {}
         self._ids: set[str] = set()
         self._files: dict[tuple[str, str], TextIO] = {}
@@ -54,7 +58,13 @@ class CorpusBuilder:
         tallies: list[Tally] = []
         with self._stack:
             for index, source in enumerate(sources):
-                tally = Tally(source, self._config["samples"], self._max_bad_share)
+                tally = Tally(
+                    source,
+                    shown=self._config["samples"],
+                    kept=self._config["dropped_samples"],
+                    max_bad_share=self._max_bad_share,
+                    seed=self._seed,
+                )
                 for row in read_source(source, files[source["name"]]):
                     self._take(source, row, tally)
                     progress(index)
@@ -65,12 +75,12 @@ class CorpusBuilder:
         jsonl.write_json(self._folder / "report.json", report)
         jsonl.write_json(self._folder / "licenses.json", [_license(source) for source in sources])
         for tally in tallies:
-            if tally.broken:
-                rows = (
-                    {"file": b.file, "line": b.line, "reason": b.reason, "seen": b.excerpt}
-                    for b in tally.broken
-                )
-                jsonl.write(self._folder / "broken" / f"{tally.source['name']}.jsonl", rows)
+            for folder, rows in (
+                ("broken", tally.broken_for_reading()),
+                ("dropped", tally.dropped_for_reading()),
+            ):
+                if rows:
+                    jsonl.write(self._folder / folder / f"{tally.source['name']}.jsonl", rows)
         return report
 
     def _take(self, source: dict[str, Any], row: Row | BrokenRow, tally: Tally) -> None:
@@ -109,6 +119,9 @@ class CorpusBuilder:
         document.text = cleaned.text
         if cleaned.reason is not None:
             return cleaned.reason, cleaned.detail
+        found = self._contamination.find(document.text)
+        if found is not None:
+            return "contaminated", f"{found[1]:.2f} of {found[0]}"
         if document.id in self._ids:
             return "repeated_id", document.id
         duplicate = self._duplicates.find(document.id, document.text)
@@ -140,6 +153,7 @@ class CorpusBuilder:
             "as_of": self._config["as_of"],
             "seed": self._seed,
             "splits": splits,
+            "decontamination": self._contamination.report(),
             "sources": [tally.report() for tally in tallies],
         }
 

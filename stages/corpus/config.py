@@ -11,6 +11,8 @@ from stages._worker.failures import UserError
 def complete_corpus(given: dict[str, Any]) -> dict[str, Any]:
     """The corpus config with every default; UserError for a wrong form or a source named twice."""
     config = complete_config("corpora", given)
+    checks = config["decontamination"]
+    checks["evaluations"] = [complete_config("eval", suite) for suite in checks["evaluations"]]
     names = [source["name"] for source in config["sources"]]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

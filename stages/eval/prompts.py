@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from stages.eval.task import Item, Task
+from stages._worker.data.task_items import Item
+from stages.eval.task import Task
 
 _LABELS = {"5_1": "摘要:", "5_2": "裁判分析过程:", "5_3": "翻译结果:"}
 _SHOTS = (3, 1, 0)  # numbers of examples that are tried, most first

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stages._worker.data.task_items import Item
 from stages._worker.failures import DataError
-from stages.eval.task import Item, Task
+from stages.eval.task import Task
 
 LETTERS = "ABCD"
 _CHOOSE = "请阅读以下选择题给出正确选项，不要解释原因。请只给出答案的序号。"

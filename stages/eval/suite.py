@@ -5,11 +5,12 @@ from typing import Any
 
 from stages._worker.data.documents import groups_of, read_documents
 from stages._worker.data.samples import read_samples
+from stages._worker.data.task_items import Item
 from stages._worker.failures import DataError
 from stages._worker.job import Job
 from stages._worker.locations import resolve_data
 from stages.eval.statute_questions import articles_of, make_tasks
-from stages.eval.task import Item, Task
+from stages.eval.task import Task
 from stages.eval.task_files import load_tasks
 
 _CHOICE_TASKS = ("charge_choice",)

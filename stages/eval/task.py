@@ -4,22 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from stages._worker.data.task_items import Item
+
 Scoring = Literal["choice", "rouge_l"]
 Form = Literal["lexeval", "jecqa", "message"]  # message: the question is the whole user message
 
 # What LexEval scores as text; all its other tasks are multiple choice.
 LEXEVAL_GENERATION = ("5_1", "5_2", "5_3", "5_4")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
-    """One question. `question` is LexEval's `input`, or JEC-QA's `statement` and `option_list` in two lines."""
-
-    id: int  # row number in the file, from 0
-    instruction: str
-    question: str
-    answer: str
-    source: str = ""  # where it comes from, for the reader of the report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from stages._worker.data.task_items import Item
 from stages.eval.prompts import build_prompt
-from stages.eval.task import Item, Task
+from stages.eval.task import Task
 
 
 def task(name: str = "1_2", form: str = "lexeval", examples: int = 0) -> Task:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stages._worker.data.task_items import read_items
 from stages._worker.failures import DataError
 from stages.eval.predictions import Prediction, read_predictions, write_predictions
-from stages.eval.task_files import load_tasks, read_items
+from stages.eval.task_files import load_tasks
 
 ROW = {"instruction": "请选择", "input": "题目\u2028续", "answer": "A"}
 
