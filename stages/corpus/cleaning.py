@@ -6,15 +6,31 @@ import html
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
+from stages.corpus.characters import (
+    BROKEN,
+    CONTROL,
+    HAN,
+    KANA,
+    KINDS,
+    LINE_END,
+    NUMBER,
+    SCRIPTS,
+    SPACE,
+    SYMBOL,
+    WIDE_LETTER,
+    WIDE_SPACE,
+    kinds_of,
+    to_mend,
+)
+
 _SCRIPTS = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"</?[a-zA-Z][^<>]{0,500}>|<!--.*?-->", re.DOTALL)
 _ENTITIES = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _SPACES = re.compile("[ \t\u00a0\u3000]+")
 _LINES = re.compile(r" ?\n[ \n]*")
-_BROKEN_CHARACTERS = re.compile("[\ufffd\ue000-\uf8ff]")
-_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_LATIN = re.compile("[A-Za-z\u00c0-\u024f\u0400-\u04ff\u3040-\u30ff\uac00-\ud7af]")
 _SENTENCES = re.compile(r"[^。！？!?；;\n]+")
 
 # Full-width digits and Latin letters as ASCII; punctuation stays full-width, as Chinese text has it.
@@ -32,7 +48,9 @@ class CleaningRules:
     min_characters: int
     max_characters: int
     max_markup_share: float
+    max_nontext_share: float
     min_han_share: float
+    max_mixed_share: float
     max_repeated_share: float
 
 
@@ -61,12 +79,21 @@ def clean(raw: str, rules: CleaningRules) -> Cleaned:
 
 
 def _judge(text: str, rules: CleaningRules) -> Cleaned:
-    broken = len(_BROKEN_CHARACTERS.findall(text))
+    kinds = kinds_of(text)
+    counts = np.bincount(kinds, minlength=KINDS)
+    broken = int(counts[BROKEN])
     if broken > len(text) / 200:
         return Cleaned(text=text, reason="broken_characters", detail=f"{broken} characters")
-    share = han_share(text)
+    nontext = float(counts[NUMBER] + counts[SYMBOL]) / max(1, len(text) - int(counts[SPACE]))
+    if nontext > rules.max_nontext_share:
+        return Cleaned(text=text, reason="non_text", detail=f"{nontext:.2f} of it are digits and symbols")
+    share = _han_share(counts)
     if share < rules.min_han_share:
         return Cleaned(text=text, reason="language", detail=f"{share:.2f} of the letters are Chinese")
+    mixed = _mixed_share(text, kinds, counts) if rules.max_mixed_share < 1 else 0
+    if mixed > rules.max_mixed_share:
+        detail = f"{mixed:.2f} of the letters stand in lines of another script"
+        return Cleaned(text=text, reason="mixed_languages", detail=detail)
     repeated = repeated_share(text)
     if repeated > rules.max_repeated_share:
         return Cleaned(text=text, reason="repetition", detail=f"{repeated:.2f} of it repeats")
@@ -75,8 +102,39 @@ def _judge(text: str, rules: CleaningRules) -> Cleaned:
 
 def han_share(text: str) -> float:
     """Share of Han characters among the letters of a text (digits and punctuation do not count); 0 without letters."""
-    han = len(_HAN.findall(text))
-    return han / max(1, han + len(_LATIN.findall(text)))
+    return _han_share(np.bincount(kinds_of(text), minlength=KINDS))
+
+
+def _han_share(counts: np.ndarray) -> float:
+    return float(counts[HAN]) / max(1, int(counts[SCRIPTS].sum()))
+
+
+def mixed_share(text: str) -> float:
+    """Share of a text's letters that stand in lines of another script than most of its letters do.
+
+    The script of a line is that of most of its letters; a line with kana is Japanese, Han characters and all.
+    """
+    kinds = kinds_of(text)
+    return _mixed_share(text, kinds, np.bincount(kinds, minlength=KINDS))
+
+
+def _mixed_share(text: str, kinds: np.ndarray, counts: np.ndarray) -> float:
+    scripts = counts[SCRIPTS]
+    if np.count_nonzero(scripts) < 2 or "\n" not in text:
+        return 0.0
+    ends = np.flatnonzero(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32) == 10)
+    starts = np.concatenate(([0], ends + 1))
+    by_line = np.stack(
+        [
+            np.add.reduceat(np.append(kinds == kind, False), starts, dtype=np.int64)
+            for kind in range(SCRIPTS.start, SCRIPTS.stop)
+        ]
+    )
+    letters = by_line.sum(axis=0)
+    kana = KANA - HAN
+    by_line[kana, by_line[kana] > 0.1 * letters] = letters[by_line[kana] > 0.1 * letters]
+    held = np.bincount(by_line.argmax(axis=0), weights=letters)
+    return 1 - float(held.max() / max(1, letters.sum()))
 
 
 def repeated_share(text: str) -> float:
@@ -92,13 +150,25 @@ def repeated_share(text: str) -> float:
 
 
 def _without_markup(text: str) -> str:
-    if "<" in text:
-        text = _TAGS.sub("", _SCRIPTS.sub("", text))
-    return html.unescape(text) if _ENTITIES.search(text) else text
+    # Markup that was escaped as text comes to light by the first round, and goes by the second.
+    for _ in range(2):
+        if "<" in text:
+            text = _TAGS.sub("", _SCRIPTS.sub("", text))
+        if "&" not in text or not _ENTITIES.search(text):
+            break
+        text = html.unescape(text)
+    return text
 
 
 def tidy(text: str) -> str:
     """Line ends, spaces, control characters and full-width digits and letters in one form."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = _SPACES.sub(" ", _CONTROL.sub("", text)).translate(_HALF_WIDTH)
-    return _LINES.sub("\n", text).strip()
+    mend = to_mend(text)
+    if mend & LINE_END:
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    if mend & CONTROL:
+        text = _CONTROL.sub("", text)
+    if mend & WIDE_SPACE or "  " in text:
+        text = _SPACES.sub(" ", text)
+    if mend & WIDE_LETTER:
+        text = text.translate(_HALF_WIDTH)
+    return _LINES.sub("\n", text).strip() if "\n" in text else text.strip()

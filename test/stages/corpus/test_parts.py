@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 
 from stages._worker.failures import DataError, UserError
 from stages._worker.locate import locate
-from stages.corpus.cleaning import CleaningRules, clean, han_share, repeated_share
+from stages.corpus.characters import to_mend
+from stages.corpus.cleaning import CleaningRules, clean, han_share, mixed_share, repeated_share, tidy
 from stages.corpus.duplicates import Duplicates, shingles
 from stages.corpus.splits import choose_split
 from stages.corpus.validity import check_validity, parse_date
 
 RULES = CleaningRules(
-    min_characters=10, max_characters=500, max_markup_share=0.2, min_han_share=0.5, max_repeated_share=0.3
+    min_characters=10,
+    max_characters=500,
+    max_markup_share=0.2,
+    max_nontext_share=0.5,
+    min_han_share=0.5,
+    max_mixed_share=0.3,
+    max_repeated_share=0.3,
 )
 GOOD = "人民法院审理行政案件，对行政行为是否合法进行审查。"
 
@@ -30,6 +37,9 @@ GOOD = "人民法院审理行政案件，对行政行为是否合法进行审查
         ("太短。", "too_short"),
         ("长" * 501, "too_long"),
         ("The court reviews whether the act is lawful. 法院", "language"),
+        ("&lt;td&gt;" * 9 + GOOD, "html"),
+        ("深证A股341.81 340.70 548.54 307.94\n深证B股145.48 145.45 186.69 91.26", "non_text"),
+        (GOOD + "\nThe court reviews it.", "mixed_languages"),
         (GOOD + "\ufffd\ufffd\ufffd", "broken_characters"),
         ("本条适用于下列情形。" * 8, "repetition"),
     ],
@@ -41,6 +51,10 @@ def test_a_document_is_dropped_for_its_reason(raw: str, reason: str | None) -> N
 def test_what_can_be_mended_is_mended() -> None:
     raw = "\ufeff人民法院&nbsp;审理　　行政案件\r\n\r\n\r\n  第１２条，ＡＢ\u200b款\x07。<b>依法</b>进行<script>alert(1)</script>。"
     assert clean(raw, RULES).text == "人民法院 审理 行政案件\n第12条，AB款。依法进行。"
+
+
+def test_markup_that_was_escaped_goes_too() -> None:
+    assert clean(f"{GOOD * 2}&lt;br/&gt;{GOOD[::-1]}", RULES).text == f"{GOOD * 2}{GOOD[::-1]}"
 
 
 def test_a_comparison_sign_is_no_markup() -> None:
@@ -58,7 +72,22 @@ def test_cleaning_twice_changes_nothing_more(raw: str) -> None:
 def test_shares() -> None:
     assert han_share("法律 law 2020。") == pytest.approx(2 / 5)
     assert han_share("123。") == 0
+    assert mixed_share("法律 law") == mixed_share("法律\n条文") == mixed_share("") == 0
+    assert mixed_share("法律条文\nact\n12\n") == pytest.approx(3 / 7)
+    assert mixed_share("Das Gesetz\nο νόμος\n") == pytest.approx(6 / 15)
+    # Han characters of a Japanese line are Japanese.
+    assert mixed_share("法律は国民が守る\n裁判所の判断です") == pytest.approx(0)
     assert repeated_share("适用本条例规定。适用本条例规定。另有规定除外。") == pytest.approx(7 / 20)
+
+
+@given(st.text(alphabet="法律0９Ａa \t\u3000\u00a0\r\n\u2028\u200b\x07，。é", max_size=60))
+def test_tidying_leaves_nothing_to_tidy(raw: str) -> None:
+    text = tidy(raw)
+    assert to_mend(text) == 0
+    assert not any(pair in text for pair in ("  ", " \n", "\n ", "\n\n"))
+    assert [each for each in text if each not in " \n"] == [
+        each for each in raw.replace("９", "9").replace("Ａ", "A") if each in "法律0aé，。9A"
+    ]
 
 
 AS_OF = date(2026, 10, 1)
