@@ -1,23 +1,13 @@
 import type { Change } from "../core/changes.ts";
 import type { ArtifactRow } from "../core/rows.ts";
+import { defaultKeep, staleSteps } from "../core/stale-steps.ts";
 import type { Database, Writer } from "./database.ts";
 import type { EventLine, LiveAttempt } from "./ingest.ts";
 
-/** Checkpoints of one attempt that stay when the stage does not say: the same number the worker is told. */
-export const defaultKeep = 3;
 /** A worker that finds more than these damaged has a damaged disk. */
 const mostOlder = 8;
 
-/**
- * Steps whose checkpoints a worker removes: all but the newest `keep` and, where it is set, the multiples of
- * `keepEvery`. stages/_worker/training/pruning.py has the same rule, tested with the same cases.
- */
-export function staleSteps(steps: readonly number[], keep: number, keepEvery: number | null): number[] {
-  const newestFirst = [...steps].sort((a, b) => b - a);
-  return newestFirst.slice(keep).filter((step) => keepEvery === null || step % keepEvery !== 0);
-}
-
-/** Marks of an attempt's checkpoints as gone that its worker removed when it committed `fresh`. */
+/** Marks as gone of an attempt's checkpoints that need not stay once `fresh` is committed; its agent removes them then. */
 export async function prunedChanges(
   writer: Writer,
   attempt: LiveAttempt,

@@ -164,7 +164,7 @@ class Worker:
             cursor=cursor,
         )
         for old in steps_in(self.folder)[self.job["checkpoint"]["keep"] :]:
-            shutil.rmtree(old)
+            remove_unclaimed(old)
 
     def commit(self, kind: str, state: dict[str, Any]) -> None:
         """An output whose bytes depend on the rows consumed and on nothing else."""
@@ -208,6 +208,19 @@ def candidates(resume: dict[str, Any]) -> list[tuple[Path, str | None]]:
 
 def steps_in(root: Path) -> list[Path]:
     return sorted(root.glob("step-*"), key=lambda path: -int(path.name[5:])) if root.is_dir() else []
+
+
+def remove_unclaimed(folder: Path) -> None:
+    """What the agent has claimed the records may name."""
+    claims = folder.parent / "claims"
+    claims.mkdir(exist_ok=True)
+    claim = claims / folder.name
+    try:
+        claim.symlink_to("worker")
+    except FileExistsError:
+        return
+    shutil.rmtree(folder)
+    claim.unlink()
 
 
 def folder_of(uri: str) -> Path:

@@ -1,6 +1,7 @@
 import { buildHash } from "../../core/build.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { modelsFolder } from "../../core/paths.ts";
+import { defaultKeep } from "../../core/stale-steps.ts";
 import type { Times } from "../../core/times.ts";
 import type {
   ControlPort,
@@ -14,7 +15,6 @@ import type {
 } from "../../dispatch/api/contract.ts";
 import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
-import { defaultKeep } from "../../records/checkpoints.ts";
 import { type Database, databaseError } from "../../records/database.ts";
 import { recordExit } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";

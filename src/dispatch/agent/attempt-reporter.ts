@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/log.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
 import type { Engine, Exit, Observation } from "../engine.ts";
+import { type CheckpointLine, Claims, keepingOf } from "./claims.ts";
 import { type Batch, eventsOf, newestProgress, piecesOf, readBatch, warning } from "./event-tail.ts";
 import { Stale } from "./far/artifact-client.ts";
 import type { FarStore } from "./far/far-store.ts";
@@ -121,11 +122,10 @@ export class AttemptReporter {
       if (batch === undefined) return;
       const far = this.options.far();
       if (far !== undefined) await this.pushPieces(batch, far);
-      else
-        await this.send(
-          batch,
-          eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts)),
-        );
+      else {
+        const lines = eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts));
+        await this.dropStale(lines, await this.send(batch, lines));
+      }
     }
   }
 
@@ -169,16 +169,36 @@ export class AttemptReporter {
     }
   }
 
-  private async send(batch: Pick<Batch, "offset" | "bytes">, lines: EventLine[]): Promise<void> {
+  /** After checkpoints were committed, those that need not stay go; what serve did not take stays its worker's. */
+  private async dropStale(lines: readonly EventLine[], taken: boolean | undefined): Promise<void> {
+    const { folder, attempt, log } = this.options;
+    const announced = lines.filter(({ type }) => type === "checkpoint") as CheckpointLine[];
+    if (announced.length === 0 || taken === undefined) return;
+    try {
+      const claims = new Claims(folder);
+      if (taken) await claims.dropStale(Math.max(...announced.map(({ step }) => step)), keepingOf(folder));
+      else for (const { path } of announced) claims.release(path);
+    } catch (error) {
+      log.warn("old checkpoints were not removed", { attempt, error });
+    }
+  }
+
+  /** True when the lines were taken, false when others were in their place, undefined when that is not known. */
+  private async send(
+    batch: Pick<Batch, "offset" | "bytes">,
+    lines: EventLine[],
+  ): Promise<boolean | undefined> {
     const { attempt, epoch, engine, client, log } = this.options;
     const { offset, bytes } = batch;
     let answer: Awaited<ReturnType<ServeClient["events"]>>;
+    let whole = true;
     try {
       answer = await client.events(attempt, { epoch, offset, bytes, lines });
     } catch (error) {
       if (!(error instanceof ServeRefuses) || lines.length === 0) throw error;
       // Lines that pass our own check and not serve's: the worker's life does not hang on them.
       log.error("serve refused lines of an event file", { attempt, offset, bytes, error });
+      whole = false;
       answer = await client.events(attempt, {
         epoch,
         offset,
@@ -186,13 +206,17 @@ export class AttemptReporter {
         lines: [warning("lines_refused", error.message)],
       });
     }
-    if (answer.status === "stale") return this.abandon();
+    if (answer.status === "stale") {
+      await this.abandon();
+      return undefined;
+    }
     if (answer.status === "wrong_offset" && answer.acknowledged === offset)
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
     this.heardAt = Date.now();
     if (answer.status === "accepted" && answer.desired === "STOP")
       await engine.stop(attempt, answer.graceSeconds ?? 120);
+    return answer.status === "accepted" ? whole : undefined;
   }
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {

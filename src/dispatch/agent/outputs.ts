@@ -5,11 +5,12 @@ import { sha256 } from "../../core/hash.ts";
 import type { EventLine } from "../api/contract.ts";
 import { syncFolder } from "../transfer/durable.ts";
 import { contentHash, isHash, Refused, readManifest } from "../transfer/manifest.ts";
+import { Claims } from "./claims.ts";
 import { warning } from "./event-tail.ts";
 
 /**
  * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,
- * checkpoints stay in the attempt's folder. Doing it twice is harmless. An output that is not what the line says
+ * checkpoints stay in the attempt's folder and are the agent's from then on. Doing it twice is harmless. An output that is not what the line says
  * is refused: the line becomes a warning, and the stage ends without it.
  */
 export function settle(line: EventLine, folder: string, artifacts: string): EventLine {
@@ -17,7 +18,7 @@ export function settle(line: EventLine, folder: string, artifacts: string): Even
   const { path, sha256: named } = line as EventLine & { path: string; sha256: string };
   try {
     const from = inside(folder, path);
-    if (line.type === "checkpoint") return { ...line, uri: pathToFileURL(checkpoint(from, named)).href };
+    if (line.type === "checkpoint") return { ...line, uri: pathToFileURL(claimed(from, named, folder)).href };
     return { ...line, uri: pathToFileURL(commit(from, named, artifacts)).href };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -60,6 +61,18 @@ function verify(folder: string, named: string): void {
     const size = statSync(inside(folder, file.path), { throwIfNoEntry: false })?.size;
     if (size !== file.size)
       throw new Refused(`${file.path} has ${size ?? "no"} bytes, its manifest says ${file.size}`);
+  }
+}
+
+/** The checkpoint folder, which its worker can no longer remove. @throws Refused */
+function claimed(from: string, named: string, folder: string): string {
+  const claims = new Claims(folder);
+  if (!claims.take(from)) throw new Refused("its worker has removed it");
+  try {
+    return checkpoint(from, named);
+  } catch (error) {
+    claims.release(from);
+    throw error;
   }
 }
 

@@ -1,11 +1,38 @@
-"""Which checkpoints of an attempt stay. src/records/checkpoints.ts has the same rule, tested with the same cases."""
+"""Which checkpoints of an attempt stay, and how its worker removes the others."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
+
+CLAIMS = "claims"
 
 
 def stale_steps(steps: Iterable[int], *, keep: int, keep_every: int | None) -> list[int]:
-    """Steps whose checkpoints go: all but the newest `keep` and, where it is set, the multiples of `keep_every`."""
+    """Steps whose checkpoints go: all but the newest `keep` and, where it is set, the multiples of `keep_every`.
+
+    src/core/stale-steps.ts has the same rule, tested with the same cases.
+    """
     newest_first = sorted(steps, reverse=True)
     return [step for step in newest_first[keep:] if keep_every is None or step % keep_every != 0]
+
+
+def remove_unclaimed(root: Path, steps: Iterable[int]) -> None:
+    """Removes those of the checkpoints `root`/step-<n> that nobody else has claimed.
+
+    One that the agent claimed the records may name: it removes it itself, once a newer one is committed. Who makes the
+    link claims/step-<n> first has the checkpoint, so neither can take it from the other between a look and a deed.
+    """
+    claims = root / CLAIMS
+    for step in steps:
+        claims.mkdir(exist_ok=True)
+        claim = claims / f"step-{step}"
+        try:
+            claim.symlink_to("worker")
+        except FileExistsError:
+            if claim.is_symlink() and claim.readlink() == Path("worker"):
+                shutil.rmtree(root / f"step-{step}", ignore_errors=True)
+            continue
+        shutil.rmtree(root / f"step-{step}")
+        claim.unlink()

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, lstatSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -129,6 +129,45 @@ test("an output is where its uri says before the line is sent, and the worker st
   expect(seen.lines[0]).toMatchObject({ type: "artifact", uri });
   expect(readFileSync(join(workspace.home, "artifacts", sum, "a.bin"), "utf8")).toBe(text);
   expect(readFileSync(join(folderOf(spec), "stdout.log"), "utf8")).toBe(text);
+});
+
+const saves = `save() {
+    mkdir step-$1; printf '{"step":%s}' $1 > step-$1/manifest.json
+    say "\\"type\\":\\"checkpoint\\",\\"path\\":\\"$PWD/step-$1\\",\\"step\\":$1,\\"bytes\\":1,\\"cursor\\":{},\\"sha256\\":\\"$(sha256sum step-$1/manifest.json | cut -c1-64)\\""
+    old=$(($1 - 1)); mkdir -p claims
+    if [ -d step-$old ] && ln -s worker claims/step-$old 2> /dev/null; then rm -r step-$old claims/step-$old; fi
+  }\n`;
+
+test("a checkpoint that serve may know stays while nobody hears of the next ones, and goes when one is committed", async () => {
+  const spec = specOf(`${saves}
+    save 1; touch first; while [ ! -e go ]; do sleep 0.02; done
+    save 2; save 3; save 4; touch second; while [ ! -e end ]; do sleep 0.02; done`);
+  spec.job.checkpoint = { keep: 1 };
+  const folder = folderOf(spec);
+  const steps = () => readdirSync(folder).filter((name) => name.startsWith("step-"));
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.lines.length).toBe(1);
+  serve.trouble = 503;
+  appendFileSync(join(folder, "go"), "");
+  await expect.poll(() => existsSync(join(folder, "second"))).toBe(true);
+  // Step 2 went unless the agent had claimed it already to send it.
+  expect(steps()).toEqual(expect.arrayContaining(["step-1", "step-4"]));
+  serve.trouble = undefined;
+  await expect.poll(() => seen.lines.at(-1)).toMatchObject({ type: "checkpoint", step: 4 });
+  await expect.poll(steps).toEqual(["step-4"]);
+  expect(readdirSync(join(folder, "claims"))).toEqual(["step-4"]);
+  appendFileSync(join(folder, "end"), "");
+  await expect.poll(() => seen.exits.length).toBe(1);
+});
+
+test("a checkpoint that its worker began to remove is not announced", async () => {
+  const spec = specOf(`${saves} mkdir claims; ln -s worker claims/step-7; save 7`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.lines.length).toBe(1);
+  expect(seen.lines[0]).toMatchObject({ type: "warning", code: "output_refused" });
+  expect(existsSync(join(folderOf(spec), "step-7"))).toBe(true);
 });
 
 test("an output that is not what its line says is refused, and stays where it is", async () => {

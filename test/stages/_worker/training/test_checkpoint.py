@@ -12,7 +12,7 @@ from stages._worker.failures import DataError, NumericError
 from stages._worker.job import ResumePoint
 from stages._worker.locations import folder_of
 from stages._worker.model.safetensors_file import write_tensors
-from stages._worker.training.checkpoint import save_checkpoint
+from stages._worker.training.checkpoint import save_checkpoint, steps_in
 from stages._worker.training.pruning import stale_steps
 from stages._worker.training.resume import load_checkpoint
 from stages._worker.worker import Worker
@@ -69,7 +69,31 @@ def test_the_last_ones_and_every_nth_stay_and_nothing_half_written_is_left(tmp_p
         save(worker, step)
     worker.close()
     kept = sorted(path.name for path in worker.job.folder.iterdir() if path.is_dir())
-    assert kept == ["step-12", "step-14", "step-4"]
+    assert kept == ["claims", "step-12", "step-14", "step-4"]
+    assert list((worker.job.folder / "claims").iterdir()) == []
+
+
+def test_what_the_agent_has_claimed_stays(tmp_path: Path) -> None:
+    worker = make_worker("midtrain", tmp_path, checkpoint={"keep": 1})
+    save(worker, 2)
+    claims = worker.job.folder / "claims"
+    claims.mkdir()
+    (claims / "step-2").symlink_to("agent")
+    for step in (4, 6):
+        save(worker, step)
+    worker.close()
+    assert steps_in(worker.job.folder) == [6, 2]
+    assert [path.name for path in claims.iterdir()] == ["step-2"]
+
+
+def test_a_removal_that_was_cut_off_is_done_to_its_end(tmp_path: Path) -> None:
+    worker = make_worker("midtrain", tmp_path, checkpoint={"keep": 1})
+    save(worker, 2)
+    (worker.job.folder / "claims").mkdir()
+    (worker.job.folder / "claims" / "step-2").symlink_to("worker")
+    save(worker, 4)
+    worker.close()
+    assert steps_in(worker.job.folder) == [4]
 
 
 def test_what_is_not_finite_is_not_committed(worker: Worker) -> None:
