@@ -29,6 +29,14 @@ class Thresholds:
             return "middle"
         return "high" if perplexity < self.high else None
 
+    def bands(self, perplexities: np.ndarray) -> np.ndarray:
+        """Number of each one's band in BANDS, int8; len(BANDS) for a dropped one. The same as `band`."""
+        found = np.full(len(perplexities), len(BANDS), np.int8)
+        found[perplexities < self.high] = 2
+        found[perplexities <= self.middle] = 1
+        found[perplexities <= self.low] = 0
+        return found
+
     def as_json(self) -> dict[str, float | None]:
         """JSON has no infinity: null stands for it."""
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ class Cell:
 
     group: str
     band: str
-    documents: list[list[int]]
+    documents: Iterable[list[int]]
+    """Gone through once."""
 
 
 def write_packed(

@@ -1,8 +1,8 @@
-"""The documents a shard scores, group by group."""
+"""The documents a shard scores, group by group, as a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,43 +15,69 @@ from stages._worker.data.tokenizer import Tokenizer
 from stages._worker.failures import DataError
 from stages._worker.job import Job
 
+WINDOW_DOCUMENTS = 8192
+WINDOW_TOKENS = 16_000_000
+"""A window ends at whichever comes first: what is in memory of the documents at a time, 64 MB of tokens."""
+_AT_ONCE = 256
+"""Documents that are tokenised at once; the tokenizer's own records are far larger than the tokens."""
 
-@dataclass(slots=True)
-class ScoredGroup:
-    """Documents of one group with what the base model says of them."""
+
+@dataclass(slots=True, frozen=True)
+class Document:
+    """One document with its tokens, int32."""
 
     group: str
-    ids: list[str]
-    tokens: list[list[int]]
-    perplexities: np.ndarray
+    name: str
+    tokens: np.ndarray
 
 
-def own_groups(job: Job, tokenizer: Tokenizer) -> list[ScoredGroup]:
-    """This shard's share: every `shards`-th document of a group, in the order of the corpus."""
+def own_counts(job: Job) -> dict[str, int]:
+    """Documents of each group in this shard's share. Refuses a corpus without documents and a group without any."""
     corpus = job.input("corpus")
-    found = [
-        _tokenised(group, islice(_documents(job, corpus, group), job.shard, None, job.shards), tokenizer)
-        for group in groups_of(corpus, "train")
-    ]
-    if not any(item.ids for item in found):
+    counts = {}
+    for group in groups_of(corpus, "train"):
+        lines = sum(1 for _ in read_lines(corpus, group))
+        if lines == 0:
+            raise DataError(
+                f"{corpus}/documents/train/{group}.jsonl has no document",
+                hint=f"give the corpus a source of {group} whose documents are kept, or leave the group out",
+            )
+        taken = min(lines, job.options["documents"].get(group, lines))
+        counts[group] = len(range(job.shard, taken, job.shards))
+    if not sum(counts.values()):
         raise DataError(
             f"{corpus}/documents/train has no documents"
             if job.shards == 1
             else f"{corpus}/documents/train has no document for shard {job.shard} of {job.shards}",
             hint=None if job.shards == 1 else "split the stage in fewer shards",
         )
-    return [item for item in found if item.ids]
+    return {group: count for group, count in counts.items() if count}
 
 
-def sampled_groups(job: Job, tokenizer: Tokenizer, count: int) -> list[ScoredGroup]:
+def read_lines(corpus: Path, group: str) -> Iterator[bytes]:
+    """Lines of a group's file that hold a document."""
+    with (corpus / "documents" / "train" / f"{group}.jsonl").open("rb") as file:
+        yield from (line for line in file if line.strip())
+
+
+def own_windows(job: Job, tokenizer: Tokenizer, groups: Iterable[str]) -> Iterator[list[Document]]:
+    """This shard's share, every `shards`-th document of a group in the order of the corpus, window by window."""
+    corpus = job.input("corpus")
+    chosen = (
+        (group, islice(_documents(job, corpus, group), job.shard, None, job.shards)) for group in groups
+    )
+    return _windows(chosen, tokenizer)
+
+
+def sampled_windows(job: Job, tokenizer: Tokenizer, count: int) -> Iterator[list[Document]]:
     """At most `count` documents of every group, the same in every shard: those with the smallest hash."""
     corpus = job.input("corpus")
-    found = []
-    for group in groups_of(corpus, "train"):
-        limit = job.options["documents"].get(group, count)
-        documents = chosen_documents(corpus, "train", group, count=min(count, limit), seed=job.seed)
-        found.append(_tokenised(group, documents, tokenizer))
-    return [item for item in found if item.ids]
+    limits = {group: job.options["documents"].get(group, count) for group in groups_of(corpus, "train")}
+    chosen = (
+        (group, chosen_documents(corpus, "train", group, count=min(count, limit), seed=job.seed))
+        for group, limit in limits.items()
+    )
+    return _windows(chosen, tokenizer)
 
 
 def _documents(job: Job, corpus: Path, group: str) -> Iterable[dict[str, Any]]:
@@ -61,9 +87,20 @@ def _documents(job: Job, corpus: Path, group: str) -> Iterable[dict[str, Any]]:
     return chosen_documents(corpus, "train", group, count=limit, seed=job.seed)
 
 
-def _tokenised(group: str, documents: Iterable[dict[str, Any]], tokenizer: Tokenizer) -> ScoredGroup:
-    ids, texts = [], []
-    for document in documents:
-        ids.append(document["id"])
-        texts.append(document["text"])
-    return ScoredGroup(group=group, ids=ids, tokens=tokenizer.encode_batch(texts), perplexities=np.zeros(0))
+def _windows(
+    groups: Iterable[tuple[str, Iterable[dict[str, Any]]]], tokenizer: Tokenizer
+) -> Iterator[list[Document]]:
+    window: list[Document] = []
+    tokens = 0
+    for group, documents in groups:
+        stream = iter(documents)
+        while part := list(islice(stream, _AT_ONCE)):
+            encoded = tokenizer.encode_batch([document["text"] for document in part])
+            for document, ids in zip(part, encoded, strict=True):
+                window.append(Document(group, document["id"], np.array(ids, np.int32)))
+                tokens += len(ids)
+                if len(window) == WINDOW_DOCUMENTS or tokens >= WINDOW_TOKENS:
+                    yield window
+                    window, tokens = [], 0
+    if window:
+        yield window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,11 +31,27 @@ def load_model(folder: Path, *, max_length: int | None = None) -> tuple[Qwen3For
     tokenizer = load_tokenizer(folder)
     if len(tokenizer) > config.vocab_size:
         raise DataError(
-            f"{folder}: the tokenizer has {len(tokenizer)} entries, the model only {config.vocab_size}"
+            f"{folder}: the tokenizer has {len(tokenizer)} entries, the model only {config.vocab_size}",
+            hint="put the tokenizer.json that the model was trained with beside its config.json",
         )
+    _check_marks(folder, tokenizer)
     network = Qwen3ForCausalLM(config, max_length=max_length)
     load_weights(network, folder)
     return network, tokenizer
+
+
+def _check_marks(folder: Path, tokenizer: Tokenizer) -> None:
+    """Marks that config.json numbers otherwise than tokenizer.json are those of another tokenizer."""
+    named = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    known = {tokenizer.end_of_text, tokenizer.end_of_turn}
+    for key in ("bos_token_id", "eos_token_id"):
+        said = named.get(key)
+        wrong = [one for one in (said if isinstance(said, list) else [said]) if one is not None]
+        if wrong and not known & set(wrong):
+            raise DataError(
+                f"{folder}: {key} of config.json is {said}, but the tokenizer has its end marks at {sorted(known)}",
+                hint="put the tokenizer.json that the model was trained with beside its config.json",
+            )
 
 
 def save_model(
