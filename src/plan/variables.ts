@@ -18,6 +18,13 @@ export function neededVariables({ kind, with: options }: Pick<ResolvedStage, "ki
       return addressOf(lead.teacher);
     case "lead-judge":
       return addressOf(lead.judge);
+    case "synthetic": {
+      const { teacher, quality } = (options.synthetic ?? {}) as {
+        teacher?: Endpoint;
+        quality?: { judge?: Endpoint } | null;
+      };
+      return [...new Set([...addressOf(teacher), ...addressOf(quality?.judge)])];
+    }
     case "rl":
       return [
         ...(hasRubric(options) ? addressOf(options.judge as Endpoint | undefined) : []),

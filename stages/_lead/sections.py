@@ -10,6 +10,9 @@ STEP_QUESTION = "命题"
 STEP_INTERNALISE = "知识内化"
 STEP_MERGE = "推理收束"
 STEP_JUDGE = "质量评审"
+STEP_VIEW = "多视角推理"
+STEP_REWRITE = "忠实改写"
+STEP_FAITHFUL = "忠实评审"
 
 TASK = "任务"
 THEORY = "办案思路"
@@ -22,6 +25,8 @@ LIMITS = "字数"
 REFERENCE = "参考答案"
 TRACE = "推理"
 THINK = "思考"
+VIEW = "视角"
+STYLE = "文体"
 ANSWER = "回答"
 
 NODES = {

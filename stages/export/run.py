@@ -39,7 +39,7 @@ def run(job: Job, worker: Worker) -> None:
     )
     sources = Sources(
         history=history,
-        licenses=_json(job, "corpus", "licenses.json") or [],
+        licenses=_licenses(job),
         teachers=_teachers(job),
         evaluation=_json(job, "evaluation", "report.json"),
     )
@@ -54,6 +54,15 @@ def _json(job: Job, kind: str, name: str) -> Any:
     folder = job.find_input(kind)
     path = None if folder is None else folder / name
     return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
+
+
+def _licenses(job: Job) -> list[dict[str, Any]]:
+    """Licences of the corpus, and of what was written beside it; what several shards say is said once."""
+    found = list(_json(job, "corpus", "licenses.json") or [])
+    for item in job.inputs_of("synthetic"):
+        entries = json.loads((item.folder / "licenses.json").read_text(encoding="utf-8"))
+        found += [entry for entry in entries if entry not in found]
+    return found
 
 
 def _teachers(job: Job) -> list[dict[str, Any]]:

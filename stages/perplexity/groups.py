@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stages._worker.data.documents import chosen_documents, groups_of, read_documents
+from stages._worker.data.documents import chosen_documents, documents_files, groups_of, read_documents
 from stages._worker.data.tokenizer import Tokenizer
 from stages._worker.failures import DataError
 from stages._worker.job import Job
@@ -33,58 +33,64 @@ class Document:
 
 def own_counts(job: Job) -> dict[str, int]:
     """Documents of each group in this shard's share. Refuses a corpus without documents and a group without any."""
-    corpus = job.input("corpus")
+    corpora = training_folders(job)
     counts = {}
-    for group in groups_of(corpus, "train"):
-        lines = sum(1 for _ in read_lines(corpus, group))
+    for group in groups_of(corpora, "train"):
+        lines = sum(1 for _ in read_lines(corpora, group))
         if lines == 0:
             raise DataError(
-                f"{corpus}/documents/train/{group}.jsonl has no document",
+                f"{documents_files(corpora, 'train', group)[0]} has no document",
                 hint=f"give the corpus a source of {group} whose documents are kept, or leave the group out",
             )
         taken = min(lines, job.options["documents"].get(group, lines))
         counts[group] = len(range(job.shard, taken, job.shards))
     if not sum(counts.values()):
         raise DataError(
-            f"{corpus}/documents/train has no documents"
+            f"{corpora[0]}/documents/train has no documents"
             if job.shards == 1
-            else f"{corpus}/documents/train has no document for shard {job.shard} of {job.shards}",
+            else f"{corpora[0]}/documents/train has no document for shard {job.shard} of {job.shards}",
             hint=None if job.shards == 1 else "split the stage in fewer shards",
         )
     return {group: count for group, count in counts.items() if count}
 
 
-def read_lines(corpus: Path, group: str) -> Iterator[bytes]:
-    """Lines of a group's file that hold a document."""
-    with (corpus / "documents" / "train" / f"{group}.jsonl").open("rb") as file:
-        yield from (line for line in file if line.strip())
+def training_folders(job: Job) -> list[Path]:
+    """The corpus, and what the shards of synthetic stages wrote beside it: read as one."""
+    return [job.input("corpus"), *(item.folder for item in job.inputs_of("synthetic"))]
+
+
+def read_lines(corpora: Sequence[Path], group: str) -> Iterator[bytes]:
+    """Lines of a group's files that hold a document."""
+    for path in documents_files(corpora, "train", group):
+        with path.open("rb") as file:
+            yield from (line for line in file if line.strip())
 
 
 def own_windows(job: Job, tokenizer: Tokenizer, groups: Iterable[str]) -> Iterator[list[Document]]:
     """This shard's share, every `shards`-th document of a group in the order of the corpus, window by window."""
-    corpus = job.input("corpus")
+    corpora = training_folders(job)
     chosen = (
-        (group, islice(_documents(job, corpus, group), job.shard, None, job.shards)) for group in groups
+        (group, islice(_documents(job, corpora, group), job.shard, None, job.shards)) for group in groups
     )
     return _windows(chosen, tokenizer)
 
 
 def sampled_windows(job: Job, tokenizer: Tokenizer, count: int) -> Iterator[list[Document]]:
     """At most `count` documents of every group, the same in every shard: those with the smallest hash."""
-    corpus = job.input("corpus")
-    limits = {group: job.options["documents"].get(group, count) for group in groups_of(corpus, "train")}
+    corpora = training_folders(job)
+    limits = {group: job.options["documents"].get(group, count) for group in groups_of(corpora, "train")}
     chosen = (
-        (group, chosen_documents(corpus, "train", group, count=min(count, limit), seed=job.seed))
+        (group, chosen_documents(corpora, "train", group, count=min(count, limit), seed=job.seed))
         for group, limit in limits.items()
     )
     return _windows(chosen, tokenizer)
 
 
-def _documents(job: Job, corpus: Path, group: str) -> Iterable[dict[str, Any]]:
+def _documents(job: Job, corpora: Sequence[Path], group: str) -> Iterable[dict[str, Any]]:
     limit = job.options["documents"].get(group)
     if limit is None:
-        return read_documents(corpus, "train", group)
-    return chosen_documents(corpus, "train", group, count=limit, seed=job.seed)
+        return read_documents(corpora, "train", group)
+    return chosen_documents(corpora, "train", group, count=limit, seed=job.seed)
 
 
 def _windows(

@@ -16,7 +16,7 @@ export function emptyStage(row: StageRow): StageReport {
   };
 }
 
-/** Samples a shard of lead-judge has marks of. */
+/** Samples a shard of lead-judge or synthetic has marks of. */
 function judgedOf({ result }: StageRow["shards"][number]): number | null {
   return metricsOf(result).judged ?? null;
 }

@@ -21,10 +21,10 @@ export function joinSummaries(kind: string, summary: Fields, judged: readonly (n
   if (shards.length === 0) return summary;
   if (kind === "perplexity") return joinShardFiles("packed/cells.json", shards);
   if (kind === "eval") return joinShardFiles("evaluation/report.json", shards);
-  return kind.startsWith("lead-") ? joinLead(shards, judged) : summary;
+  return kind.startsWith("lead-") || kind === "synthetic" ? joinLead(shards, judged) : summary;
 }
 
-/** Counts add up, marks are means weighted by what each shard judged, and of anything else the first shard speaks. */
+/** Of stages that ask a teacher: counts add up, marks are means weighted by what each shard judged, and of anything else the first shard speaks. */
 function joinLead(shards: readonly Fields[], judged: readonly (number | null)[]): Fields {
   const { lowest: _, mean_marks: __, ...counted } = fields(addUp(shards));
   const { lowest } = shards[0]!;

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from stages._lead import sections
 from stages._lead.clauses import clauses, cut_at_punctuation
 from stages._lead.scripted.choices import choose, options_of
-from stages._lead.scripted.marks import marks
+from stages._lead.scripted.marks import faithful_marks, marks
+from stages._lead.scripted.retold import retell
 
 Sections = dict[str, str]
 
@@ -107,6 +108,28 @@ def _judge(parts: Sections) -> str:
     )
 
 
+def _view(parts: Sections) -> str:
+    return retell(
+        sections.read_documents(parts.get(sections.MATERIAL, "")),
+        opening=f"从{parts.get(sections.VIEW, '旁观者')}的角度看",
+        longest=_limits(parts)["answer"],
+    )
+
+
+def _rewrite(parts: Sections) -> str:
+    return retell(
+        sections.read_documents(parts.get(sections.MATERIAL, "")),
+        opening=f"以{parts.get(sections.STYLE, '通俗')}的写法说",
+        longest=_limits(parts)["answer"],
+    )
+
+
+def _faithful(parts: Sections) -> str:
+    documents = sections.read_documents(parts.get(sections.MATERIAL, ""))
+    material = "".join(title + body for title, body in documents)
+    return json.dumps(faithful_marks(parts.get(sections.ANSWER, ""), material))
+
+
 def _act(question: str) -> str:
     """The act quoted in a question."""
     return question.partition("“")[2].partition("”")[0] or clauses(question)[0]
@@ -134,4 +157,7 @@ _STEPS: dict[str, Callable[[Sections], str]] = {
     sections.STEP_QUESTION: _question,
     sections.STEP_SCORE: _score,
     sections.STEP_JUDGE: _judge,
+    sections.STEP_VIEW: _view,
+    sections.STEP_REWRITE: _rewrite,
+    sections.STEP_FAITHFUL: _faithful,
 }

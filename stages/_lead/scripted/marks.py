@@ -25,6 +25,13 @@ def marks(
     return {**scores, "overall": min(scores.values())}
 
 
+def faithful_marks(text: str, material: str) -> dict[str, int]:
+    """Marks of 1-10 for a retold text: faithful by the share of the material's characters it has, useful by its length."""
+    common = sum((Counter(text) & Counter(material)).values())
+    said = common / max(1, len(material))
+    return {"faithful": 1 + round(9 * min(1.0, said)), "useful": 8 if len(text) >= 40 else 5}
+
+
 def _names_its_subject(question: str, think: str, answer: str) -> bool:
     """Whether the trace names the option that the answer chose, or else shares words with the question."""
     options = dict(options_of(question))

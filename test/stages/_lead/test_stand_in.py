@@ -12,7 +12,8 @@ import pytest
 from stages._lead import sections
 from stages._lead.scripted.answers import answer
 from stages._lead.scripted.choices import choose, options_of
-from stages._lead.scripted.marks import AXES, marks
+from stages._lead.scripted.marks import AXES, faithful_marks, marks
+from stages._lead.scripted.retold import retell
 from stages._lead.stand_in import scripted_server
 from stages._worker.locations import CHECKOUT
 
@@ -90,5 +91,18 @@ def test_a_wrong_answer_gets_marks_under_seven() -> None:
 def test_every_step_of_the_stages_has_a_rule() -> None:
     steps = [*sections.NODES.values(), sections.STEP_SCORE, sections.STEP_QUESTION]
     steps += [sections.STEP_INTERNALISE, sections.STEP_MERGE, sections.STEP_JUDGE]
+    steps += [sections.STEP_VIEW, sections.STEP_REWRITE, sections.STEP_FAITHFUL]
     for step in steps:
         assert answer(sections.write_sections([(sections.STEP, step), (sections.QUESTION, "甲？")])), step
+
+
+def test_it_tells_every_clause_again_within_the_limit() -> None:
+    text = "水资源属于国家所有，由国务院管理。违者处3万元罚款。"
+    told = retell([("《水法》第三条", text)], opening="以教科书的写法说", longest=200)
+    assert told.startswith("以教科书的写法说《水法》第三条。")
+    assert all(
+        f"：{clause}。" in told for clause in ("水资源属于国家所有", "由国务院管理", "违者处3万元罚款")
+    )
+    assert len(retell([("", text)], opening="说", longest=30)) <= 30
+    assert faithful_marks(told, text)["faithful"] == 10
+    assert faithful_marks("无关", text)["faithful"] < 7
