@@ -49,4 +49,4 @@ def test_the_third_group_is_scored_and_packed(tmp_path: Path) -> None:
 
     job["inputs"] = [*job["inputs"][:2], beside[2]]
     assert run_stage(job) == 65
-    assert "1 parts without a document" in result_of(job)["message"]
+    assert "part-22/documents/train/synthetic.jsonl has no document" in result_of(job)["message"]
