@@ -15,13 +15,14 @@ from stages._worker.data.tokenizer import Tokenizer, train_tokenizer
 from stages._worker.failures import DataError
 from stages._worker.inference.heldout import HeldOut, training_metrics
 from stages._worker.job import Job
-from stages._worker.model import device
 from stages._worker.model.config import config_from
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.model.weights import initialise
 from stages._worker.training.document_loss import choose_loss
 from stages._worker.training.finish import commit_model
 from stages._worker.training.parted.choose import choose_step
+from stages._worker.training.ranks.place import ranks_folder
+from stages._worker.training.ranks.start import start_device
 from stages._worker.training.schedule import Schedule
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
@@ -32,10 +33,11 @@ def train_base(job: Job, worker: Worker) -> None:
     """The whole stage."""
     options = job.options
     worker.phase("loading", "tokenizer")
-    device.set_up()
+    rank = start_device()
     corpus = job.input("corpus")
     config = config_from(job.model, where=f"configs/models/{job.model.get('name')}.yaml")
-    folder = worker.stage_output("model")
+    folder = worker.stage_output("model") if rank[0] == 0 else ranks_folder(job.folder) / f"model-{rank[0]}"
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(
         _sample(corpus, options["tokenizer_characters"]), size=config.vocab_size, folder=folder
     )
@@ -60,12 +62,12 @@ def train_base(job: Job, worker: Worker) -> None:
     linear = job.model.get("linear_initializer_range", deviation)
     initialise(network, seed=job.seed, linear_std=linear, embedding_std=deviation)
     heldout = HeldOut(network, tokenizer, corpus, options["heldout"])
-    before = heldout.measure()
+    before = heldout.measure() if rank[0] == 0 else {}
     loss = choose_loss(network, options["attention"], end_of_document=tokenizer.end_of_text)
     trainer = Trainer(
         worker=worker,
         network=network,
-        step=choose_step(loss.cell, options),
+        step=choose_step(loss.cell, options, rank=rank),
         schedule=Schedule(steps=steps, **options["schedule"]),
         rows=lambda step: rows[step * batch : (step + 1) * batch],
         batch=lambda step, part: loss.inputs(data[rows[step * batch : (step + 1) * batch][part]]),
@@ -75,6 +77,8 @@ def train_base(job: Job, worker: Worker) -> None:
         log_every=options["log_every"],
     )
     trainer.run()
+    if rank[0] != 0:
+        return
     after = heldout.measure()
     metrics = training_metrics(before["loss"], after["loss"], after) | {
         "tokens": steps * batch * length,

@@ -7,6 +7,8 @@ import os
 from stages._worker.failures import UserError
 from stages._worker.job import Job
 from stages._worker.protocol import main
+from stages._worker.training.parted.parts import check_parts
+from stages._worker.training.ranks.together import run_together, trains_together
 from stages._worker.worker import Worker
 
 
@@ -27,6 +29,10 @@ def run(job: Job, worker: Worker) -> None:
             f"parallel.{cut[0]} is {parallel[cut[0]]}: the native trainer keeps the whole model on one device",
             hint="leave `parallel` at its defaults for a model that fits one device; on Ascend MindFormers cuts it",
         )
+    check_parts(job.options)
+    if trains_together(job):
+        run_together(job, worker)
+        return
     from stages.midtrain.train import train_in_order
 
     train_in_order(job, worker)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from stages._worker.inference.heldout import HeldOut, training_metrics
 from stages._worker.job import Job
-from stages._worker.model import device
 from stages._worker.model.folder import load_model
 from stages._worker.training.document_loss import choose_loss
 from stages._worker.training.finish import commit_model
 from stages._worker.training.parted.choose import choose_step
+from stages._worker.training.ranks.start import start_device
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
 from stages.midtrain.cell_losses import CellLosses
@@ -22,13 +22,13 @@ def train_in_order(job: Job, worker: Worker) -> None:
     planned = read_planned(job)
     packed, order = planned.packed, planned.order
     length = packed.sequence_length
-    device.set_up()
+    rank = start_device()
     base = job.input("model")
     width = max(length, options["heldout"]["tokens"])
     network, tokenizer = load_model(base, max_length=width)
     planned.check_vocabulary(network.config.vocab_size)
     heldout = HeldOut(network, tokenizer, job.input("corpus"), options["heldout"])
-    before = heldout.measure()
+    before = heldout.measure() if rank[0] == 0 else {}
     worker.raise_if_stopping()
 
     loss = choose_loss(network, options["attention"], end_of_document=packed.facts["endOfDocument"])
@@ -36,7 +36,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
     trainer = Trainer(
         worker=worker,
         network=network,
-        step=choose_step(loss.cell, options),
+        step=choose_step(loss.cell, options, rank=rank),
         schedule=planned.schedule,
         rows=order.rows,
         batch=lambda step, part: loss.inputs(packed.rows(order.rows(step)[part])),
@@ -47,6 +47,8 @@ def train_in_order(job: Job, worker: Worker) -> None:
         log_every=options["log_every"],
     )
     trainer.run()
+    if rank[0] != 0:
+        return
     after = heldout.measure()
     metrics = (
         training_metrics(before["loss"], after["loss"], after)

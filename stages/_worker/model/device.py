@@ -10,7 +10,7 @@ import os
 
 import mindspore as ms
 import mindspore.common.dtype as mstype
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, communication, nn, ops
 
 from stages._worker.failures import UserError
 
@@ -31,6 +31,11 @@ def set_up() -> None:
     seen = ms.get_context("device_target")
     if seen != target():
         raise UserError(f"LEGALONE_DEVICE asks for {target()}, but MindSpore runs on {seen}")
+
+
+def join_ranks() -> None:
+    """Meets the other processes that train together; collectives work from here on."""
+    communication.init()
 
 
 def compute_type() -> mstype.Type:

@@ -21,6 +21,7 @@ from stages._worker.model import device
 from stages._worker.model.safetensors_file import write_tensors
 from stages._worker.protocol import versions
 from stages._worker.training.pruning import remove_unclaimed, stale_steps
+from stages._worker.training.ranks.place import this_rank
 from stages._worker.training.room import bytes_of, require_room
 from stages._worker.worker import Worker
 
@@ -45,11 +46,12 @@ class Checkpoint:
 
 def environment(resources: dict[str, Any]) -> dict[str, Any]:
     """What the sums depend on beside the inputs. `resources` of the job: the ranks that share a global batch."""
+    _, ranks = this_rank()
     return {
         "versions": versions(),
         "device": device.target(),
         "threads": device.thread_count(),
-        "ranks": max(1, resources.get("nodes", 1)) * max(1, resources.get("npus", 0)),
+        "ranks": ranks if ranks > 1 else max(1, resources.get("nodes", 1)) * max(1, resources.get("npus", 0)),
     }
 
 

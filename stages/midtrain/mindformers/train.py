@@ -122,7 +122,7 @@ def _refuse_native_options(job: Job) -> None:
             hint="leave it null; only the native trainer, for a model that fits one NPU, has one",
         )
     trainer = job.options["trainer"]
-    if trainer["micro_batch"] is not None or trainer["recompute"]:
+    if trainer["micro_batch"] is not None or trainer["recompute"] or trainer["processes"] != 1:
         raise UserError(
             f"trainer is {trainer}: these are options of the native trainer, MindFormers trains this model",
             hint="use parallel.micro_batches and parallel.recompute",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from stages._worker.failures import UserError
 
 
@@ -24,3 +27,9 @@ def parts_of(batch: int, *, micro_batch: int | None, rank: int, ranks: int) -> l
             hint="a part that is smaller than the others would compile a graph of its own",
         )
     return [slice(rank + first * ranks, (first + size) * ranks, ranks) for first in range(0, rows, size)]
+
+
+def check_parts(options: Mapping[str, Any]) -> None:
+    """Refuses the options `batch` and `trainer` of a stage that cannot be cut so, before anything is loaded."""
+    trainer = options["trainer"]
+    parts_of(options["batch"], micro_batch=trainer["micro_batch"], rank=0, ranks=trainer.get("processes", 1))
