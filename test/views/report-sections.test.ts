@@ -55,6 +55,7 @@ describe("a section is left out without its data", () => {
     ["perplexity", perplexitySection],
     ["midtrain", pasSection],
     ["lead-judge", leadSection],
+    ["synthetic", leadSection],
     ["rl", rlSection],
     ["eval", evaluationSection],
     ["sft", sampleSection],
@@ -197,6 +198,24 @@ test("LEAD: who was asked, marked where it is a stand-in, marks and drops", () =
   expect(rows).toContainEqual(["overall", "8.80"]);
   expect(rows).toContainEqual(["judge:alignment", "16", "100.0%"]);
   expect(text).toContain("below 7");
+});
+
+test("synthetic text: who wrote it, how much of each view and style, why the rest was dropped", () => {
+  const teacher = { name: "scripted", revision: "1", stand_in: true, requests: 40, prompt_tokens: 900 };
+  const { rows, text } = show(leadSection, "synthetic", {
+    summary: {
+      teacher: { ...teacher, completion_tokens: 800 },
+      templates: {
+        "multi-view/judge": { asked: 30, documents: 24 },
+        "rewrites/plain": { asked: 10, documents: 6 },
+      },
+      dropped: { figure: 9, article: 1 },
+    },
+  });
+  expect(rows).toContainEqual(["synthetic", "scripted stand-in", "1", "40", "900", "800"]);
+  expect(rows).toContainEqual(["multi-view/judge", "24", "80.0%"]);
+  expect(rows).toContainEqual(["figure", "9", "90.0%"]);
+  expect(text).toContain("expert views and rewrites");
 });
 
 test("RL: held-out prompts stand beside the probes, alarms above, a level that was forgotten is marked", () => {

@@ -4,23 +4,36 @@ import { columns, tally } from "../free-form.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import type { SectionView } from "../section.ts";
 
-/** LEAD from prompts to samples: what came out of each stage, who answered, what the judge thought and dropped. */
+/**
+ * What a teacher wrote: LEAD from prompts to samples, and the synthetic group. What came out of each stage, who answered,
+ * what the judge thought and dropped.
+ */
 export const leadSection: SectionView = (data) => {
   const parts = [
     askedTable(data),
+    ...ofKind(data, "synthetic").map(syntheticPart),
     ...ofKind(data, "lead-prompts").map(promptTable),
     ...ofKind(data, "lead-synthesize", "lead-refine").map(dropped),
     ...ofKind(data, "lead-judge").map(judgePart),
   ];
   if (parts.every((part) => part === null)) return null;
-  return { id: "lead", title: "Distillation (LEAD)", body: html`${parts}` };
+  const title =
+    ofKind(data, "synthetic").length > 0 ? "Distillation (LEAD) and synthetic text" : "Distillation (LEAD)";
+  return { id: "lead", title, body: html`${parts}` };
 };
 
 /** Models that were asked, under the name of the part they play. */
 const parts = ["model", "teacher", "judge"];
 
 function askedTable(data: ReportData): Markup | null {
-  const rows = ofKind(data, "lead-prompts", "lead-synthesize", "lead-refine", "lead-judge").flatMap((stage) =>
+  const rows = ofKind(
+    data,
+    "synthetic",
+    "lead-prompts",
+    "lead-synthesize",
+    "lead-refine",
+    "lead-judge",
+  ).flatMap((stage) =>
     parts.flatMap((part): Content[][] => {
       const asked = fields(stage.summary[part]);
       if (textOf(asked.name) === null) return [];
@@ -49,6 +62,19 @@ function askedTable(data: ReportData): Markup | null {
     ],
     rows,
   )}`;
+}
+
+/** Texts of the synthetic group by view and style, and why others were dropped. */
+function syntheticPart({ row, summary }: StageReport): Markup | null {
+  const templates = Object.entries(fields(summary.templates)).map(([name, counts]): [string, number] => [
+    name,
+    numberOf(fields(counts).documents) ?? 0,
+  ]);
+  const blocks = columns([
+    tally("Texts by view and style", Object.fromEntries(templates), "texts"),
+    tally("Dropped because", summary.dropped, "texts"),
+  ]);
+  return blocks === null ? null : html`<h3>${row.name}: expert views and rewrites</h3>${blocks}`;
 }
 
 function promptTable({ summary }: StageReport): Markup | null {
