@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { loadPipeline } from "../config/load.ts";
 import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import { LegaloneError } from "../core/errors.ts";
 import type { OrderSpec } from "../recipe/order.ts";
 import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
 import { type PackedCells, type PackedLayout, readPackedLayout } from "../worker/pas-order/packed-cells.ts";
@@ -12,6 +13,8 @@ export interface PasSourceOptions {
   stage?: string;
   /** Folders of packed data, the shards of a stage in order. */
   packed?: string[];
+  /** Take pipeline and packed data from a run, as they were when it was submitted or forked. */
+  run?: string;
 }
 
 /** An order spec and where its cells come from. */
@@ -21,6 +24,8 @@ export interface PasSource {
   bare: boolean;
   /** null for a bare spec and for assumed cells: there is no data to point into. */
   packed: PackedLayout | null;
+  /** Where `packed` lies, the shards of a stage in order. */
+  folders: string[];
   /** One sentence for people: what the cells were taken from. */
   from: string;
   /** The cells are not measured: counts and passes are only a sketch. */
@@ -33,12 +38,18 @@ export interface PasSource {
  * Reads a bare spec, or the stage of a pipeline that has an order. Its cells come from `packed`, else from the newest
  * packed artifact of a run of this pipeline, else they are assumed.
  */
-export async function readPasSource(file: string, options: PasSourceOptions): Promise<PasSource> {
+export async function readPasSource(file: string | undefined, options: PasSourceOptions): Promise<PasSource> {
+  if (options.run !== undefined) return sourceOfRun(options.run, options.stage);
+  if (file === undefined)
+    throw new LegaloneError("E_USAGE", "an order is that of a file or of a run", {
+      hint: "name a pipeline file, or a run with --run",
+    });
   if (isPasSpec(file)) {
     return {
       bare: true,
       spec: readPasSpec(file),
       packed: null,
+      folders: [],
       from: "the spec",
       assumed: false,
       maxPasses: undefined,
@@ -59,12 +70,41 @@ export async function readPasSource(file: string, options: PasSourceOptions): Pr
     bare: false,
     spec: orderSpecOf(order, packed ?? assumedCells(order, stage, pipeline), pipeline.seed),
     packed,
+    folders: found?.folders ?? [],
     from:
       found?.from ??
       "assumption: nothing is packed yet, so that groups, equal bands and one pass over each cell are assumed",
     assumed: packed === null,
     maxPasses: order.pas.max_passes,
   };
+}
+
+async function sourceOfRun(run: string, wanted: string | undefined): Promise<PasSource> {
+  const { withRecords } = await import("./actions/records.ts");
+  const { readRun, resolveRunId } = await import("../records/reads/runs.ts");
+  const { packedFolders } = await import("./audit/planned.ts");
+  let source: PasSource | null = null;
+  await withRecords(async (db) => {
+    const detail = await readRun(db, await resolveRunId(db, run));
+    const { id, config } = detail.run;
+    const pipeline = config as unknown as ResolvedPipeline;
+    const stage = orderedStage(pipeline, wanted, {
+      of: `run ${id}`,
+      several: () => "name one with --stage",
+    });
+    const row = detail.stages.find(({ name }) => name === stage.name)!;
+    const folders = await packedFolders(db, row.cachedFrom ?? row.id);
+    if (folders === null)
+      throw new LegaloneError("E_NOT_FOUND", `the packed data of ${stage.name} of run ${id} is not here`, {
+        hint: "name its folders with --packed and the file with its options, or ask on the machine that trained",
+      });
+    const order = stage.with as unknown as OrderOptions;
+    const packed = readPackedLayout(folders);
+    const spec = orderSpecOf(order, packed, pipeline.seed);
+    const from = `the packed data of run ${id}`;
+    source = { bare: false, spec, packed, folders, from, assumed: false, maxPasses: order.pas.max_passes };
+  });
+  return source!;
 }
 
 async function newestPacked(pipeline: string): Promise<{ folders: string[]; from: string } | null> {

@@ -27,7 +27,28 @@ function label({ artifact, stage }: Lineage, home: string, { colors }: Look): st
   const other = artifact.runId === home ? "" : ` of run ${artifact.runId}`;
   const gone = artifact.goneAt === null ? "" : colors.red("  gone");
   const step = artifact.step === null ? "" : ` step ${artifact.step}`;
-  return `${artifact.kind}${step}  ${colors.dim(`by ${stage}${other}, ${bytes(artifact.bytes)}, ${artifact.sha256.slice(0, 12)}`)}${gone}`;
+  return `${artifact.kind}${step}  ${colors.dim(`by ${stage}${other}, ${bytes(artifact.bytes)}, ${artifact.sha256.slice(0, 12)}`)}${forkedAt(artifact.meta)}${gone}`;
+}
+
+interface Fork {
+  step: number;
+  changed?: string[];
+  orderSha256?: string | null;
+  newOrderSha256?: string | null;
+}
+
+function forkOf(meta: unknown): Fork | null {
+  return (meta as { forked?: Fork } | null)?.forked ?? null;
+}
+
+/** Where the training behind an artifact left an older one, and what it changed there. */
+function forkedAt(meta: unknown): string {
+  const fork = forkOf(meta);
+  if (fork === null || fork.newOrderSha256 === undefined) return "";
+  const { step, changed = [], orderSha256, newOrderSha256 } = fork;
+  const order = (hash: string | null | undefined) => hash?.slice(0, 12) ?? "none";
+  const what = changed.filter((one) => !one.startsWith("orderSha256 "));
+  return `  amended at step ${step}: ${what.join("; ") || "nothing"}; order ${order(orderSha256)} -> ${order(newOrderSha256)}`;
 }
 
 /** The tree as one JSON object. */
@@ -42,6 +63,7 @@ export function lineageJson({ artifact, stage, parents }: Lineage): Record<strin
     uri,
     bytes: Number(artifact.bytes),
     step,
+    ...(forkOf(artifact.meta) ? { forked: forkOf(artifact.meta) } : {}),
     parents: parents.map(lineageJson),
   };
 }

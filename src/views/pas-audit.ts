@@ -16,6 +16,10 @@ export interface PasAudit {
   /** Step at which a fork began; 0 otherwise. */
   began: number;
   cells: { group: string; band: string; sequences: number; planned: number; consumed: number }[];
+  /** Parts that are counted by themselves; more than one where the order has amendments. `planned`: by cell. */
+  segments: { from: number; to: number; lambda: number; hold: string; planned: number[]; farthest: number }[];
+  /** Where the stage left another order, what changed there, and both hashes. */
+  forks: { step: number; changed: string[]; left: string | null; order: string }[];
   attempts: { attempt: string; state: string; from: number; steps: number[]; equal: boolean }[];
   /** What else a reader has to know. */
   notes: string[];
@@ -23,7 +27,7 @@ export interface PasAudit {
 
 /** Planned beside consumed: cells, attempts, and the verdict as the last line. */
 export function pasAuditView(audit: PasAudit, look: Look): string {
-  const { run, stage, order, cells, attempts, notes } = audit;
+  const { run, stage, order, cells, segments, forks, attempts, notes } = audit;
   const right = { align: "right" } as const;
   return [
     `${stage} of run ${run}: order ${order.orderSha256.slice(0, 16)} of ${order.steps} steps of ${order.batch} sequences`,
@@ -67,6 +71,14 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
       look.colors.dim,
     ),
     "",
+    ...segments.map(
+      ({ from, to, lambda, hold, farthest }) =>
+        `steps ${from} to ${to - 1}: lambda ${lambda}${hold === "group" ? ", hold group" : ""}; no count is farther from its target than ${farthest.toFixed(3)}`,
+    ),
+    ...forks.map(
+      ({ step, changed, left, order }) =>
+        `forked at step ${step}: order ${short(left)} -> ${short(order)}; ${changed.join("; ") || "nothing changed"}`,
+    ),
     ...notes,
     verdict(audit, look),
   ].join("\n");

@@ -18,7 +18,7 @@ const left = 70;
 const pointsShown = 600;
 
 /** Mixture, learning rate and passes as one SVG image, without scripts. */
-export function pasSvg({ cells, steps, passes, orderSha256 }: PasPreview): string {
+export function pasSvg({ cells, steps, segments, passes, orderSha256 }: PasPreview): string {
   const every = Math.max(1, Math.ceil(steps.length / pointsShown));
   const shown = steps.filter(({ step }) => step % every === 0 || step === steps.length - 1);
   const x = (step: number) => left + (width * step) / Math.max(1, steps.length - 1);
@@ -34,6 +34,10 @@ export function pasSvg({ cells, steps, passes, orderSha256 }: PasPreview): strin
     const outline = [...points(above, mixBase), ...points(below, mixBase).reverse()].join(" ");
     below = above;
     return `<polygon points="${outline}" fill="${colour(i)}"><title>${names[i]}</title></polygon>`;
+  });
+  const amended = segments.slice(1).map(({ from }) => {
+    const at = x(from).toFixed(1);
+    return `<line x1="${at}" x2="${at}" y1="30" y2="${mixBase}" stroke="black" stroke-dasharray="4 3"/>${label(x(from) + 3, 28, `amended at ${from}`)}`;
   });
   const rateBase = mixBase + 50 + height;
   const rates = points(
@@ -52,6 +56,7 @@ export function pasSvg({ cells, steps, passes, orderSha256 }: PasPreview): strin
 <rect width="100%" height="100%" fill="white"/>
 ${label(left, 20, "mixture by step")}${axis(mixBase, percent(1), steps.length)}
 ${areas.join("\n")}
+${amended.join("\n")}
 ${label(left, mixBase + 40, "learning rate")}${axis(rateBase, number(most), steps.length)}
 <polyline points="${rates.join(" ")}" fill="none" stroke="${palette[0]}" stroke-width="2"/>
 ${label(left, passTop, "passes over each cell")}

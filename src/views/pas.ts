@@ -4,6 +4,8 @@ import type { Look } from "./look.ts";
 import { indent, table } from "./table.ts";
 
 export interface PasPreview extends OrderSummary {
+  /** One, and one more for every amendment; weights are those of the cells. */
+  segments: { from: number; to: number; lambda: number; hold: string; weights: number[] }[];
   cells: OrderCell[];
   batch: number;
   from: string;
@@ -14,7 +16,7 @@ export interface PasPreview extends OrderSummary {
 /** The schedule drawn over the steps, and what it means for every cell. */
 export async function pasView(preview: PasPreview, look: Look): Promise<string> {
   const { default: asciichart } = await import("asciichart");
-  const { cells, steps, batch, from, assumed, orderSha256, warnings } = preview;
+  const { cells, steps, segments, batch, from, assumed, orderSha256, warnings } = preview;
   const { colors } = look;
   const width = Math.max(20, Math.min(steps.length, look.width - 16));
   const low = steps.map(({ p }) =>
@@ -42,9 +44,41 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
     "",
     cellTable(preview, look),
     "",
+    ...(segments.length > 1 ? [segmentTable(preview, look), ""] : []),
     ...warnings.map((text) => `${colors.yellow("warning")} ${text}`),
     `order ${orderSha256}`,
   ].join("\n");
+}
+
+/** What holds between amendments, and what each cell gives there. */
+function segmentTable({ cells, steps, segments }: PasPreview, look: Look): string {
+  const right = { align: "right" } as const;
+  const groups = [...new Set(cells.map(({ group }) => group))];
+  const shareOf = (values: readonly number[], group: string) =>
+    values.reduce((sum, value, i) => (cells[i]!.group === group ? sum + value : sum), 0);
+  return table(
+    [
+      { title: "FROM STEP", ...right },
+      { title: "TO", ...right },
+      { title: "LAMBDA", ...right },
+      { title: "HOLD" },
+      ...groups.flatMap((group) => [
+        { title: `${group} WEIGHT`, ...right },
+        { title: "TAKEN", ...right },
+      ]),
+    ],
+    segments.map(({ from, to, lambda, hold, weights }) => [
+      String(from),
+      String(to - 1),
+      String(lambda),
+      hold,
+      ...groups.flatMap((group) => [
+        percent(shareOf(weights, group)),
+        count(steps.slice(from, to).reduce((sum, step) => sum + shareOf(step.count, group), 0)),
+      ]),
+    ]),
+    look.colors.dim,
+  );
 }
 
 /** Probabilities at the first, a stable and the last step, and how often each cell is gone through. */

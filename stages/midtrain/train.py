@@ -59,6 +59,9 @@ def train_in_order(job: Job, worker: Worker) -> None:
         "orderSha256": order.sha256,
         "ledger": trainer.ledger_head,
         "passes": order.facts["passes"],
+        **trainer.amendment,
         **trainer.skipped(),
     }
-    commit_model(worker, network, tokenizer_from=base, metrics=metrics, summary=summary)
+    commit_model(
+        worker, network, tokenizer_from=base, metrics=metrics, summary=summary, meta=trainer.amendment
+    )

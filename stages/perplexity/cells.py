@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ from stages._worker.data.packed_part import CELLS
 from stages._worker.data.packing import PackingCounts, pack_documents
 from stages._worker.failures import DataError
 from stages._worker.jsonl import write_json
+
+DOCUMENTS = "documents.bin"
+"""First and last document of every entry, two uint32 little-endian. They count the documents of its cell from 0: the
+rows of scores.jsonl with its group and band, in their order."""
+_SPAN = struct.Struct("<II")
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -41,6 +47,7 @@ def write_packed(
     `sampled`: documents of each group that the thresholds were taken from, where that was not the whole group.
     """
     writer = PackedWriter(folder, length=length + 1)
+    spans = (folder / DOCUMENTS).open("wb")
     rows = []
     tail = crowded = 0
     for cell in cells:
@@ -55,6 +62,7 @@ def write_packed(
         )
         for entry in packed:
             writer.append(entry)
+            spans.write(_SPAN.pack(*counts.span))
         tail += counts.tail
         crowded += counts.crowded
         if counts.entries:
@@ -69,6 +77,7 @@ def write_packed(
                 }
             )
     writer.close()
+    spans.close()
     if not rows:
         raise DataError(
             f"no cell has enough tokens for one sequence of {length}",

@@ -86,6 +86,45 @@ const audit = async (...words: string[]) => {
   return { code, audit: JSON.parse(stdout) as PasAudit };
 };
 
+/** The fork's change is an amendment at its step: in the order, the records, the lineage and every view of it. */
+async function amended(fork: string, left: string, seen: PasAudit): Promise<void> {
+  expect(seen.segments).toMatchObject([
+    { from: 0, to: 15, lambda: 5 },
+    { from: 15, to: 20, lambda: 0 },
+  ]);
+  for (const { farthest } of seen.segments) expect(farthest).toBeLessThan(1);
+  expect(seen.forks).toMatchObject([{ step: 15, left, order: seen.order.orderSha256 }]);
+  expect(seen.forks[0]!.changed.join()).toMatch(/pas\.amendments was \[\] and is .*'step': 15/);
+  const rows = [run, fork].map((one) =>
+    readFileSync(join(line.home, "attempts", `${one}-midtrain-g1-s0-e1`, "order/order.rows.bin")),
+  );
+  expect(rows[1]!.subarray(0, 4 * 4 * 15)).toEqual(rows[0]!.subarray(0, 4 * 4 * 15));
+  const lineage = await line.legalone("lineage", fork, "--stage", "midtrain");
+  expect(lineage.stdout).toContain(`order ${left.slice(0, 12)} -> ${seen.order.orderSha256.slice(0, 12)}`);
+  const { stdout } = await line.legalone("pas", "explain", "--run", fork, "--step", "16", "--json");
+  const step = JSON.parse(stdout) as {
+    lambda: number;
+    segment: object;
+    cells: { rows: number[]; documents: string[][] }[];
+  };
+  const known = new Set(
+    packed.flatMap((folder) =>
+      readFileSync(join(folder, "scores.jsonl"), "utf8")
+        .trim()
+        .split("\n")
+        .map((text) => (JSON.parse(text) as { id: string }).id),
+    ),
+  );
+  for (const ids of step.cells.flatMap(({ documents }) => documents)) {
+    expect(ids.length).toBeGreaterThan(0);
+    for (const id of ids) expect(known.has(id)).toBe(true);
+  }
+  expect(step).toMatchObject({ lambda: 0, segment: { from: 15, to: 20 } });
+  const explained = step.cells.flatMap(({ rows }) => rows).sort((a, b) => a - b);
+  const consumed = [0, 1, 2, 3].map((n) => rows[1]!.readUInt32LE(4 * (4 * 16 + n))).sort((a, b) => a - b);
+  expect(explained).toEqual(consumed);
+}
+
 test("what a run consumed is compared with its order", { timeout: 240_000 }, async () => {
   const { code, audit: seen } = await audit(run);
   expect({ code, ...seen }).toMatchObject({ code: 0, equal: true, parts: null, proven: 20, began: 0 });
@@ -108,6 +147,7 @@ test("what a run consumed is compared with its order", { timeout: 240_000 }, asy
   });
   expect(forked.audit.cells.reduce((sum, { consumed }) => sum + consumed, 0)).toBe(20);
   expect(forked.audit.order.orderSha256).not.toBe(seen.order.orderSha256);
+  await amended(runNamed(fork), seen.order.orderSha256, forked.audit);
 
   // Other data in the place of that which was trained on: the attempt's own order shows the step.
   const file = join(packed[0]!, "cells.json");

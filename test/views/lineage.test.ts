@@ -37,3 +37,21 @@ test("as JSON the tree is nested", () => {
     parents: [{ kind: "corpus", parents: [] }],
   });
 });
+
+test("a model of a fork says where it left the order, and which order it followed from there", () => {
+  const forked = {
+    step: 200,
+    changed: [
+      "options.pas.amendments was [] and is [{'step': 200, 'lambda': 8}]",
+      "orderSha256 was a and is b",
+    ],
+    orderSha256: "aa".repeat(32),
+    newOrderSha256: "bb".repeat(32),
+  };
+  const model = node("midtrain", "model");
+  model.artifact = { ...model.artifact, meta: { parameters: 1, forked } };
+  expect(lineageTree(model, plainLook)).toMatch(
+    / {2}amended at step 200: options\.pas\.amendments was \[\] and is \[\{'step': 200, 'lambda': 8\}\]; order aaaaaaaaaaaa -> bbbbbbbbbbbb$/,
+  );
+  expect(lineageJson(model)).toMatchObject({ forked });
+});

@@ -10,6 +10,10 @@ it("draws an area a cell that add up to the whole, the rate, and passes", () => 
       { group: "legal", band: "high", weight: 0.5, sequences: 4 },
     ],
     steps: [step(0, 0.5, [0.75, 0.25]), step(1, 1, [0.5, 0.5])],
+    segments: [
+      { from: 0, to: 1, lambda: 5, hold: "none", weights: [0.5, 0.5] },
+      { from: 1, to: 2, lambda: 0, hold: "none", weights: [0.5, 0.5] },
+    ],
     passes: [2.5, 0.5],
     orderSha256: "ab",
     batch: 2,
@@ -21,6 +25,7 @@ it("draws an area a cell that add up to the whole, the rate, and passes", () => 
   expect(svg).toContain('points="70.0,75.0 790.0,120.0 790.0,210.0 70.0,210.0"');
   expect(svg).toContain('points="70.0,30.0 790.0,30.0 790.0,120.0 70.0,75.0"');
   expect(svg).toContain('<polyline points="70.0,350.0 790.0,260.0"');
+  expect(svg).toContain(">amended at 1</text>");
   expect(svg).toContain(">2.50</text>");
   expect(svg).toContain("a&amp;b/low");
   expect(svg).not.toContain("a&b/low");

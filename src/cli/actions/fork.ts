@@ -7,6 +7,7 @@ import { planPipeline } from "../../plan/plan.ts";
 import type { Database } from "../../records/database.ts";
 import { checkpointAt, checkpointsOf } from "../../records/reads/checkpoints.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
+import { forkAmendment } from "../fork-amendment.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { newRun } from "./new-run.ts";
 import { note } from "./output.ts";
@@ -42,9 +43,11 @@ export async function fork(name: string, file: string | undefined, options: Fork
   await ensureUp(options);
   await withRecords(async (db) => {
     const old = await readRun(db, await resolveRunId(db, name));
-    const { pipeline, ...source } = sourceOf(old, file, options);
-    const stage = forkedStage(pipeline, old, options.stage);
+    const asked = sourceOf(old, file, options);
+    forkedStage(asked.pipeline, old, options.stage);
     const { id, step, sha256 } = await startOf(db, old, options);
+    const { pipeline, ...source } = amendedSource(old, asked, { ...options, step: step ?? 0 }, file);
+    const stage = forkedStage(pipeline, old, options.stage);
     const starts = { [stage.name]: { run: old.run.id, step: step ?? 0, sha256 } };
     const existing = await gatherExisting(pipeline, planRecords(db), starts);
     const plan = planPipeline(pipeline, existing, { until: options.until });
@@ -60,6 +63,22 @@ export async function fork(name: string, file: string | undefined, options: Fork
     const settings = { ...options, fork: { run: old.run.id, stage: stage.name, checkpoint: id } };
     await submitAndFollow(db, newRun(pipeline, source.file, source.written, settings), options);
   });
+}
+
+/** The source with the amendment of its order written into it, where there is one. */
+function amendedSource(
+  old: RunDetail,
+  asked: Source,
+  options: ForkOptions & { step: number },
+  file: string | undefined,
+): Source {
+  const { stage: name, step, set = [], json = false } = options;
+  const named = (pipeline: ResolvedPipeline) => pipeline.stages.find((one) => one.name === name)!;
+  const before = named(old.run.config as unknown as ResolvedPipeline);
+  const amendment = forkAmendment(before, named(asked.pipeline), step);
+  if (amendment === null) return asked;
+  if (!json) note(`order amended from step ${step} on: ${amendment.told.join("; ")}`);
+  return sourceOf(old, file, { ...options, json: true, set: [...set, amendment.set] });
 }
 
 async function startOf(db: Database, { run: { id: run } }: RunDetail, { stage, step }: ForkOptions) {

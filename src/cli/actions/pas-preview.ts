@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { passWarnings, planOrder } from "../../recipe/order.ts";
+import { segmentsOf } from "../../recipe/segments.ts";
 import { lookOf } from "../../views/look.ts";
 import { pasView } from "../../views/pas.ts";
 import { pasSvg } from "../../views/pas-svg.ts";
@@ -13,7 +14,7 @@ import { note, print } from "./output.ts";
  * Passes above the pipeline's limit are shown, and end with exit code 3 as the run would.
  */
 export async function previewPas(
-  file: string,
+  file: string | undefined,
   options: PasSourceOptions & { json?: boolean; svg?: string },
 ): Promise<void> {
   const source = await readPasSource(file, options);
@@ -23,13 +24,17 @@ export async function previewPas(
   const cells = spec.cells.map((cell) => ({ ...cell, weight: cell.weight / total }));
   const warnings = assumed ? [] : passWarnings(cells, passes);
   const over = assumed ? [] : passesOver(spec, passes, source.maxPasses);
-  const preview = { cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
+  const segments = segmentsOf(spec).map(({ from, to, lambda, hold, cells }) => {
+    return { from, to, lambda, hold, weights: cells.map(({ weight }) => weight) };
+  });
+  const preview = { segments, cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
   if (options.svg !== undefined) {
     writeSvg(options.svg, pasSvg(preview));
     note(`drawn in ${options.svg}`);
   }
   if (options.json) {
-    const told = source.bare ? {} : { from, assumed, warnings, refused: over };
+    const amended = segments.length > 1 ? { segments } : {};
+    const told = source.bare ? {} : { from, assumed, warnings, refused: over, ...amended };
     print(JSON.stringify({ cells, schedule: steps, passes, orderSha256, ...told }));
     if (over.length > 0) process.exitCode = ExitCode.refused;
     return;

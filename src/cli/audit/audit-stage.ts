@@ -4,6 +4,7 @@ import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { type ComparedMark, compareMarks, firstOtherStep, type WalkedOrder } from "../../recipe/audit.ts";
+import { segmentSums } from "../../recipe/segment-sums.ts";
 import type { Database } from "../../records/database.ts";
 import { type Consumed, consumedBy } from "../../records/reads/consumed.ts";
 import type { StageRow } from "../../records/reads/stages.ts";
@@ -26,7 +27,7 @@ export async function auditStage(db: Database, pipeline: ResolvedPipeline, row: 
   }
   const made = { id: stage.id, name: stage.name, run: stage.runId, pipeline };
   const folders = attempts.map(({ id }) => orderFolder(id));
-  const { order, cells, from } = await plannedOrder(db, made, folders);
+  const { order, spec, cells, from } = await plannedOrder(db, made, folders);
   const marks = recordedMarks(consumed, order);
   const end: RecordedMark = { ...blank, step: order.steps };
   const { orderSha256, compared } = compareMarks(order, [...marks, end]);
@@ -48,6 +49,15 @@ export async function auditStage(db: Database, pipeline: ResolvedPipeline, row: 
     cells: cells.map(({ group, band, sequences }, i) => {
       return { group, band, sequences, planned: whole.taken[i]!, consumed: taken[i] ?? 0 };
     }),
+    segments: segmentSums(spec).map(({ from, to, lambda, hold, taken, farthest }) => {
+      return { from, to, lambda, hold, planned: taken, farthest };
+    }),
+    forks: [...new Set(marks.map(({ forked }) => JSON.stringify(forked)))]
+      .map((text) => JSON.parse(text) as RecordedFork | null)
+      .filter((fork) => fork !== null)
+      .map(({ step, orderSha256: left = null, changed = [] }) => {
+        return { step, changed, left, order: orderSha256 };
+      }),
     attempts: attempts.map(({ id, state, resumeFrom }) => {
       const own = marks.filter((mark) => mark.attempt === id);
       return {
@@ -60,6 +70,13 @@ export async function auditStage(db: Database, pipeline: ResolvedPipeline, row: 
     }),
     notes: notesOf(consumed, row),
   };
+}
+
+/** What a fork's checkpoints say of the order that was left. */
+interface RecordedFork {
+  step: number;
+  orderSha256?: string | null;
+  changed?: string[];
 }
 
 const blank = { attempt: "", what: "result", row: 0, ledger: "", orderSha256: null, forked: null } as const;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import type { WalkedOrder } from "../../recipe/audit.ts";
+import type { OrderSpec } from "../../recipe/order.ts";
 import type { Database } from "../../records/database.ts";
 import { inputArtifacts } from "../../records/inputs.ts";
 import { readOrderFile } from "../../worker/pas-order/order-folder.ts";
@@ -14,6 +15,7 @@ import { walkFolder, walkSpec } from "./walk.ts";
 /** The order that a stage has to follow, its cells, and one sentence on where it was taken from. */
 export interface PlannedOrder {
   order: WalkedOrder;
+  spec: OrderSpec;
   cells: { group: string; band: string; sequences: number }[];
   from: string;
 }
@@ -29,9 +31,8 @@ export async function plannedOrder(
   folders: readonly string[],
 ): Promise<PlannedOrder> {
   const { id, name, pipeline } = stage;
-  const inputs = (await inputArtifacts(db, id)).filter(({ kind }) => kind === "packed");
-  const packed = inputs.map(({ artifact }) => folderOf(artifact.uri)).filter((folder) => folder !== null);
-  if (packed.length > 0 && packed.length === inputs.length) {
+  const packed = await packedFolders(db, id);
+  if (packed !== null) {
     const layout = readPackedLayout(packed);
     const options = pipeline.stages.find((one) => one.name === name)!.with as unknown as OrderOptions;
     const spec = orderSpecOf(options, layout, pipeline.seed);
@@ -40,6 +41,7 @@ export async function plannedOrder(
         spec,
         layout.cells.map(({ first }) => first),
       ),
+      spec,
       cells: spec.cells,
       from: `computed anew from ${packed.length === 1 ? "the packed data" : `${packed.length} shards of packed data`} and the options of the run`,
     };
@@ -49,6 +51,7 @@ export async function plannedOrder(
     if (order)
       return {
         order: walkFolder(folder, order),
+        spec: order,
         cells: order.cells,
         from: `read from ${folder}: the packed data is not here`,
       };
@@ -58,6 +61,13 @@ export async function plannedOrder(
     `${name} of run ${stage.run} has no order to compare with: neither its packed data nor an order folder is on this machine`,
     { hint: "run the audit on the machine that trained" },
   );
+}
+
+/** Folders of the packed data that a stage took, shards in order; null where not all of them are here. */
+export async function packedFolders(db: Database, stageId: string): Promise<string[] | null> {
+  const inputs = (await inputArtifacts(db, stageId)).filter(({ kind }) => kind === "packed");
+  const folders = inputs.map(({ artifact }) => folderOf(artifact.uri)).filter((folder) => folder !== null);
+  return folders.length > 0 && folders.length === inputs.length ? folders : null;
 }
 
 function folderOf(uri: string): string | null {

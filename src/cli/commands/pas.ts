@@ -7,7 +7,7 @@ export function define(command: Command): void {
 }
 
 function preview(pas: Command): void {
-  withSource(pas.command("preview"))
+  withSource(pas.command("preview"), "[file]", true)
     .summary("Show learning rate, probabilities and counts of every step")
     .description(
       "Shows learning rate, probabilities and counts of every step, passes over every cell, and the hash of the order.",
@@ -17,26 +17,29 @@ function preview(pas: Command): void {
       "after",
       "\n  $ legalone pas preview pipelines/demo.yaml\n  $ legalone pas preview pipelines/demo.yaml --svg mixture.svg\n  $ legalone pas preview spec.yaml --json\n\nA bare spec has cells at its top level: steps, batch, lambda, schedule, cells, seed, hold.",
     )
-    .action(async (file: string, _options, command: Command) => {
+    .action(async (file: string | undefined, _options, command: Command) => {
       const { previewPas } = await import("../actions/pas-preview.ts");
       await previewPas(file, command.optsWithGlobals());
     });
 }
 
 function explain(pas: Command): void {
-  withSource(pas.command("explain"))
+  withSource(pas.command("explain"), "[file]", true)
     .summary("Show how one step gets its sequences")
     .description("Shows the formula of one step with its numbers, and how far every cell is from its target.")
     .requiredOption("--step <n>", "step, counted from 0", stepNumber)
-    .addHelpText("after", "\n  $ legalone pas explain pipelines/demo.yaml --step 300")
-    .action(async (file: string, _options, command: Command) => {
+    .addHelpText(
+      "after",
+      "\n  $ legalone pas explain pipelines/demo.yaml --step 300\n  $ legalone pas explain --run latest --step 300",
+    )
+    .action(async (file: string | undefined, _options, command: Command) => {
       const { explainPas } = await import("../actions/pas-explain.ts");
       await explainPas(file, command.optsWithGlobals());
     });
 }
 
 function order(pas: Command): void {
-  withSource(pas.command("order"), "[file]")
+  withSource(pas.command("order"), "[file]", false)
     .summary("Write the order folder for a trainer that runs alone")
     .description(
       "Writes order.idx, order.rows.bin and order.json over packed data, as the control plane does before a mid-training attempt.",
@@ -72,9 +75,9 @@ function audit(pas: Command): void {
     });
 }
 
-/** Where the cells come from; the same for all three. */
-function withSource(command: Command, file = "<file>"): Command {
-  return command
+/** Where the cells come from; the same for all three. `ofRun`: also from a run. */
+function withSource(command: Command, file: string, ofRun: boolean): Command {
+  command
     .argument(file, "pipeline file, or a bare spec")
     .option("--set <key=value>", "change a value of the pipeline file; may be repeated", repeated)
     .option("--stage <name>", "the stage, where a pipeline has several with an order")
@@ -83,6 +86,9 @@ function withSource(command: Command, file = "<file>"): Command {
       "packed data to take the cells from, repeated for the shards of a stage; otherwise those of the newest run",
       repeated,
     );
+  return ofRun
+    ? command.option("--run <run>", "in place of a file: options and packed data of this run, amendments too")
+    : command;
 }
 
 function stepNumber(text: string): number {

@@ -21,6 +21,8 @@ class PackingCounts:
     crowded: int = 0
     """Tokens of entries given up because one more document would end in them than is allowed."""
     entries: int = 0
+    span: tuple[int, int] = (0, 0)
+    """First and last document of the entry that was given last, counted from 0."""
 
 
 def pack_documents(
@@ -37,7 +39,7 @@ def pack_documents(
     readers of the format); one that would hold more is given up and counted, never padded.
     """
     pending: list[int] = []
-    ends = 0
+    ends = first = 0
     for document in documents:
         tokens = [*document, end_of_document]
         counts.documents += 1
@@ -45,6 +47,9 @@ def pack_documents(
         if ends == max_documents and len(pending) + len(tokens) <= length:
             counts.crowded += len(pending)
             pending, ends = [], 0
+        number = counts.documents - 1
+        if not pending:
+            first = number
         pending += tokens
         ends += 1
         while len(pending) >= length:
@@ -53,5 +58,8 @@ def pack_documents(
             ends = 1 if pending else 0
             counts.entries += 1
             counts.packed += length
+            counts.span = first, number
+            # What is left belongs to this document alone.
+            first = number
             yield np.asarray(entry, np.int32)
     counts.tail = len(pending)

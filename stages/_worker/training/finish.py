@@ -21,10 +21,12 @@ def commit_model(
     metrics: dict[str, float],
     summary: dict[str, Any],
     dtype: str = "float32",
+    meta: dict[str, Any] | None = None,
 ) -> None:
     """Writes output/model, commits it and ends the attempt with `metrics`.
 
     `tokenizer_from` is the model folder the stage started from; what made that model stays in its history.
+    `meta`: what the records keep of the model beside its size.
     """
     worker.phase("saving")
     tensors = weights_of(network)
@@ -37,5 +39,5 @@ def commit_model(
         facts=model_facts(worker.job, tokenizer_from, metrics),
         dtype=dtype,
     )
-    worker.commit("model", meta={"parameters": network.config.parameter_count()})
+    worker.commit("model", meta={"parameters": network.config.parameter_count(), **(meta or {})})
     worker.finish(metrics=metrics, summary=summary)

@@ -48,7 +48,11 @@ def begin_again(
                 )
             return begin_at(beginning_of(found.cursor))
         begins = Beginning(
-            step=found.step, row=int(found.cursor["row"]), left=bytes.fromhex(found.cursor["ledger"])
+            step=found.step,
+            row=int(found.cursor["row"]),
+            left=bytes.fromhex(found.cursor["ledger"]),
+            order_sha256=found.cursor.get("orderSha256"),
+            changed=tuple(changes),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ResumeRefused(f"the checkpoint of step {found.step} has no ledger: {error!r}") from error

@@ -52,10 +52,20 @@ class Beginning:
     step: int
     row: int
     left: bytes
+    order_sha256: str | None = None
+    """Hash of the order that was left."""
+    changed: tuple[str, ...] = ()
+    """What the fork changed, a sentence each: the amendment."""
 
     def as_json(self) -> dict[str, Any]:
         """For the cursor of a checkpoint."""
-        return {"step": self.step, "row": self.row, "ledger": self.left.hex()}
+        return {
+            "step": self.step,
+            "row": self.row,
+            "ledger": self.left.hex(),
+            "orderSha256": self.order_sha256,
+            "changed": list(self.changed),
+        }
 
 
 def begin_at(begins: Beginning | None) -> Ledger:
@@ -70,4 +80,10 @@ def beginning_of(cursor: dict[str, Any]) -> Beginning | None:
     forked = cursor.get("forked")
     if forked is None:
         return None
-    return Beginning(step=int(forked["step"]), row=int(forked["row"]), left=bytes.fromhex(forked["ledger"]))
+    return Beginning(
+        step=int(forked["step"]),
+        row=int(forked["row"]),
+        left=bytes.fromhex(forked["ledger"]),
+        order_sha256=forked.get("orderSha256"),
+        changed=tuple(forked.get("changed", ())),
+    )

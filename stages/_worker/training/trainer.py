@@ -88,6 +88,12 @@ class Trainer:
         """Hash of all rows consumed so far, in order."""
         return self._ledger.head.hex()
 
+    @property
+    def amendment(self) -> dict[str, Any]:
+        """Of a fork: `forked` says at which step, what changed, and the order before and after. Else empty."""
+        begins = self._ledger.begins
+        return {} if begins is None else {"forked": {**begins.as_json(), "newOrderSha256": self.order_sha256}}
+
     def save(self, step: int) -> None:
         """Commits a checkpoint after `step` steps."""
         if self.rank != 0:

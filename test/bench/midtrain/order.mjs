@@ -1,9 +1,10 @@
 // The PAS order of a 100-billion-token run, planned and written: 12.2 million sequences of 8,192 tokens from nine cells.
-// A process of its own, so that its peak of memory is that of the order. Prints one line of JSON.
+// `order.mjs [steps] [plan]`: of another number of steps; with `plan` every step is computed, hashed and given away, and
+// nothing is written. A process of its own, so that its peak of memory is that of the order. Prints one line of JSON.
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { planOrder } from "../../../dist/recipe/order.js";
+import { streamOrder } from "../../../dist/recipe/order.js";
 import { writeOrderFolder } from "../../../dist/worker/pas-order/order-folder.js";
 
 const sequenceLength = 8192;
@@ -38,7 +39,7 @@ try {
   const start = performance.now();
   let orderSha256;
   let bytes = 0;
-  if (planOnly) ({ orderSha256 } = planOrder(spec));
+  if (planOnly) ({ orderSha256 } = streamOrder(spec, () => {}));
   else {
     ({ orderSha256 } = writeOrderFolder(join(folder, "order"), spec, packed));
     for (const name of readdirSync(join(folder, "order")))

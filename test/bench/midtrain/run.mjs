@@ -1,4 +1,4 @@
-// Mid-training, part by part: `npm run bench:midtrain [-- --only PART --json]`. Every part runs in processes of its own.
+// Mid-training, part by part: `npm run bench:midtrain [-- --only PART --json --sequences N]`. Every part runs in processes of its own.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 /** By name: gives an object with what was measured; `told` says it in a line. */
 const parts = {
   order: {
-    measure: () => node("order.mjs"),
+    // With a number of sequences the order is planned as a stream and not written: a billion would take 28 GB.
+    measure: () =>
+      node("order.mjs", ...(options.sequences ? [String(Math.ceil(options.sequences / 512)), "plan"] : [])),
     told: ({ sequences, seconds, peakBytes, bytes, orderSha256 }) =>
       `order: ${sequences} sequences planned and ${(bytes / 1e6).toFixed(0)} MB written in ${seconds.toFixed(1)} s, ${(peakBytes / 1e6).toFixed(0)} MB at most, ${orderSha256.slice(0, 16)}`,
     result: ({ seconds, peakBytes }) => ({ seconds, peakBytes }),
@@ -17,6 +19,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: [] },
     json: { type: "boolean", default: false },
+    sequences: { type: "string" },
   },
 });
 const unknown = options.only.filter((name) => !Object.hasOwn(parts, name));

@@ -35,6 +35,8 @@ def test_cells_lie_one_after_the_other_and_never_mix(tmp_path: Path) -> None:
     data = PackedData(tmp_path)
     for row, mark in enumerate((1, 1, 3, 3)):
         assert set(data.rows(np.array([row]))[0].tolist()) <= {0, mark}
+    spans = np.fromfile(tmp_path / "documents.bin", "<u4").reshape(-1, 2)
+    assert spans.tolist() == [[0, 1], [1, 1], [0, 1], [1, 1]]
     # 12 + 2 + 11 tokens with end marks, 10 of them packed in each of two cells.
     assert facts["dropped"] == {
         "documents": 2,

@@ -37,6 +37,20 @@ def test_every_token_is_accounted_for_and_no_entry_is_crowded(
     assert all((entry == END).sum() <= most for entry in entries)
 
 
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(2, 33), st.integers(1, 5))
+def test_the_span_of_an_entry_is_that_of_its_tokens(sizes: list[int], length: int, most: int) -> None:
+    texts = [[number + 1] * size for number, size in enumerate(sizes)]
+    counts = PackingCounts()
+    entries = pack_documents(texts, length=length, end_of_document=END, max_documents=most, counts=counts)
+    for entry in entries:
+        first, last = counts.span
+        # Each document ends in one mark, so that the marks of an entry say how many it holds.
+        named = {int(token) - 1 for token in entry if token != END}
+        assert all(first <= number <= last for number in named)
+        ends = int((entry == END).sum())
+        assert last - first in (ends - 1, ends)
+
+
 def test_documents_go_on_in_the_next_entry() -> None:
     entries, counts = pack([[1, 2, 3], [4, 5, 6, 7, 8]], 4, most=2)
     assert [entry.tolist() for entry in entries] == [[1, 2, 3, 0], [4, 5, 6, 7]]
