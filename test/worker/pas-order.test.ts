@@ -37,7 +37,16 @@ const options = {
 };
 
 /** Runs the compiled worker on a job over packed data with the given cells. */
-function runWorker(changes: { with?: object; cells?: unknown; parts?: object[][]; longer?: number } = {}) {
+function runWorker(
+  changes: {
+    with?: object;
+    cells?: unknown;
+    parts?: object[][];
+    longer?: number;
+    /** Content hashes of what each part was made from. */
+    madeFrom?: string[][];
+  } = {},
+) {
   const parts = changes.parts?.map((mine, i) => {
     return { sequenceLength: sequenceLength + (changes.longer ?? 0) * i, cells: mine };
   });
@@ -46,6 +55,8 @@ function runWorker(changes: { with?: object; cells?: unknown; parts?: object[][]
     const packed = join(folder, `packed-${shard}`);
     mkdirSync(packed, { recursive: true });
     writeFileSync(join(packed, "cells.json"), JSON.stringify(facts));
+    const parents = changes.madeFrom?.[shard];
+    if (parents) writeFileSync(join(packed, "manifest.json"), JSON.stringify({ parents }));
     return { kind: "packed", uri: pathToFileURL(packed).href };
   });
   const job = {
@@ -224,6 +235,32 @@ describe("pas-order", () => {
     expect(order.steps).toBe(11);
   });
 
+  it("takes a group without a sequence where its weight is written as 0", () => {
+    const described = { sequenceLength, cells, thresholds: { general: {}, legal: {}, synthetic: {} } };
+    const weights = { synthetic: 0 };
+    expect(runWorker({ cells: described, with: { pas: { ...options.pas, weights } } }).status).toBe(0);
+    expect(orderFile().cells[0].weight).toBe(0.4);
+  });
+
+  it("counts amendments as segments of their own, and has a seed of its own", () => {
+    runWorker();
+    const before = orderFile();
+    const rows = readFileSync(join(folder, "order/order.rows.bin"));
+    const amendments = [{ step: 6, lambda: 0, weights: { general: 0 } }];
+    runWorker({ with: { pas: { ...options.pas, amendments } } });
+    const order = orderFile();
+    expect(order.amendments).toEqual([
+      { step: 6, lambda: 0, hold: "none", weights: [0, 0, expect.closeTo(0.25), expect.closeTo(0.75)] },
+    ]);
+    expect(readFileSync(join(folder, "order/order.rows.bin")).subarray(0, 4 * 24)).toEqual(
+      rows.subarray(0, 4 * 24),
+    );
+    expect(order.perStep.count.slice(6).map(([general]: number[]) => general)).toEqual([0, 0, 0, 0, 0, 0]);
+    runWorker({ with: { pas: { ...options.pas, seed: 8 } } });
+    expect(orderFile()).toMatchObject({ seed: 8, perStep: before.perStep });
+    expect(orderFile().orderSha256).not.toBe(before.orderSha256);
+  });
+
   it("warns above four passes and refuses above max_passes", () => {
     const warned = runWorker({ with: { steps: 80 } });
     expect(warned.status).toBe(0);
@@ -265,6 +302,30 @@ describe("pas-order", () => {
       { parts: [[cells[0]!], [cells[0]!]], longer: 1 },
       65,
       /one sequence length; saw 15, 16/,
+    ],
+    [
+      "a shard from another corpus",
+      {
+        parts: [[cells[0]!], [cells[0]!]],
+        madeFrom: [
+          ["corpus-a", "model"],
+          ["corpus-b", "model"],
+        ],
+      },
+      65,
+      /packed-1 was made from other inputs \(corpus, model\) than .*packed-0/,
+    ],
+    [
+      "a group without a sequence",
+      { cells: { sequenceLength, cells, thresholds: { general: {}, legal: {}, synthetic: {} } } },
+      64,
+      /synthetic has documents but no sequence/,
+    ],
+    [
+      "an amendment that gives an empty cell a weight",
+      { with: { pas: { ...options.pas, amendments: [{ step: 4, weights: { general: { high: 1 } } }] } } },
+      64,
+      /gives a weight to general\.high, which has no sequences/,
     ],
     ["broken packed data", { cells: { cells: [] } }, 65, /does not describe packed data/],
   ])("ends with a reason for %s", (_, changes, code, message) => {

@@ -75,7 +75,21 @@ function amended(
 
 /** Weight of every cell. Throws E_CONFIG where names or weights do not fit the data. */
 function weightsOf(packed: PackedCells, written: WrittenWeights | undefined): number[] {
-  const unknown = unknownWeights(packed.cells, written);
+  // A group that was scored and has no sequence may be named with 0, and has to be.
+  const bare = (packed.groups ?? []).filter((group) =>
+    packed.cells.every((cell) => cell.group !== group || cell.sequences === 0),
+  );
+  const left = bare.filter((group) => written?.[group] === undefined);
+  if (left.length > 0) {
+    throw new LegaloneError(
+      "E_CONFIG",
+      `${left.join(", ")} has documents but no sequence: its share would go to the other groups`,
+      { hint: `pack more of its documents, or write pas.weights: {${left[0]}: 0}` },
+    );
+  }
+  const unknown = unknownWeights(packed.cells, written).filter(
+    (name) => !(bare.includes(name) && written?.[name] === 0),
+  );
   if (unknown.length > 0) {
     const known = packed.cells.map(({ group, band }) => `${group}.${band}`).join(", ");
     throw new LegaloneError(

@@ -8,6 +8,8 @@ export interface PackedCells {
   /** Tokens a model sees of a sequence; an entry of data.bin has one more. */
   sequenceLength: number;
   cells: PackedCell[];
+  /** Groups whose documents were scored; one may have no sequence. */
+  groups?: string[];
 }
 
 /** `sequences` rows from `row` on that lie one after the other in part `part`, there from row `first` on. */
@@ -42,6 +44,7 @@ export function readPackedLayout(folders: readonly string[]): PackedLayout {
       { hint: "packed data is made by the stage kind `perplexity`" },
     );
   }
+  refuseOtherInputs(folders);
   const rows = parts.map(({ cells }) => cells.reduce((sum, { sequences }) => sum + sequences, 0));
   const all = rows.reduce((sum, count) => sum + count, 0);
   if (all >= 2 ** 32) {
@@ -49,7 +52,8 @@ export function readPackedLayout(folders: readonly string[]): PackedLayout {
       hint: "pack longer sequences, or fewer documents",
     });
   }
-  return { sequenceLength: parts[0]!.sequenceLength, ...joinCells(parts), parts: rows };
+  const groups = [...new Set(parts.flatMap((part) => part.groups ?? []))];
+  return { sequenceLength: parts[0]!.sequenceLength, groups, ...joinCells(parts), parts: rows };
 }
 
 function joinCells(parts: readonly PackedCells[]): { cells: PackedCell[]; runs: PackedRun[] } {
@@ -94,7 +98,7 @@ function readPackedCells(folder: string): PackedCells {
       },
     );
   }
-  const { sequenceLength, cells } = value as Partial<PackedCells>;
+  const { sequenceLength, cells, thresholds } = value as Partial<PackedCells> & { thresholds?: object };
   if (
     !Number.isInteger(sequenceLength) ||
     !Array.isArray(cells) ||
@@ -106,7 +110,31 @@ function readPackedCells(folder: string): PackedCells {
       `${file} does not describe packed data: expected sequenceLength and cells of {group, band, first, sequences, tokens}`,
     );
   }
-  return { sequenceLength: sequenceLength!, cells };
+  return { sequenceLength: sequenceLength!, cells, groups: Object.keys(thresholds ?? {}) };
+}
+
+/** Shards of one stage were made from the same corpus and model: their manifests say so. @throws E_DATA */
+function refuseOtherInputs(folders: readonly string[]): void {
+  const made = folders.map((folder) => ({ folder, inputs: inputsOf(folder) })).filter(({ inputs }) => inputs);
+  const other = made.find(({ inputs }) => inputs !== made[0]!.inputs);
+  if (!other) return;
+  throw new LegaloneError(
+    "E_DATA",
+    `${other.folder} was made from other inputs (corpus, model) than ${made[0]!.folder}`,
+    { hint: "a shard of another corpus does not belong to this data; name the shards of one stage" },
+  );
+}
+
+/** Content hashes that a folder's manifest names as its inputs, as one text; null without a manifest. */
+function inputsOf(folder: string): string | null {
+  try {
+    const { parents } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as {
+      parents?: string[];
+    };
+    return parents ? JSON.stringify(parents) : null;
+  } catch {
+    return null;
+  }
 }
 
 function isCell(value: unknown): value is PackedCell {

@@ -110,6 +110,11 @@ def _check_alike(first: PackedPart, other: PackedPart) -> None:
                 f"{other.folder}: {name} is {other.facts.get(name)}, but {first.facts.get(name)} in {first.folder}",
                 hint="packed data that is read together comes from the shards of one stage",
             )
+    if first.made_from is not None and other.made_from is not None and first.made_from != other.made_from:
+        raise DataError(
+            f"{other.folder} was made from other inputs (corpus, model) than {first.folder}",
+            hint="a shard of another corpus does not belong to this data; name the shards of one stage",
+        )
     ours, theirs = first.facts.get("thresholds") or {}, other.facts.get("thresholds") or {}
     for group in sorted(ours.keys() & theirs.keys()):
         for band in ours[group].keys() | theirs[group].keys():

@@ -25,6 +25,8 @@ class PackedPart:
             self.cells = [dict(cell) for cell in self.facts["cells"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder / CELLS}: not the description of packed data: {error}") from error
+        self.made_from = _made_from(folder)
+        """Content hashes of the corpus and the model it was made from; None for a folder without a manifest."""
         self._index = read_index(folder / IDX)
         try:
             self._tokens = np.memmap(folder / BIN, "<i4", "r")
@@ -56,3 +58,10 @@ class PackedPart:
             expected += cell["sequences"]
         if expected != len(self):
             raise DataError(f"{folder / CELLS}: cells hold {expected} entries, the index {len(self)}")
+
+
+def _made_from(folder: Path) -> list[str] | None:
+    try:
+        return list(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["parents"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

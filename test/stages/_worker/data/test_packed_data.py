@@ -122,3 +122,12 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, facts: di
     assert len(PackedData(first, near)) == 4
     with pytest.raises(DataError, match=says):
         PackedData(first, near, other)
+
+
+def test_a_shard_that_was_made_from_another_corpus_is_refused(tmp_path: Path) -> None:
+    folders = [part(tmp_path / name, 0, [("legal", "low", 1)]) for name in ("0", "1")]
+    for folder, corpus in zip(folders, ("a", "b"), strict=True):
+        (folder / "manifest.json").write_text(json.dumps({"parents": [corpus, "model"]}), encoding="utf-8")
+    with pytest.raises(DataError, match="made from other inputs"):
+        PackedData(*folders)
+    assert len(PackedData(folders[0], folders[0])) == 2
