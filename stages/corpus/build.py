@@ -26,25 +26,37 @@ from stages.corpus.validity import check_validity
 
 Progress = Callable[[int], None]
 
+# Documents whose duplicates are looked up together, and their characters at most.
+_BATCH = 512
+_BATCH_CHARACTERS = 4_000_000
+
 
 class CorpusBuilder:
-    """Builds one corpus. The same config, files and seed give the same bytes."""
+    """Builds one corpus. The same config, files and seed give the same bytes.
+
+    Documents go by in batches, and what is remembered of them lies in files of `scratch`: memory does not grow with the
+    corpus.
+    """
 
     def __init__(
-        self, config: dict[str, Any], *, seed: int, folder: Path, max_bad_share: float | None
+        self, config: dict[str, Any], *, seed: int, folder: Path, scratch: Path, max_bad_share: float | None
     ) -> None:
         self._config = config
         self._seed = seed
         self._folder = folder
         self._as_of = date.fromisoformat(config["as_of"])
         self._max_bad_share = config["max_bad_share"] if max_bad_share is None else max_bad_share
-        near = config["duplicates"]
-        self._duplicates = Duplicates(**near, seed=1)
+        self._duplicates = Duplicates(**config["duplicates"], seed=1, folder=scratch)
         checks = {key: value for key, value in config["decontamination"].items() if key != "evaluations"}
         questions = evaluation_questions(config["decontamination"]["evaluations"], checks["ngram"])
         self._contamination = Contamination(questions, **checks)
         self._counts: dict[tuple[str, str], Counter[str]] = {}
-        self._ids: set[str] = set()
+        self._rules = {
+            source["name"]: CleaningRules(**{**config["cleaning"], **source["cleaning"]})
+            for source in config["sources"]
+        }
+        self._waiting: list[tuple[Row, Document]] = []
+        self._waiting_characters = 0
         self._files: dict[tuple[str, str], TextIO] = {}
         self._stack = ExitStack()
 
@@ -57,6 +69,7 @@ class CorpusBuilder:
         files = {source["name"]: locate(source["name"], source["path"]) for source in sources}
         tallies: list[Tally] = []
         with self._stack:
+            self._stack.callback(self._duplicates.close)
             for index, source in enumerate(sources):
                 tally = Tally(
                     source,
@@ -68,6 +81,7 @@ class CorpusBuilder:
                 for row in read_source(source, files[source["name"]]):
                     self._take(source, row, tally)
                     progress(index)
+                self._settle(source, tally)
                 tally.check()
                 tallies.append(tally)
         report = self._report(tallies)
@@ -96,11 +110,26 @@ class CorpusBuilder:
         if refusal is not None:
             tally.drop(refusal[0], document, refusal[1])
             return
+        self._waiting.append((row, document))
+        self._waiting_characters += len(document.text)
+        if len(self._waiting) >= _BATCH or self._waiting_characters >= _BATCH_CHARACTERS:
+            self._settle(source, tally)
+
+    def _settle(self, source: dict[str, Any], tally: Tally) -> None:
+        """Looks the waiting documents up among all that stay, and writes those that are new."""
+        waiting, self._waiting, self._waiting_characters = self._waiting, [], 0
+        if not waiting:
+            return
+        verdicts = self._duplicates.find_all([(document.id, document.text) for _, document in waiting])
         rules = source["split"]
-        unit = str(row.values.get(rules["unit"])) if "unit" in rules else document.id
-        split = choose_split(rules, unit, row.values, source["name"], self._seed)
-        tally.keep(split, document)
-        self._write(split, document)
+        for (row, document), verdict in zip(waiting, verdicts, strict=True):
+            if verdict is not None:
+                tally.drop(verdict[0], document, f"of {verdict[1]}")
+                continue
+            unit = str(row.values.get(rules["unit"])) if "unit" in rules else document.id
+            split = choose_split(rules, unit, row.values, source["name"], self._seed)
+            tally.keep(split, document)
+            self._write(split, document)
 
     def _is_selected(self, source: dict[str, Any], row: Row, document: Document) -> bool:
         for column, values in source["where"].items():
@@ -115,19 +144,13 @@ class CorpusBuilder:
         invalid = check_validity(source["validity"], row.values, self._as_of)
         if invalid is not None:
             return invalid.reason, invalid.detail
-        cleaned = clean(document.text, CleaningRules(**{**self._config["cleaning"], **source["cleaning"]}))
+        cleaned = clean(document.text, self._rules[source["name"]])
         document.text = cleaned.text
         if cleaned.reason is not None:
             return cleaned.reason, cleaned.detail
         found = self._contamination.find(document.text)
         if found is not None:
             return "contaminated", f"{found[1]:.2f} of {found[0]}"
-        if document.id in self._ids:
-            return "repeated_id", document.id
-        duplicate = self._duplicates.find(document.id, document.text)
-        if duplicate is not None:
-            return duplicate[0], f"of {duplicate[1]}"
-        self._ids.add(document.id)
         return None
 
     def _write(self, split: str, document: Document) -> None:

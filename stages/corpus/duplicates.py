@@ -4,58 +4,172 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
+from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHashLSH
+
+from stages.corpus.growing import GrowingNames, GrowingRows
+from stages.corpus.signatures import Signatures, band_keys
+from stages.corpus.sorted_runs import SortedRuns
 
 _NOT_WORDS = re.compile(r"[\W_]+")
-# Odd, so that the polynomial hash of a shingle keeps all its bits modulo 2^32.
-_BASE = np.uint32(0x01000193)
+# Of two unlike texts so many of the kept bytes of a signature are equal by chance.
+_BY_CHANCE = 1 / 256
+
+Verdict = tuple[str, str]
 
 
 class Duplicates:
-    """Remembers every document it is asked about.
+    """Remembers every document that it lets stay: its name, its words and its signature, in files of `folder`.
 
     Near duplicates share at least `threshold` of their character `ngram`-grams (Jaccard, estimated by MinHash over
-    `permutations`). Punctuation and space do not count. Everything lives in memory: about 1 kB a document.
+    `permutations`). Punctuation and space do not count. A document takes 8 bytes for each band and for its name and
+    words, a byte a permutation, and 24 bytes and its name: on disk; memory does not grow with them.
     """
 
-    def __init__(self, *, ngram: int, threshold: float, permutations: int, seed: int) -> None:
-        self._ngram = ngram
-        self._threshold = threshold
-        self._exact: dict[bytes, str] = {}
-        self._signatures: dict[str, MinHash] = {}
+    def __init__(
+        self, *, ngram: int, threshold: float, permutations: int, seed: int, folder: Path | None = None
+    ) -> None:
+        self._own = None if folder is not None else tempfile.TemporaryDirectory(prefix="duplicates-")
+        if folder is None:
+            assert self._own is not None
+            folder = Path(self._own.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.threshold = threshold
+        self.signer = Signatures(ngram=ngram, permutations=permutations, seed=seed)
         # Missing a pair counts nine times a needless look: every candidate is checked by its estimate.
-        self._index = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(0.1, 0.9))
-        self._seed = seed
-        self._empty = MinHash(num_perm=permutations, seed=seed, hashfunc=int)
+        best = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(0.1, 0.9))
+        self.bands, self.rows = best.b, best.r
+        self.by_band = SortedRuns(folder, "bands")
+        self.by_digest = SortedRuns(folder, "digests")
+        self.by_name = SortedRuns(folder, "names")
+        self.digests = GrowingRows(folder / "digests", np.uint32, 4)
+        self.signatures = GrowingRows(folder / "signatures", np.uint8, permutations)
+        self.names = GrowingNames(folder)
 
-    def find(self, name: str, text: str) -> tuple[str, str] | None:
-        """(`exact_duplicate` | `near_duplicate`, name of the one that stays), or None and `name` is remembered."""
-        plain = _NOT_WORDS.sub("", text)
-        digest = hashlib.blake2b(plain.encode(), digest_size=16).digest()
-        if digest in self._exact:
-            return "exact_duplicate", self._exact[digest]
-        signature = self._empty.copy()
-        signature.update_batch(shingles(plain, self._ngram))
-        near = [each for each in self._index.query(signature) if self._similar(each, signature)]
-        if near:
-            return "near_duplicate", min(near)
-        self._exact[digest] = name
-        self._signatures[name] = signature
-        self._index.insert(name, signature)
+    def find(self, name: str, text: str) -> Verdict | None:
+        """What `find_all` says of one document."""
+        return self.find_all([(name, text)])[0]
+
+    def find_all(self, documents: list[tuple[str, str]]) -> list[Verdict | None]:
+        """Of each (name, text), in order: (`repeated_id` | `exact_duplicate` | `near_duplicate`, name of the one that
+        stays), or None and it is remembered.
+
+        How documents are batched changes nothing: each is compared with all that stay before it.
+        """
+        batch = _Batch(self, documents)
+        verdicts = [batch.judge(place) for place in range(len(documents))]
+        batch.remember()
+        return verdicts
+
+    def close(self) -> None:
+        """Lets go of the files; a folder of its own goes with them."""
+        for part in (self.digests, self.signatures, self.names):
+            part.close()
+        if self._own is not None:
+            self._own.cleanup()
+
+
+class _Batch:
+    """Documents that are looked up together. Those that stay get the next numbers, in order."""
+
+    def __init__(self, known: Duplicates, documents: list[tuple[str, str]]) -> None:
+        self._known = known
+        self._names = [name for name, _ in documents]
+        words = [_NOT_WORDS.sub("", text) for _, text in documents]
+        full = np.stack([known.signer.of(text) for text in words])
+        self._digests = _digests(words)
+        self._signatures = full.astype(np.uint8)
+        self._names_seen = _Seen(known.by_name, _digests(self._names)[:, :1])
+        self._digests_seen = _Seen(known.by_digest, self._digests[:, :1])
+        self._bands_seen = _Seen(known.by_band, band_keys(full, known.bands, known.rows))
+        self._first = known.digests.count
+        self._kept: list[int] = []
+
+    def judge(self, place: int) -> Verdict | None:
+        """The verdict on the document at a place; all before it have theirs."""
+        name = self._names[place]
+        if any(self._name(number) == name for number in self._names_seen.with_a_key_of(place)):
+            return "repeated_id", name
+        for number in self._digests_seen.with_a_key_of(place):
+            (digest,) = self._rows(self._known.digests, self._digests, [number])
+            if (digest == self._digests[place]).all():
+                return "exact_duplicate", self._name(number)
+        near = self._first_like(place)
+        if near is not None:
+            return "near_duplicate", self._name(near)
+        for seen in (self._names_seen, self._digests_seen, self._bands_seen):
+            seen.take(place, self._first + len(self._kept))
+        self._kept.append(place)
         return None
 
-    def _similar(self, name: str, signature: MinHash) -> bool:
-        # Buckets of the index collide below the threshold too; the estimate decides.
-        return self._signatures[name].jaccard(signature) >= self._threshold
+    def remember(self) -> None:
+        """Writes down those that stay."""
+        known, kept = self._known, self._kept
+        for seen in (self._names_seen, self._digests_seen, self._bands_seen):
+            seen.remember(kept, self._first)
+        known.names.append([self._names[place] for place in kept])
+        known.digests.append(self._digests[kept])
+        known.signatures.append(self._signatures[kept])
+
+    def _first_like(self, place: int) -> int | None:
+        # Documents that share a band are often unlike: the estimate decides.
+        numbers = self._bands_seen.with_a_key_of(place)
+        if not numbers:
+            return None
+        rows = self._rows(self._known.signatures, self._signatures, numbers)
+        equal = (rows == self._signatures[place]).mean(axis=1)
+        alike = np.flatnonzero((equal - _BY_CHANCE) / (1 - _BY_CHANCE) >= self._known.threshold)
+        return numbers[alike[0]] if len(alike) else None
+
+    def _rows(self, stored: GrowingRows, own: np.ndarray, numbers: list[int]) -> np.ndarray:
+        old = [number for number in numbers if number < self._first]
+        new = [self._kept[number - self._first] for number in numbers[len(old) :]]
+        return np.concatenate((stored.at(np.array(old, dtype=np.int64)), own[new]))
+
+    def _name(self, number: int) -> str:
+        if number < self._first:
+            return self._known.names.at(number)
+        return self._names[self._kept[number - self._first]]
 
 
-def shingles(text: str, ngram: int) -> np.ndarray:
-    """Distinct 32-bit hashes of the character n-grams of a text; a shorter text is one shingle."""
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    width = min(ngram, len(codes))
-    hashes = np.zeros(max(1, len(codes) - width + 1), dtype=np.uint32)
-    for offset in range(width):
-        hashes = hashes * _BASE + codes[offset : offset + len(hashes)]
-    return np.unique(hashes)
+class _Seen:
+    """Which documents share a key with those of a batch: remembered ones, and those of the batch that stay."""
+
+    def __init__(self, index: SortedRuns, keys: np.ndarray) -> None:
+        """`keys` are those of every document of the batch, shape (n, keys of a document), uint32."""
+        self._index = index
+        self._keys = keys
+        self._old: dict[int, set[int]] = defaultdict(set)
+        self._new: dict[int, list[int]] = defaultdict(list)
+        places, numbers = index.find(keys.ravel())
+        for place, number in zip((places // keys.shape[1]).tolist(), numbers.tolist(), strict=True):
+            self._old[place].add(number)
+
+    def with_a_key_of(self, place: int) -> list[int]:
+        """Numbers of documents with one of its keys at least, in order."""
+        found = set(self._old.get(place, ()))
+        for key in self._keys[place].tolist():
+            found.update(self._new.get(key, ()))
+        return sorted(found)
+
+    def take(self, place: int, number: int) -> None:
+        """The document at a place stays, under this number."""
+        for key in self._keys[place].tolist():
+            self._new[key].append(number)
+
+    def remember(self, kept: list[int], first: int) -> None:
+        """Puts the keys of those that stay into the index, numbered from `first`."""
+        numbers = np.arange(first, first + len(kept), dtype=np.uint64)
+        self._index.add(self._keys[kept].ravel(), np.repeat(numbers, self._keys.shape[1]))
+
+
+def _digests(texts: list[str]) -> np.ndarray:
+    """128 bits of every text, shape (n, 4), uint32."""
+    packed = b"".join(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts
+    )
+    return np.frombuffer(packed, dtype="<u4").reshape(-1, 4)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 from stages._worker.job import Job
 from stages._worker.protocol import main
@@ -15,7 +17,8 @@ from stages.corpus.config import complete_corpus
 def run(job: Job, worker: Worker) -> None:
     """Builds the corpus of `with.corpus` and reports what was kept and dropped."""
     config = complete_corpus(job.options["corpus"])
-    shutil.rmtree(job.output / "corpus", ignore_errors=True)
+    for left in [job.output / "corpus", *job.output.glob("scratch-*")]:
+        shutil.rmtree(left, ignore_errors=True)
     folder = worker.stage_output("corpus")
     said = time.monotonic()
 
@@ -27,8 +30,15 @@ def run(job: Job, worker: Worker) -> None:
             said = time.monotonic()
 
     worker.phase("loading")
-    builder = CorpusBuilder(config, seed=job.seed, folder=folder, max_bad_share=job.options["max_bad_share"])
-    report = builder.build(progress)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=job.output) as scratch:
+        builder = CorpusBuilder(
+            config,
+            seed=job.seed,
+            folder=folder,
+            scratch=Path(scratch),
+            max_bad_share=job.options["max_bad_share"],
+        )
+        report = builder.build(progress)
     metrics = {
         f"{split}_{group}_{name}": value
         for split, groups in report["splits"].items()
