@@ -25,6 +25,9 @@ class Sources:
     """The stages that made the model, first to last."""
     licenses: list[dict[str, Any]]
     teachers: list[dict[str, Any]]
+    """Who wrote samples for fine-tuning: {name, revision, stand_in} each."""
+    writers: list[dict[str, Any]]
+    """Who wrote synthetic documents for mid-training, likewise."""
     evaluation: dict[str, Any] | None
     """report.json of an evaluation."""
 
@@ -123,15 +126,16 @@ def _stand_ins(options: dict[str, Any], sources: Sources) -> str:
         lines.append(
             "- The base model was trained from scratch by this pipeline, in place of a pretrained Qwen3."
         )
-    for teacher in sources.teachers:
-        name = f"{teacher.get('name', 'unnamed')} {teacher.get('revision') or ''}".strip()
-        if teacher.get("stand_in"):
-            lines.append(
-                f"- Reasoning samples were written by `{name}`, a stand-in for a strong teacher model."
-            )
-        else:
-            lines.append(f"- Reasoning samples were written by the teacher model `{name}`.")
+    for what, authors in (("Reasoning samples", sources.teachers), ("Synthetic documents", sources.writers)):
+        lines += [f"- {what} were written by {_author(author)}." for author in authors]
     return "## Where it comes from\n\n" + "\n".join(lines) if lines else ""
+
+
+def _author(author: dict[str, Any]) -> str:
+    name = f"{author.get('name', 'unnamed')} {author.get('revision') or ''}".strip()
+    if author.get("stand_in"):
+        return f"`{name}`, a stand-in for a strong teacher model"
+    return f"the teacher model `{name}`"
 
 
 def _licenses(options: dict[str, Any], licenses: list[dict[str, Any]]) -> str:

@@ -41,6 +41,7 @@ def run(job: Job, worker: Worker) -> None:
         history=history,
         licenses=_licenses(job),
         teachers=_teachers(job),
+        writers=_writers(job),
         evaluation=_json(job, "evaluation", "report.json"),
     )
     (folder / "README.md").write_text(model_card(options, config, sources), encoding="utf-8")
@@ -73,6 +74,16 @@ def _teachers(job: Job) -> list[dict[str, Any]]:
         teacher = sample.get("teacher") or {}
         found[json.dumps(teacher, sort_keys=True)] = teacher
     return [found[key] for key in sorted(found) if found[key]]
+
+
+def _writers(job: Job) -> list[dict[str, Any]]:
+    """Every teacher that wrote synthetic documents, once."""
+    found = []
+    for item in job.inputs_of("synthetic"):
+        told = json.loads((item.folder / "report.json").read_text(encoding="utf-8"))["teacher"]
+        writer = {name: told[name] for name in ("name", "revision", "stand_in")}
+        found += [] if writer in found else [writer]
+    return found
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ OPTIONS = {"name": "legalone-test", "license": "apache-2.0", "base_model": None}
 
 
 def card(options: dict | None = None, **sources: object) -> str:
-    fields = {"history": [], "licenses": [], "teachers": [], "evaluation": None} | sources
+    fields = {"history": [], "licenses": [], "teachers": [], "writers": [], "evaluation": None} | sources
     return model_card(OPTIONS | (options or {}), CONFIG, Sources(**fields))
 
 
@@ -37,8 +37,13 @@ def test_numbers_carry_their_intervals() -> None:
 
 def test_stand_ins_are_named() -> None:
     teachers = [{"name": "scripted", "revision": "1", "stand_in": True}, {"name": "big", "revision": None}]
-    text = card(history=[{"stage": "base", "kind": "base", "metrics": {}}], teachers=teachers)
-    assert "`scripted 1`, a stand-in" in text and "by the teacher model `big`" in text
+    history = [{"stage": "base", "kind": "base", "metrics": {}}]
+    text = card(history=history, teachers=teachers, writers=teachers[:1])
+    assert "Synthetic documents were written by `scripted 1`, a stand-in for a strong teacher model." in text
+    assert (
+        "Reasoning samples were written by `scripted 1`, a stand-in" in text
+        and "by the teacher model `big`" in text
+    )
     assert "in place of a pretrained Qwen3" in text
 
 
