@@ -32,7 +32,9 @@ describe("plan", () => {
     const { code, stdout } = runCli(["plan", "pipelines/legalone-8b.yaml"]);
     expect(code).toBe(3);
     expect(stdout).toMatch(/perplexity +perplexity +BLOCKED .*no model at .*Qwen3-8B-Base/);
-    expect(stdout).toMatch(/LEGALONE_TEACHER_URL is not set \(lead-prompts, lead-synthesize, lead-refine\)/);
+    expect(stdout).toMatch(
+      /LEGALONE_TEACHER_URL is not set \(synthetic, lead-prompts, lead-synthesize, lead-refine\)/,
+    );
   });
 
   it.each(sizes)("prices legalone-%s with --assume-inputs", (size) => {
