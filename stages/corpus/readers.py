@@ -78,7 +78,11 @@ def _read_jsonl(file: SourceFile, source: dict[str, Any]) -> Records:
 def _parse(file: SourceFile, number: int, line: str) -> Row | BrokenRow:
     try:
         value = json.loads(line)
-    except ValueError as error:
+        if "\\ud" in line.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return _broken(file, number, "half of a surrogate pair, which is no character", line)
+    except (ValueError, RecursionError) as error:
         return _broken(file, number, f"not JSON ({error})", line)
     if not isinstance(value, dict):
         return _broken(file, number, f"expected an object, saw {type(value).__name__}", line)

@@ -1,26 +1,9 @@
-// The Python environment of the other tools, made on first use.
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+// The Python environment of the other tools.
 import { fileURLToPath } from "node:url";
-import { findPython, run } from "../../../scripts/lib/process.mjs";
-
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const lock = fileURLToPath(new URL("requirements.txt", import.meta.url));
+import { environment } from "../environment.mjs";
 
 /** @returns the Python of .venv-bench, which holds exactly what requirements.txt names */
-export async function benchPython() {
-  const folder = join(root, ".venv-bench");
-  const python = join(folder, "bin", "python");
-  const stamp = join(folder, "lock.sha256");
-  const wanted = createHash("sha256").update(readFileSync(lock)).digest("hex");
-  if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
-  const uv = join(root, ".venv-uv", "bin", "uv");
-  if (!existsSync(uv)) throw new Error("no .venv-uv: run `npm run setup` first");
-  process.stderr.write("installing Dagster, Metaflow, Prefect and Snakemake into .venv-bench …\n");
-  rmSync(folder, { recursive: true, force: true });
-  await run(uv, ["venv", "-q", "--python", (await findPython()).path, folder], { cwd: root });
-  await run(uv, ["pip", "sync", "-q", "--require-hashes", "--python", python, lock], { cwd: root });
-  writeFileSync(stamp, wanted);
-  return python;
+export function benchPython() {
+  const lock = fileURLToPath(new URL("requirements.txt", import.meta.url));
+  return environment(".venv-bench", lock, "Dagster, Metaflow, Prefect and Snakemake");
 }

@@ -1,4 +1,4 @@
-// Mid-training, part by part: `npm run bench:midtrain [-- --only PART --json --sequences N]`. Every part runs in processes of its own.
+// Mid-training, part by part: `npm run bench:midtrain [-- --only PART --json --sequences N --documents N]`. Every part runs in processes of its own.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,6 +13,12 @@ const parts = {
       `order: ${sequences} sequences planned and ${(bytes / 1e6).toFixed(0)} MB written in ${seconds.toFixed(1)} s, ${(peakBytes / 1e6).toFixed(0)} MB at most, ${orderSha256.slice(0, 16)}`,
     result: ({ seconds, peakBytes }) => ({ seconds, peakBytes }),
   },
+  corpus: {
+    measure: () => node("corpus.mjs", ...(options.documents ? [options.documents] : [])),
+    told: ({ documents, legalone, datatrove, ratio }) =>
+      `corpus: ${documents} documents on one core, ${legalone.documentsPerSecond.toFixed(0)} a second cleaned and without duplicates (${legalone.kept} stay), datatrove ${datatrove.documentsPerSecond.toFixed(0)} without duplicates (${datatrove.kept} stay): ${ratio.toFixed(2)} times as many`,
+    result: ({ ratio, legalone, datatrove }) => ({ ratio, legalone, datatrove }),
+  },
 };
 
 const { values: options } = parseArgs({
@@ -20,6 +26,7 @@ const { values: options } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     json: { type: "boolean", default: false },
     sequences: { type: "string" },
+    documents: { type: "string" },
   },
 });
 const unknown = options.only.filter((name) => !Object.hasOwn(parts, name));

@@ -221,6 +221,9 @@ def test_broken_lines_are_set_aside_within_the_limit(tmp_path: Path) -> None:
         b'{"body": "x"}\n',
         b'{"text": 7}\n',
         b"\n",
+        b'{"text": "half \\udc00 of a pair"}\n',
+        b'{"text": "a whole pair \\ud842\\udfb7 stays a document of its own"}\n',
+        b"[" * 100_000 + b"\n",
     ]
     path.write_bytes(b"".join(good))
     code, result = build(
@@ -228,13 +231,26 @@ def test_broken_lines_are_set_aside_within_the_limit(tmp_path: Path) -> None:
     )
     assert code == 0, result
     broken = list(jsonl.read(tmp_path / "job" / "output" / "corpus" / "broken" / "news.jsonl"))
-    assert [each["line"] for each in broken] == [4, 5, 6, 7, 8]
+    assert [each["line"] for each in broken] == [4, 5, 6, 7, 8, 10, 12]
     reasons = [each["reason"] for each in broken]
     for reason, words in zip(
-        reasons, ("not JSON", "saw list", "not utf-8", "no field text", "saw int"), strict=True
+        reasons,
+        (
+            "not JSON",
+            "saw list",
+            "not utf-8",
+            "no field text",
+            "saw int",
+            "half of a surrogate pair",
+            "not JSON",
+        ),
+        strict=True,
     ):
         assert words in reason
     assert result["metrics"]["documents"] == 40
+    report = json.loads((tmp_path / "job" / "output" / "corpus" / "report.json").read_text())
+    assert report["sources"][0]["dropped"] == {"language": 1}
+    assert report["sources"][0]["broken"]["rows"] == 7
 
 
 def test_too_many_broken_lines_end_the_stage_with_file_and_line(tmp_path: Path) -> None:
@@ -283,6 +299,34 @@ def test_missing_files_columns_and_databases(tmp_path: Path) -> None:
     code, result = build(tmp_path / "3", corpus(wrong | {"path": str(tmp_path / "no.db")}))
     assert code == 65
     assert "no.db" in result["message"]
+
+
+def test_a_file_broken_in_its_middle_is_named(tmp_path: Path) -> None:
+    laws = statutes(tmp_path / "laws.db")
+    pages = bytearray((tmp_path / "laws.db").read_bytes())
+    pages[4096 : len(pages)] = b"\xff" * (len(pages) - 4096)
+    (tmp_path / "laws.db").write_bytes(pages)
+    packed = bytearray(pack(lines(tmp_path / "n.jsonl", NEWS * 50).read_bytes()))
+    packed[len(packed) // 2] ^= 0xFF
+    packed[len(packed) // 2 + 1] ^= 0xFF
+    (tmp_path / "n.jsonl.zst").write_bytes(packed)
+    parquet.write_table(pa.table({"text": NEWS}), tmp_path / "n.parquet", compression="none")
+    column = bytearray((tmp_path / "n.parquet").read_bytes())
+    column[4:60] = b"\xff" * 56
+    (tmp_path / "n.parquet").write_bytes(column)
+    for number, broken in enumerate(
+        (
+            laws,
+            source("news", "general", "jsonl.zst", tmp_path / "n.jsonl.zst"),
+            source("news", "general", "parquet", tmp_path / "n.parquet"),
+        )
+    ):
+        code, result = build(tmp_path / str(number), corpus(broken))
+        assert code == 65, result
+        assert Path(broken["path"]).name in result["message"]
+        left = tmp_path / str(number) / "output"
+        assert not (left / "corpus" / "manifest.json").exists()
+        assert list(left.glob("scratch-*")) == []
 
 
 def test_a_group_that_ends_up_empty_is_refused_with_its_counts(tmp_path: Path) -> None:
