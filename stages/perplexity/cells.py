@@ -41,10 +41,12 @@ def write_packed(
     thresholds: dict[str, dict[str, float | None]],
     dropped: dict[str, int],
     sampled: dict[str, int] | None = None,
+    predictor: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes data.bin, data.idx and cells.json; returns what cells.json holds. Cells without a sequence are left out.
 
     `sampled`: documents of each group that the thresholds were taken from, where that was not the whole group.
+    `predictor`: how well predicted perplexities agree with measured ones, where some were predicted.
     """
     writer = PackedWriter(folder, length=length + 1)
     spans = (folder / DOCUMENTS).open("wb")
@@ -91,6 +93,7 @@ def write_packed(
         "cells": rows,
         "thresholds": thresholds,
         **({"sampled": sampled} if sampled else {}),
+        **({"predictor": predictor} if predictor else {}),
         "dropped": {
             "documents": sum(dropped.values()),
             **dropped,

@@ -9,6 +9,9 @@ import numpy as np
 from stages._worker.worker import Worker
 from stages.perplexity.histogram import distribution
 
+WEAK = 0.5
+"""A smaller share of held-out documents in their band is warned of."""
+
 
 def report(
     worker: Worker, facts: dict[str, Any], perplexities: dict[str, np.ndarray], *, split: bool
@@ -31,7 +34,20 @@ def report(
         "dropped_documents": facts["dropped"]["documents"],
         "tail_tokens": facts["dropped"]["tail_tokens"],
     } | {f"{group}_median_ppl": float(np.median(mine)) for group, mine in scored.items()}
-    summary = {name: facts[name] for name in ("thresholds", "cells", "sampled") if name in facts}
+    if predictor := facts.get("predictor"):
+        metrics |= {
+            "predicted_documents": predictor["predicted"],
+            "predictor_heldout": predictor["heldout"],
+            "predictor_spearman": predictor["spearman"],
+            "predictor_same_band": predictor["same_band"],
+        }
+        if predictor["same_band"] < WEAK:
+            worker.warning(
+                f"predicted perplexities put {predictor['same_band']:.0%} of {predictor['heldout']} held-out "
+                "documents into their band; raise predict.share",
+                code="weak_predictor",
+            )
+    summary = {name: facts[name] for name in ("thresholds", "cells", "sampled", "predictor") if name in facts}
     if split:
         summary["distributions"] = {
             f"{group}_median_ppl": distribution(mine) for group, mine in scored.items()

@@ -20,6 +20,7 @@ from stages.perplexity.bands import BANDS, BandRule, Thresholds
 from stages.perplexity.cells import Cell, write_packed
 from stages.perplexity.groups import own_counts, own_windows, sampled_windows
 from stages.perplexity.histogram import histogram
+from stages.perplexity.prediction import is_measured, predict_rest
 from stages.perplexity.results import report
 from stages.perplexity.scoring import Known, Progress, score_own, score_sample
 from stages.perplexity.spool import Spool
@@ -43,6 +44,15 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
 
     worker.phase("saving")
     thresholds = _thresholds(rule, known, spools)
+    predictor = None
+    if any(spool.predicted.any() for spool in spools.values()):
+        predictor = predict_rest(
+            spools,
+            thresholds,
+            tokens=score["tokens"],
+            vocabulary=network.config.vocab_size,
+            seed=job.seed,
+        )
     bands = {group: thresholds[group].bands(spool.perplexities) for group, spool in spools.items()}
     _check_kept(job, worker, thresholds, spools, bands)
     facts = write_packed(
@@ -59,6 +69,7 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
         thresholds={group: value.as_json() for group, value in thresholds.items()},
         dropped={f"{group}_above_high": int((mine == len(BANDS)).sum()) for group, mine in bands.items()},
         sampled={group: len(mine) for group, mine in _by_group(known).items()},
+        predictor=predictor,
     )
     jsonl.write(folder / "scores.jsonl", _score_rows(spools, bands))
     perplexities = {group: spool.perplexities for group, spool in spools.items()}
@@ -85,8 +96,17 @@ def _score(
         sample = []
     progress = Progress(worker, sum(counts.values()) + sum(len(window) for window in sample))
     known = score_sample(sample, scorer, progress, per_token=per_token)
+    share = job.options["predict"]["share"]
     windows = own_windows(job, tokenizer, counts)
-    spools = score_own(job, windows, known, scorer, progress, measured=lambda document: True, tokens=tokens)
+    spools = score_own(
+        job,
+        windows,
+        known,
+        scorer,
+        progress,
+        measured=lambda document: is_measured(job.seed, document.name, share),
+        tokens=tokens,
+    )
     if tokens is not None:
         tokens.close()
     return known, spools

@@ -117,6 +117,24 @@ test("perplexity: thresholds, cells and a histogram over a logarithmic axis", ()
   });
 });
 
+test("perplexity: what was predicted, and how well it agrees", () => {
+  const confusion = { low: { low: 90, middle: 10 }, middle: { low: 20, middle: 80 } };
+  const predictor = {
+    measured: 1000,
+    predicted: 9000,
+    heldout: 200,
+    spearman: 0.83,
+    same_band: 0.85,
+    confusion,
+  };
+  const { rows, text } = show(perplexitySection, "perplexity", {
+    files: { "packed/cells.json": { thresholds: { legal: { low: 5, middle: 15, high: 30 } }, predictor } },
+  });
+  expect(text).toContain("85.0% are predicted into their band; rank correlation (Spearman) 0.83");
+  expect(rows).toContainEqual(["low", "90", "10"]);
+  expect(rows).toContainEqual(["middle", "20", "80"]);
+});
+
 test("perplexity: bars reach the ends of the bands, and no document is lost in wider ones", () => {
   const edges = Array.from({ length: 301 }, (_, i) => 100 * 2 ** (i / 32));
   const counts = edges.slice(1).map((_, i) => i % 7);

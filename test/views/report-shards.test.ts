@@ -14,6 +14,24 @@ describe("what shards wrote is shown as one stage", () => {
     expect(joined).toMatchObject({ thresholds, cells: [cell("low", 3), cell("high", 5)] });
   });
 
+  test("predictors of shards are told by their held-out documents", () => {
+    const predictor = (heldout: number, spearman: number, low: number) => {
+      const confusion = { low: { low, high: heldout - low } };
+      return {
+        predictor: { measured: 5 * heldout, heldout, predicted: 9, spearman, same_band: spearman, confusion },
+      };
+    };
+    const joined = joinShardFiles("packed/cells.json", [predictor(30, 0.9, 20), predictor(10, 0.5, 5)]);
+    expect(joined.predictor).toEqual({
+      measured: 200,
+      heldout: 40,
+      predicted: 18,
+      spearman: expect.closeTo(0.8),
+      same_band: expect.closeTo(0.8),
+      confusion: { low: { low: 25, high: 15 } },
+    });
+  });
+
   test("histograms keep every document, between the lowest and the highest edge", () => {
     const joined = joinShardFiles("packed/histogram.json", [
       { edges: [1, 10, 100], groups: [{ group: "legal", counts: [4, 0] }] },

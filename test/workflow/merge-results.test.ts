@@ -148,7 +148,11 @@ describe("the stage kinds of stages/", () => {
     "$name: rules are of its metrics, weights are counts",
     (kind) => {
       for (const [metric, rule] of Object.entries(kind.merge)) {
-        if (metric !== "*") expect(kind.metrics.some((pattern) => metricMatches(pattern, metric))).toBe(true);
+        // A rule is of one metric, or of a pattern that stands in `metrics` as it is.
+        if (metric !== "*")
+          expect(kind.metrics.some((pattern) => pattern === metric || metricMatches(pattern, metric))).toBe(
+            true,
+          );
         if (typeof rule === "object" && "mean" in rule)
           expect(mergeRuleOf(kind.merge, rule.mean)).toBe("sum");
       }

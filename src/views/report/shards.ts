@@ -5,7 +5,11 @@ export function joinShardFiles(name: string, parts: readonly Fields[]): Fields {
   if (parts.length === 1) return parts[0]!;
   switch (name) {
     case "packed/cells.json":
-      return { ...parts[0], cells: joinCells(parts.flatMap((part) => list(part.cells).map(fields))) };
+      return {
+        ...parts[0],
+        cells: joinCells(parts.flatMap((part) => list(part.cells).map(fields))),
+        ...joinPredictors(parts.map((part) => part.predictor)),
+      };
     case "packed/histogram.json":
       return joinHistograms(parts);
     case "evaluation/report.json":
@@ -56,6 +60,23 @@ function meanMarks(shards: readonly Fields[], judged: readonly (number | null)[]
     return [[axis, values.reduce((sum, [value, weight]) => sum + (value ?? 0) * weight, 0) / total]];
   });
   return told.length === 0 ? null : Object.fromEntries(told);
+}
+
+/** Counts add up; agreements are means weighted by the held-out documents of each shard's own predictor. */
+function joinPredictors(parts: readonly unknown[]): Fields {
+  const known = parts.filter((part) => part !== undefined).map(fields);
+  if (known.length === 0) return {};
+  const heldout = known.map((part) => numberOf(part.heldout) ?? 0);
+  const total = heldout.reduce((sum, count) => sum + count, 0);
+  const mean = (name: string) =>
+    known.reduce((sum, part, i) => sum + (numberOf(part[name]) ?? 0) * heldout[i]!, 0) / Math.max(1, total);
+  return {
+    predictor: {
+      ...fields(addUp(known)),
+      spearman: mean("spearman"),
+      same_band: mean("same_band"),
+    },
+  };
 }
 
 function joinCells(cells: readonly Fields[]): Fields[] {

@@ -19,6 +19,14 @@ const parts = {
       `corpus: ${documents} documents on one core, ${legalone.documentsPerSecond.toFixed(0)} a second cleaned and without duplicates (${legalone.kept} stay), datatrove ${datatrove.documentsPerSecond.toFixed(0)} without duplicates (${datatrove.kept} stay): ${ratio.toFixed(2)} times as many`,
     result: ({ ratio, legalone, datatrove }) => ({ ratio, legalone, datatrove }),
   },
+  perplexity: {
+    measure: () => node("perplexity.mjs"),
+    told: ({ ratio, tokensPerSecond, torchTokensPerSecond, documents, difference }) =>
+      `perplexity: ${tokensPerSecond.toFixed(0)} tokens/s beside ${torchTokensPerSecond.toFixed(0)} of transformers on torch, ${ratio.toFixed(2)}x; ${documents} documents, largest difference ${difference.toExponential(1)} nats a token`,
+    result: ({ ratio, tokensPerSecond, torchTokensPerSecond, difference }) => {
+      return { ratio, tokensPerSecond, torchTokensPerSecond, difference };
+    },
+  },
 };
 
 const { values: options } = parseArgs({

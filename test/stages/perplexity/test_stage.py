@@ -52,6 +52,35 @@ def test_scores_of_tokens_add_up_to_those_of_documents(inputs: dict[str, Path], 
         assert values[begin:end].sum(dtype=np.float64) == pytest.approx(nll, rel=1e-6)
 
 
+def test_a_share_is_scored_and_the_rest_predicted(inputs: dict[str, Path], tmp_path: Path) -> None:
+    corpus = tiny_corpus(tmp_path / "corpus", documents=150)
+    job = run(tmp_path / "job", inputs | {"corpus": corpus}, predict={"share": 0.6}, per_token=True)
+    folder = Path(job["output"]) / "packed"
+    rows = list(jsonl.read(folder / "scores.jsonl"))
+    metrics = result_of(job)["metrics"]
+    predicted = [row for row in rows if row.get("predicted")]
+    assert len(rows) == 300 and 60 < len(predicted) == metrics["predicted_documents"] < 180
+    assert all(row["ppl"] > 1 and row["band"] for row in predicted)
+    facts = json.loads((folder / "cells.json").read_text(encoding="utf-8"))["predictor"]
+    assert result_of(job)["summary"]["predictor"] == facts
+    assert facts["measured"] == 300 - len(predicted) and facts["heldout"] == facts["measured"] // 5
+    assert (metrics["predictor_spearman"], metrics["predictor_same_band"]) == (
+        facts["spearman"],
+        facts["same_band"],
+    )
+    _, offsets = read_token_scores(folder)
+    scored = [min(row["tokens"], 24) * (not row.get("predicted")) for row in rows]
+    assert np.diff(offsets).tolist() == scored
+    # A document that is scored has the score it would have without a predictor.
+    whole = run(tmp_path / "whole", inputs | {"corpus": corpus})
+    measured = {
+        row["id"]: row["ppl"] for row in jsonl.read(Path(whole["output"]) / "packed" / "scores.jsonl")
+    }
+    for row in rows:
+        if not row.get("predicted"):
+            assert row["ppl"] == pytest.approx(measured[row["id"]], rel=1e-5)
+
+
 def test_windows_hold_the_share_in_order(inputs: dict[str, Path], tmp_path: Path, monkeypatch: Any) -> None:
     from stages._worker.job import parse_job
 

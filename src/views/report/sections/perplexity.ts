@@ -17,7 +17,25 @@ function perplexityPart(stage: StageReport, draw: Draw): Markup | null {
   const thresholds = thresholdTable(fields(facts.thresholds));
   if (plots.length === 0 && cells === null && thresholds === null) return null;
   return html`<p>Perplexity of every document under the base model decides its band; the cells (group × band) are what the order of mid-training is made from.</p>
-${plots.length === 0 ? "" : html`<div class="plots">${plots.map(draw)}</div>`}${thresholds}${cells}`;
+${plots.length === 0 ? "" : html`<div class="plots">${plots.map(draw)}</div>`}${thresholds}${cells}${agreement(fields(facts.predictor)) ?? ""}`;
+}
+
+/** How far predicted perplexities can be trusted: held-out documents by measured and predicted band. */
+function agreement(predictor: Fields): Markup | null {
+  const confusion = fields(predictor.confusion);
+  const bands = Object.keys(confusion);
+  if (bands.length === 0) return null;
+  const amount = (name: string) => count(numberOf(predictor[name]) ?? 0);
+  const rows = bands.map((band): Content[] => [
+    band,
+    ...bands.map((other) => count(numberOf(fields(confusion[band])[other]) ?? 0)),
+  ]);
+  const share = numberOf(predictor.same_band) ?? 0;
+  return html`<p>The model scored ${amount("measured")} documents; the perplexity of ${amount("predicted")} is predicted from n-grams. Of ${amount("heldout")} documents that were measured but not learned from, ${(100 * share).toFixed(1)}% are predicted into their band; rank correlation (Spearman) ${limit(predictor.spearman)}.</p>
+${htmlTable(
+  [{ title: "Measured" }, ...bands.map((band) => ({ title: `Predicted ${band}`, numeric: true }))],
+  rows,
+)}`;
 }
 
 function thresholdTable(thresholds: Fields): Markup | null {
