@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { corpusGroups } from "../config/corpus-groups.ts";
 import { loadPipeline } from "../config/load.ts";
 import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
@@ -134,11 +135,7 @@ function assumedCells(order: OrderOptions, stage: ResolvedStage, pipeline: Resol
   return { sequenceLength, cells };
 }
 
-function groupsOf(pipeline: ResolvedPipeline): string[] {
-  const sources = pipeline.stages.flatMap((stage) => {
-    const corpus = stage.with.corpus as { sources?: { group?: string }[] } | undefined;
-    return corpus?.sources ?? [];
-  });
-  const groups = [...new Set(sources.flatMap(({ group }) => (group === undefined ? [] : [group])))].sort();
+function groupsOf({ stages }: ResolvedPipeline): string[] {
+  const groups = corpusGroups(stages);
   return groups.length > 0 ? groups : ["general", "legal", "synthetic"];
 }

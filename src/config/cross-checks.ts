@@ -1,4 +1,5 @@
 import { isObject } from "./annotations.ts";
+import { corpusGroups } from "./corpus-groups.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
 import type { Json, JsonObject, ResolvedStage } from "./types.ts";
@@ -7,6 +8,7 @@ import type { Json, JsonObject, ResolvedStage } from "./types.ts";
 
 /** Schedules that do not fit their steps, bands in the wrong order, weights that leave nothing to sample. */
 export function crossProblems(stages: readonly ResolvedStage[], source: YamlSource): Problem[] {
+  const groups = corpusGroups(stages);
   return stages.flatMap((stage) => {
     const at = ["stages", stage.name, "with"];
     const { schedule, bands, pas } = stage.with;
@@ -16,10 +18,14 @@ export function crossProblems(stages: readonly ResolvedStage[], source: YamlSour
         : []),
       ...(isObject(bands) ? bandProblems(bands, source, [...at, "bands"]) : []),
       ...(isObject(pas) && isObject(pas.weights)
-        ? weightProblems(pas.weights, source, [...at, "pas", "weights"])
+        ? weightProblems(pas.weights, groups, source, [...at, "pas", "weights"])
         : []),
       ...(isObject(pas) && Array.isArray(pas.amendments)
-        ? amendmentProblems(pas.amendments, stepsOf(stage, stages), source, [...at, "pas", "amendments"])
+        ? amendmentProblems(pas.amendments, stepsOf(stage, stages), groups, source, [
+            ...at,
+            "pas",
+            "amendments",
+          ])
         : []),
     ];
   });
@@ -73,6 +79,7 @@ function bandProblems({ mode, low, middle, high }: JsonObject, source: YamlSourc
 function amendmentProblems(
   amendments: readonly Json[],
   steps: number | null,
+  groups: readonly string[],
   source: YamlSource,
   at: Path,
 ): Problem[] {
@@ -87,12 +94,19 @@ function amendmentProblems(
       wrong(`step ${step} is not reached: the steps are 0 to ${steps - 1}`);
     before = step;
     if (isObject(amendment.weights))
-      problems.push(...weightProblems(amendment.weights, source, [...at, i, "weights"]));
+      problems.push(...weightProblems(amendment.weights, groups, source, [...at, i, "weights"]));
     return problems;
   });
 }
 
-function weightProblems(weights: JsonObject, source: YamlSource, at: Path): Problem[] {
+/** A group that is not named has its share by tokens: only where all are named nothing is left. */
+function weightProblems(
+  weights: JsonObject,
+  groups: readonly string[],
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  const all = groups.every((group) => Object.hasOwn(weights, group));
   const named = Object.values(weights).flatMap((share) => (isObject(share) ? Object.values(share) : [share]));
   const empty = Object.keys(weights).filter((group) => isObject(weights[group]) && isEmpty(weights[group]));
   return [
@@ -101,7 +115,7 @@ function weightProblems(weights: JsonObject, source: YamlSource, at: Path): Prob
         hint: "name its bands with their shares, or leave the group out to give it its share by tokens",
       }),
     ),
-    ...(empty.length === 0 && named.length > 0 && named.every((share) => share === 0)
+    ...(all && empty.length === 0 && named.length > 0 && named.every((share) => share === 0)
       ? [problemAt(source, at, "every weight is 0", { expected: "a weight above 0" })]
       : []),
   ];

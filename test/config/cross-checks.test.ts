@@ -10,6 +10,7 @@ const problemsWith = (...set: string[]) =>
 
 it("finds nothing in a sound pipeline", () => {
   expect(problemsWith()).toEqual([]);
+  expect(problemsWith("stages.midtrain.with.pas.weights={general: 0}")).toEqual([]);
 });
 
 it.each([
@@ -65,7 +66,7 @@ it.each([
   ],
   [
     "an amendment whose weights are all 0",
-    ["stages.midtrain.with.pas.amendments=[{step: 30, weights: {general: 0}}]"],
+    ["stages.midtrain.with.pas.amendments=[{step: 30, weights: {general: 0, legal: 0}}]"],
     /^stages\.midtrain\.with\.pas\.amendments\[0\]\.weights: every weight is 0/,
   ],
 ])("refuses %s, at its place", (_, set, expected) => {
