@@ -84,10 +84,17 @@ test("corpus: what was dropped and why, without what a source never selected", (
       "corpus/report.json": {
         splits: { train: { legal: { documents: 5497, characters: 909_711 } } },
         sources: [source],
+        decontamination: {
+          questions: 2024,
+          too_short: 14,
+          found: { "jecqa 1_test": { questions: 180, documents: 235 } },
+        },
       },
     },
   });
   expect(rows).toContainEqual(["train", "legal", "5497", "910k"]);
+  expect(rows).toContainEqual(["jecqa 1_test", "180", "235"]);
+  expect(text).toContain("2024 were looked for; 14 are too short for it.");
   expect(rows).toContainEqual(["not in force", "927", "100.0%"]);
   expect(rows).toContainEqual(["statutes", "legal", "26.2k", "6447", "not in force 927", "2", "MIT"]);
   expect(text).toContain("婚姻法");

@@ -17,6 +17,7 @@ function corpusPart(stage: StageReport): Markup | null {
   const blocks = [
     splitTable(fields(report.splits)),
     columns([tally("Dropped because", reasons(sources, dropped), "documents")]),
+    contamination(fields(report.decontamination)),
     sourceTable(sources),
     samples(sources),
   ];
@@ -47,6 +48,30 @@ function reasons(sources: Fields[], told: Fields): Fields {
       totals[reason] = (totals[reason] ?? 0) + (numberOf(value) ?? 0);
   const all = sources.length > 0 ? totals : told;
   return Object.fromEntries(Object.entries(all).filter(([reason]) => reason !== meant));
+}
+
+/** The evaluation's questions that were looked for, and those that stood in documents. */
+function contamination(told: Fields): Markup | null {
+  const asked = numberOf(told.questions) ?? 0;
+  if (asked === 0) return null;
+  const rows = Object.entries(fields(told.found)).map(([task, found]): Content[] => [
+    task,
+    count(numberOf(fields(found).questions) ?? 0),
+    count(numberOf(fields(found).documents) ?? 0),
+  ]);
+  const short = numberOf(told.too_short) ?? 0;
+  const table =
+    rows.length === 0
+      ? html`<p>None of them stands in a document.</p>`
+      : htmlTable(
+          [
+            { title: "Task" },
+            { title: "Questions found", numeric: true },
+            { title: "Documents dropped", numeric: true },
+          ],
+          rows,
+        );
+  return html`<h3>Questions of the evaluation</h3><p>${count(asked)} were looked for; ${count(short)} are too short for it.</p>${table}`;
 }
 
 function sourceTable(sources: Fields[]): Markup | null {
