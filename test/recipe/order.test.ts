@@ -115,6 +115,29 @@ describe("the order", () => {
     );
   });
 
+  it("of more steps than are kept at once is that of probabilities held all at once", () => {
+    const long: OrderSpec = {
+      ...spec,
+      steps: 10_000,
+      batch: 3,
+      schedule: { warmup: 3000, decay: 5000, max: 3e-4, min: 3e-6, shape: "cosine" },
+      cells: [
+        { group: "general", band: "low", weight: 0.2, sequences: 3000 },
+        { group: "general", band: "high", weight: 0.2, sequences: 3000 },
+        { group: "legal", band: "low", weight: 0.3, sequences: 50 },
+        // So rare that its deadlines lie thousands of steps ahead.
+        { group: "legal", band: "high", weight: 0.0003, sequences: 50 },
+      ],
+    };
+    // Frozen from the planner that held a table of every step.
+    expect(planOrder(long).orderSha256).toBe(
+      "0d581e801811de32c06e79ba83d8803419677f66d882c362fa934a7f33eb4406",
+    );
+    expect(planOrder({ ...long, hold: "group" }).orderSha256).toBe(
+      "2efc87739f9a8737794dd4f7a56076790dae746dec2ce9c44833dff743a69bac",
+    );
+  });
+
   it("has the SHA-256 of its pairs as little-endian uint32", () => {
     const bytes = Buffer.alloc(8 * spec.steps * spec.batch);
     for (const [n, [cell, index]] of pairsOf(spec).entries()) {
