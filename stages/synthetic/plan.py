@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from stages._lead.shortlist import Shortlist
 from stages._worker.chance import draw
 from stages._worker.failures import DataError
-from stages.synthetic.config import templates_of
+from stages.synthetic.config import PRODUCTS, templates_of
 from stages.synthetic.source_forms import SourceForms
 
 
@@ -55,11 +55,12 @@ def make_plan(config: dict[str, Any], documents: Iterable[dict[str, Any]], seed:
             continue
         form = forms.of(document)
         seen[form] += 1
+        # One key for all templates of a product, so that the views of a case are of the same case.
+        keys = {product: draw(seed, product, document["id"]) for product in PRODUCTS}
         for product, name, template, matching, chosen in lists:
             if form in template["for"] and matching.search(document["text"]):
-                key = draw(seed, product, document["id"])
-                wanted = Wanted(key, document["id"], product, name)
-                chosen.offer(key, document["id"], lambda wanted=wanted: wanted)
+                wanted = Wanted(keys[product], document["id"], product, name)
+                chosen.offer(wanted.key, wanted.document, lambda wanted=wanted: wanted)
     wanted = sorted(each for *_, chosen in lists for each in chosen.items())
     if not wanted:
         told = ", ".join(f"{count} {form}" for form, count in sorted(seen.items())) or "none"
