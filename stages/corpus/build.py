@@ -14,15 +14,15 @@ from stages._worker import jsonl
 from stages._worker.chance import draw
 from stages._worker.failures import DataError
 from stages._worker.locate import locate
-from stages.corpus.cleaning import CleaningRules, clean
-from stages.corpus.contamination import Contamination, evaluation_questions
 from stages.corpus.document import Document, to_document
-from stages.corpus.duplicates import Duplicates
-from stages.corpus.readers import read_source
-from stages.corpus.rows import BrokenRow, Row
-from stages.corpus.splits import SPLITS, choose_split
+from stages.corpus.reading.readers import read_source
+from stages.corpus.reading.rows import BrokenRow, Row
+from stages.corpus.rules.cleaning import CleaningRules, clean
+from stages.corpus.rules.contamination import Contamination, evaluation_questions
+from stages.corpus.rules.splits import SPLITS, choose_split
+from stages.corpus.rules.validity import check_validity
+from stages.corpus.seen.duplicates import Duplicates
 from stages.corpus.tally import Tally
-from stages.corpus.validity import check_validity
 
 Progress = Callable[[int], None]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from stages.corpus.cleaning import tidy
-from stages.corpus.rows import BrokenRow, Row
+from stages.corpus.reading.rows import BrokenRow, Row
+from stages.corpus.rules.cleaning import tidy
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,7 +26,8 @@ class Document:
 
     def as_row(self) -> dict[str, Any]:
         """The document as a JSON object."""
-        return asdict(self)
+        # Not asdict: that copies every value.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def to_document(source: dict[str, Any], row: Row) -> Document | BrokenRow:

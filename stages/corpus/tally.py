@@ -9,7 +9,7 @@ from typing import Any
 from stages._worker.chance import draw
 from stages._worker.failures import DataError
 from stages.corpus.document import Document
-from stages.corpus.rows import BrokenRow
+from stages.corpus.reading.rows import BrokenRow
 
 # Below this many rows a share says little: one broken line of three is no reason to refuse a file.
 _FEWEST_ROWS = 20

@@ -10,7 +10,7 @@ from stages._lead.config import complete_lead
 from stages._worker.failures import UserError
 from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
-from stages.corpus.duplicates import Duplicates
+from stages.corpus.seen.duplicates import Duplicates
 
 
 def files(folder: str) -> list[Path]:

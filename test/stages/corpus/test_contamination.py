@@ -13,7 +13,7 @@ from stages._worker import jsonl
 from stages._worker.failures import DataError
 from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
-from stages.corpus.contamination import Contamination, Question, evaluation_questions
+from stages.corpus.rules.contamination import Contamination, Question, evaluation_questions
 from stages.corpus.run import run
 
 SHARED = CHECKOUT.parent / "shared" / "data"

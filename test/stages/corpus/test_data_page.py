@@ -6,7 +6,7 @@ import yaml
 
 from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
-from stages.corpus.readers import READERS
+from stages.corpus.reading.readers import READERS
 
 PAGE = (CHECKOUT / "docs" / "data.md").read_text(encoding="utf-8")
 

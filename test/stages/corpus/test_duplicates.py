@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.corpus.duplicates import Duplicates
-from stages.corpus.growing import GrowingNames, GrowingRows
-from stages.corpus.signatures import Signatures, shingles
-from stages.corpus.sorted_runs import SortedRuns
+from stages.corpus.seen.duplicates import Duplicates
+from stages.corpus.seen.growing import GrowingNames, GrowingRows
+from stages.corpus.seen.signatures import Signatures, shingles
+from stages.corpus.seen.sorted_runs import SortedRuns
 
 
 def words(seed: int, count: int) -> str:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from stages._worker.failures import DataError, UserError
 from stages._worker.locate import locate
-from stages.corpus.characters import to_mend
-from stages.corpus.cleaning import CleaningRules, clean, han_share, mixed_share, repeated_share, tidy
-from stages.corpus.duplicates import Duplicates
-from stages.corpus.signatures import shingles
-from stages.corpus.splits import choose_split
-from stages.corpus.validity import check_validity, parse_date
+from stages.corpus.rules.characters import to_mend
+from stages.corpus.rules.cleaning import CleaningRules, clean, han_share, mixed_share, repeated_share, tidy
+from stages.corpus.rules.splits import choose_split
+from stages.corpus.rules.validity import check_validity, parse_date
+from stages.corpus.seen.duplicates import Duplicates
+from stages.corpus.seen.signatures import shingles
 
 RULES = CleaningRules(
     min_characters=10,

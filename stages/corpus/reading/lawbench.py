@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from stages._worker.locate import SourceFile
-from stages.corpus.rows import BrokenRow, Row
+from stages.corpus.reading.rows import BrokenRow, Row
 
 Lines = Iterator[tuple[int, "str | BrokenRow"]]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.corpus.characters import (
+from stages.corpus.rules.characters import (
     BROKEN,
     CONTROL,
     HAN,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from datasketch import MinHashLSH
 
-from stages.corpus.growing import GrowingNames, GrowingRows
-from stages.corpus.signatures import Signatures, band_keys
-from stages.corpus.sorted_runs import SortedRuns
+from stages.corpus.seen.growing import GrowingNames, GrowingRows
+from stages.corpus.seen.signatures import Signatures, band_keys
+from stages.corpus.seen.sorted_runs import SortedRuns
 
 _NOT_WORDS = re.compile(r"[\W_]+")
 # Of two unlike texts so many of the kept bytes of a signature are equal by chance.

@@ -15,9 +15,9 @@ from pyarrow import parquet
 
 from stages._worker.failures import DataError
 from stages._worker.locate import SourceFile
-from stages.corpus.lawbench import read_lawbench
-from stages.corpus.paragraphs import read_paragraphs
-from stages.corpus.rows import BrokenRow, Row
+from stages.corpus.reading.lawbench import read_lawbench
+from stages.corpus.reading.paragraphs import read_paragraphs
+from stages.corpus.reading.rows import BrokenRow, Row
 
 Records = Iterator[Row | BrokenRow]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stages._worker.locate import SourceFile
-from stages.corpus.rows import BrokenRow, Row
+from stages.corpus.reading.rows import BrokenRow, Row
 
 
 def read_paragraphs(
