@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 _NUMBER = r"(?:\d+|[零〇一二三四五六七八九十百千]+)"
-_ARTICLE = rf"第{_NUMBER}条"
-_PARAGRAPH = rf"(?:(?:之[一二三四五])?第{_NUMBER}[款项]|第?[（(][一二三四五六七八九十]+[）)]项?)*"
+_INSERTED = "(?:之[一二三四五六七八九十]+)?"
+_ARTICLE = rf"第{_NUMBER}条{_INSERTED}"
+_PARAGRAPH = rf"(?:第{_NUMBER}[款项]|第?[（(][一二三四五六七八九十]+[）)]项?)*"
 _LAW = r"[\u4e00-\u9fff]{1,40}?(?:法典|法|条例|规定|解释|决定|规则|办法)"
 _CITATION = re.compile(rf"(《?)({_LAW})》?((?:{_ARTICLE}{_PARAGRAPH}[、，和及]*)+)")
 # Words that run into the name of a law where it stands without 《》.
@@ -19,14 +20,15 @@ _DIGITS = "零一二三四五六七八九"
 def citations(text: str) -> list[tuple[str, str]]:
     """(law, article) of every article a text cites, each once; articles in a row share the law before them.
 
-    刑法第264条 is (刑法, 第二百六十四条); 中华人民共和国 is left out of names, paragraphs and items are left out.
+    刑法第264条 is (刑法, 第二百六十四条); 中华人民共和国 is left out of names, paragraphs and items are left out; an
+    article put in later (第一百二十条之一) is one of its own.
     """
     found = []
     for quoted, law, articles in _CITATION.findall(text):
         name = law if quoted else _RUN_IN.sub("", law)
-        for number in re.findall(rf"第({_NUMBER})条", articles):
+        for number, inserted in re.findall(rf"第({_NUMBER})条({_INSERTED})", articles):
             numeral = chinese_number(int(number)) if number.isdigit() else number
-            found.append((name.removeprefix("中华人民共和国"), f"第{numeral}条"))
+            found.append((name.removeprefix("中华人民共和国"), f"第{numeral}条{inserted}"))
     return list(dict.fromkeys(found))
 
 

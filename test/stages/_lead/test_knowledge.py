@@ -73,3 +73,7 @@ def test_articles_in_a_row_share_their_law() -> None:
         ("民事诉讼法", "第六十七条"),
     ]
     assert citations("本法第三条；第五条。") == [("本法", "第三条")]
+    assert citations("刑法第一百二十条之一第一款、第120条之规定") == [
+        ("刑法", "第一百二十条之一"),
+        ("刑法", "第一百二十条"),
+    ]
