@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages._worker.data.packed import PackedData
+from stages._worker.data.tokenizer import Tokenizer
 from stages._worker.failures import DataError
 from stages._worker.job import Job
 from stages._worker.training.schedule import Schedule
@@ -29,6 +30,16 @@ class Planned:
             raise DataError(
                 f"the data was tokenised for {seen} entries, the model has {entries}: "
                 "run perplexity with this base model"
+            )
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """DataError when the documents end with another mark than the model's tokenizer ends them with."""
+        seen = self.packed.facts["endOfDocument"]
+        if seen != tokenizer.end_of_text:
+            raise DataError(
+                f"documents of the data end with token {seen}, the tokenizer of the model ends them with "
+                f"{tokenizer.end_of_text}: the data was made with another tokenizer",
+                hint="run perplexity with this base model",
             )
 
 

@@ -27,6 +27,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
     width = max(length, options["heldout"]["tokens"])
     network, tokenizer = load_model(base, max_length=width)
     planned.check_vocabulary(network.config.vocab_size)
+    planned.check_tokenizer(tokenizer)
     heldout = HeldOut(network, tokenizer, job.input("corpus"), options["heldout"])
     before = heldout.measure() if rank[0] == 0 else {}
     worker.raise_if_stopping()

@@ -27,6 +27,12 @@ const parts = {
       return { ratio, tokensPerSecond, torchTokensPerSecond, difference };
     },
   },
+  train: {
+    measure: () => node("train.mjs"),
+    told: ({ tokensPerSecond, torchTokensPerSecond, ratio, cpuRatio, load, lossesApartAtMost }) =>
+      `train: ${tokensPerSecond.toFixed(0)} tokens/s, torch ${torchTokensPerSecond.toFixed(0)}: ${ratio.toFixed(2)}x (by CPU seconds ${cpuRatio.toFixed(2)}x, load ${load.toFixed(1)}); losses at most ${lossesApartAtMost.toExponential(1)} apart`,
+    result: (measured) => measured,
+  },
 };
 
 const { values: options } = parseArgs({
