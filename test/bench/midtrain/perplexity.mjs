@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const documents = process.argv[2] ?? "600";
-const rounds = Number(process.argv[3] ?? 3);
+const documents = process.argv[2] ?? "500";
+const rounds = Number(process.argv[3] ?? 2);
 const batch = "32";
 const passes = "3";
 const folder = mkdtempSync(join(tmpdir(), "legalone-perplexity-"));
