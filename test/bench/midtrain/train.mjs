@@ -38,7 +38,7 @@ try {
       tokensPerSecond: mine,
       torchTokensPerSecond: theirs,
       ratio: mine / theirs,
-      // On a busy machine threads that wait for each other make seconds say little; seconds of CPU say more.
+      // Of seconds of CPU: on a busy machine these say more.
       cpuRatio: speed("ours", "cpu") / speed("torch", "cpu"),
       load: loadavg()[0],
       steps,
@@ -58,6 +58,8 @@ function run(program, script, ...words) {
   return execFileSync(program, [join(import.meta.dirname, script), ...words], {
     encoding: "utf8",
     cwd: folder,
+    // Threads that wait in loops would burn the other side's seconds, and count as seconds of CPU.
+    env: { ...process.env, OMP_WAIT_POLICY: "passive" },
     stdio: ["ignore", "pipe", "ignore"],
   });
 }
