@@ -96,6 +96,7 @@ def test_the_losses_and_the_model_are_those_of_one_process(
     assert_all_gone(ranks_of(job))
 
 
+@pytest.mark.long
 def test_stopped_and_gone_on_with_one_process(
     make: Callable[..., dict[str, Any]], alone: dict[str, Any]
 ) -> None:
@@ -125,6 +126,7 @@ def test_no_rank_outlives_an_attempt_that_was_killed(make: Callable[..., dict[st
     assert_all_gone(pids)
 
 
+@pytest.mark.long
 def test_a_rank_that_is_lost_ends_the_attempt(make: Callable[..., dict[str, Any]]) -> None:
     job = make("lost", 2)
     process = start(job)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from chaos.chain import Chain
 from chaos.kills import Kill
 from chaos.trainings import MIDTRAIN, make_training
@@ -12,6 +13,7 @@ SPIKE = {"factor": 1.01, "window": 4, "action": "skip", "limit": 60}
 OPTIONS = {**MIDTRAIN, "trainer": {"micro_batch": 2}, "attention": "document", "spike": SPIKE}
 
 
+@pytest.mark.long
 def test_killed_with_skipped_steps_behind_and_ahead_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     training = make_training("midtrain", tmp_path)
 
