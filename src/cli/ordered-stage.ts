@@ -5,8 +5,8 @@ import { LegaloneError } from "../core/errors.ts";
 export interface OrderedStageWords {
   /** Whose stages they are. */
   of: string;
-  /** Next step where there are several. `first` is the first of them. */
-  several: (first: string) => string;
+  /** Next step where there are several, in place of a word on --stage. `first` is the first of them. */
+  several?: (first: string) => string;
   /** Next step where the name is none of them. */
   unknown?: (first: string) => string;
 }
@@ -26,7 +26,7 @@ export function orderedStage(
     });
   if (wanted === undefined && stages.length > 1)
     throw new LegaloneError("E_USAGE", `${of} has several stages with an order: ${names}`, {
-      hint: several(first.name),
+      hint: several?.(first.name) ?? "name one with --stage",
     });
   const stage = wanted === undefined ? first : stages.find(({ name }) => name === wanted);
   if (stage) return stage;

@@ -57,10 +57,7 @@ export async function readPasSource(file: string | undefined, options: PasSource
     };
   }
   const pipeline = loadPipeline(file, { set: options.set ?? [] });
-  const stage = orderedStage(pipeline, options.stage, {
-    of: pipeline.name,
-    several: () => "name one with --stage",
-  });
+  const stage = orderedStage(pipeline, options.stage, { of: pipeline.name });
   const order = stage.with as unknown as OrderOptions;
   const found =
     options.packed === undefined
@@ -89,10 +86,7 @@ async function sourceOfRun(run: string, wanted: string | undefined): Promise<Pas
     const detail = await readRun(db, await resolveRunId(db, run));
     const { id, config } = detail.run;
     const pipeline = config as unknown as ResolvedPipeline;
-    const stage = orderedStage(pipeline, wanted, {
-      of: `run ${id}`,
-      several: () => "name one with --stage",
-    });
+    const stage = orderedStage(pipeline, wanted, { of: `run ${id}` });
     const row = detail.stages.find(({ name }) => name === stage.name)!;
     const folders = await packedFolders(db, row.cachedFrom ?? row.id);
     if (folders === null)

@@ -32,7 +32,9 @@ export function transactionsOf(actions: readonly Action[], leases: readonly Leas
   const transactions = new Map<string, Action[]>();
   for (const action of actions) {
     const key = group.get(action.happening.runId)!;
-    transactions.set(key, [...(transactions.get(key) ?? []), action]);
+    const together = transactions.get(key);
+    if (together) together.push(action);
+    else transactions.set(key, [action]);
   }
   return [...transactions.values()];
 }

@@ -52,12 +52,9 @@ export async function auditStage(db: Database, pipeline: ResolvedPipeline, row: 
     segments: segmentSums(spec).map(({ from, to, lambda, hold, taken, farthest }) => {
       return { from, to, lambda, hold, planned: taken, farthest };
     }),
-    forks: [...new Set(marks.map(({ forked }) => JSON.stringify(forked)))]
-      .map((text) => JSON.parse(text) as RecordedFork | null)
-      .filter((fork) => fork !== null)
-      .map(({ step, orderSha256: left = null, changed = [] }) => {
-        return { step, changed, left, order: orderSha256 };
-      }),
+    forks: forksOf(marks).map(({ step, orderSha256: left = null, changed = [] }) => {
+      return { step, changed, left, order: orderSha256 };
+    }),
     attempts: attempts.map(({ id, state, resumeFrom }) => {
       const own = marks.filter((mark) => mark.attempt === id);
       return {
@@ -77,6 +74,12 @@ interface RecordedFork {
   step: number;
   orderSha256?: string | null;
   changed?: string[];
+}
+
+/** Each fork once: every mark after it repeats it. */
+function forksOf(marks: readonly RecordedMark[]): RecordedFork[] {
+  const told = marks.flatMap(({ forked }) => (forked === null ? [] : [forked as RecordedFork]));
+  return [...new Map(told.map((fork) => [JSON.stringify(fork), fork])).values()];
 }
 
 const blank = { attempt: "", what: "result", row: 0, ledger: "", orderSha256: null, forked: null } as const;

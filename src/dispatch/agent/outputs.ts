@@ -10,8 +10,8 @@ import { warning } from "./event-tail.ts";
 
 /**
  * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,
- * checkpoints stay in the attempt's folder and are the agent's from then on. Doing it twice is harmless. An output that is not what the line says
- * is refused: the line becomes a warning, and the stage ends without it.
+ * checkpoints stay in the attempt's folder and are the agent's from then on. Doing it twice is harmless. An output that
+ * is not what the line says is refused: the line becomes a warning, and the stage ends without it.
  */
 export function settle(line: EventLine, folder: string, artifacts: string): EventLine {
   if (line.type !== "artifact" && line.type !== "checkpoint") return line;

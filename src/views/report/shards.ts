@@ -28,7 +28,10 @@ export function joinSummaries(kind: string, summary: Fields, judged: readonly (n
   return kind.startsWith("lead-") || kind === "synthetic" ? joinLead(shards, judged) : summary;
 }
 
-/** Of stages that ask a teacher: counts add up, marks are means weighted by what each shard judged, and of anything else the first shard speaks. */
+/**
+ * Of stages that ask a teacher: counts add up, marks are means weighted by what each shard judged, and of anything else
+ * the first shard speaks.
+ */
 function joinLead(shards: readonly Fields[], judged: readonly (number | null)[]): Fields {
   const { lowest: _, mean_marks: __, ...counted } = fields(addUp(shards));
   const { lowest } = shards[0]!;

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,19 @@ def assert_all_gone(pids: list[int]) -> None:
         time.sleep(0.1)
 
 
+def is_at_step_3(events: list[dict[str, Any]]) -> bool:
+    return any(e["type"] == "progress" and e["step"] >= 3 for e in events)
+
+
+def start_until_step_3(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+    process = start(job)
+    deadline = time.monotonic() + 240
+    while not is_at_step_3(read_events(Path(job["folder"]))):
+        assert process.poll() is None and time.monotonic() < deadline, logs(job)
+        time.sleep(0.05)
+    return process
+
+
 def test_the_losses_and_the_model_are_those_of_one_process(
     make: Callable[..., dict[str, Any]], alone: dict[str, Any]
 ) -> None:
@@ -101,8 +115,7 @@ def test_stopped_and_gone_on_with_one_process(
     make: Callable[..., dict[str, Any]], alone: dict[str, Any]
 ) -> None:
     job = make("stopped", 2)
-    started = lambda events: any(e["type"] == "progress" and e["step"] >= 3 for e in events)  # noqa: E731
-    assert signal_when(job, signal.SIGTERM, started) == 75, logs(job)
+    assert signal_when(job, signal.SIGTERM, is_at_step_3) == 75, logs(job)
     assert "checkpoint saved" in result_of(job)["message"]
     assert_all_gone(ranks_of(job))
     again = make("again", 1, resume=last_checkpoint(job))
@@ -115,11 +128,7 @@ def test_stopped_and_gone_on_with_one_process(
 
 def test_no_rank_outlives_an_attempt_that_was_killed(make: Callable[..., dict[str, Any]]) -> None:
     job = make("killed", 2)
-    process = start(job)
-    deadline = time.monotonic() + 240
-    while not any(e["type"] == "progress" and e["step"] >= 3 for e in read_events(Path(job["folder"]))):
-        assert process.poll() is None and time.monotonic() < deadline, logs(job)
-        time.sleep(0.05)
+    process = start_until_step_3(job)
     pids = ranks_of(job)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -129,11 +138,7 @@ def test_no_rank_outlives_an_attempt_that_was_killed(make: Callable[..., dict[st
 @pytest.mark.long
 def test_a_rank_that_is_lost_ends_the_attempt(make: Callable[..., dict[str, Any]]) -> None:
     job = make("lost", 2)
-    process = start(job)
-    deadline = time.monotonic() + 240
-    while not any(e["type"] == "progress" and e["step"] >= 3 for e in read_events(Path(job["folder"]))):
-        assert process.poll() is None and time.monotonic() < deadline, logs(job)
-        time.sleep(0.05)
+    process = start_until_step_3(job)
     os.kill(int((Path(job["folder"]) / "ranks" / "rank-1.pid").read_text()), signal.SIGKILL)
     assert process.wait(timeout=120) == 70
     assert "a rank was lost" in result_of(job)["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,15 +113,18 @@ def test_a_group_without_a_document_is_refused(inputs: dict[str, Path], tmp_path
     assert "synthetic" in result_of(job)["hint"]
 
 
+def other_config(model: Path, copy: Path, **changed: int) -> Path:
+    """A copy of a model folder whose config.json says something else."""
+    shutil.copytree(model, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | changed))
+    return copy
+
+
 def test_a_tokenizer_that_is_larger_than_the_model_is_refused(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    for file in inputs["model"].iterdir():
-        (model / file.name).write_bytes(file.read_bytes())
-    config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(config | {"vocab_size": 256}))
+    model = other_config(inputs["model"], tmp_path / "model", vocab_size=256)
     job = run(tmp_path / "job", inputs | {"model": model}, 65)
     assert "entries, the model only 256" in result_of(job)["message"]
     assert result_of(job)["hint"]
@@ -129,12 +133,7 @@ def test_a_tokenizer_that_is_larger_than_the_model_is_refused(
 def test_a_tokenizer_with_other_marks_than_the_model_is_refused(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    for file in inputs["model"].iterdir():
-        (model / file.name).write_bytes(file.read_bytes())
-    config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(config | {"eos_token_id": 77}))
+    model = other_config(inputs["model"], tmp_path / "model", eos_token_id=77)
     job = run(tmp_path / "job", inputs | {"model": model}, 65)
     assert "eos_token_id" in result_of(job)["message"] and "77" in result_of(job)["message"]
 
