@@ -50,19 +50,26 @@ const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1011", "P1017", "
 const awayWords =
   /Connection terminated|not queryable|Can't reach database|DatabaseNotReachable|connect E|timeout exceeded when trying/;
 
+interface Told {
+  code?: unknown;
+  message?: string;
+  cause?: Told;
+}
+
 /** True when the database could not be asked at all, so that trying again later makes sense. */
 export function isUnreachable(error: unknown): boolean {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    const code = (at as { code?: unknown }).code;
+  // Of an error in COMMIT, Prisma's adapter hands on a plain object as the cause.
+  for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
+    const { code, message = "" } = at;
     if (
       typeof code === "string" &&
       (unreachableCodes.has(code) || /^(ECONN|ENOENT|EPIPE|57P0|08|53300)/.test(code))
     ) {
       return true;
     }
-    if (awayWords.test(at.message)) return true;
+    if (awayWords.test(message)) return true;
     // Raw errors of the server carry their SQLSTATE in the text alone: it starts, shuts down, or has no room for one more.
-    if (/Code: `(?:57P0|08|53300)/.test(at.message)) return true;
+    if (/Code: `(?:57P0|08|53300)/.test(message)) return true;
   }
   return false;
 }

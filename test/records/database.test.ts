@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Database, databaseError, isUnreachable, openDatabase } from "../../src/records/database.ts";
 import { type Servers, startServers } from "../support/servers.ts";
 
@@ -26,6 +26,26 @@ test("a connection that is cut within a transaction is a database that is away",
   expect(isUnreachable(error), String(error)).toBe(true);
   expect(databaseError(error)).toMatchObject({ code: "E_DATABASE" });
   expect(await db.$queryRaw`select 1 as one`).toEqual([{ one: 1 }]);
+});
+
+test("a connection that is cut in the very COMMIT is a database that is away", async () => {
+  // A deferred trigger runs within COMMIT, and this one takes its time there.
+  await db.$executeRaw`create table slow_commit (id int)`;
+  await db.$executeRaw`create function linger() returns trigger language plpgsql as 'begin perform pg_sleep(30); return null; end'`;
+  await db.$executeRaw`create constraint trigger lingers after insert on slow_commit deferrable initially deferred for each row execute function linger()`;
+  const committing = db.$transaction((writer) => writer.$executeRaw`insert into slow_commit values (1)`);
+  const ended = committing.catch((caught: unknown) => caught);
+  await vi.waitFor(
+    async () => {
+      const cut = await db.$queryRaw<unknown[]>`
+        select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'commit%' and state = 'active'`;
+      expect(cut).toHaveLength(1);
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+  const error = await ended;
+  expect(isUnreachable(error), JSON.stringify(error)).toBe(true);
+  expect(databaseError(error)).toMatchObject({ code: "E_DATABASE" });
 });
 
 /** One message of the wire protocol: its letter, its length, its content. */
