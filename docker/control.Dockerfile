@@ -14,11 +14,11 @@ RUN npm ci
 COPY prisma.config.ts tsconfig.json ./
 COPY prisma prisma
 COPY src src
+COPY scripts/build.mjs scripts/build.mjs
 # `prisma generate` asks for a schema engine and never calls it; naming any executable avoids the download.
 # Only on this line: with it set, `prisma migrate deploy` would succeed and apply nothing.
 RUN PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npx prisma generate \
-    && npx tsc -p tsconfig.json \
-    && chmod 755 dist/bin.js
+    && npm run build
 
 FROM ${NODE_IMAGE} AS dependencies
 ARG NPM_CONFIG_REGISTRY

@@ -8,17 +8,13 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = join(root, ".legalone", "chaos");
-const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
-function compile(project) {
-  const { status } = spawnSync(process.execPath, [tsc, "-p", project], {
-    cwd: root,
-    stdio: ["ignore", 2, 2],
-  });
+function must(script, ...args) {
+  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: ["ignore", 2, 2] });
   if (status !== 0) process.exit(2);
 }
 
-compile("tsconfig.json");
+must(join(root, "scripts", "build.mjs"));
 mkdirSync(built, { recursive: true });
 const project = join(built, "tsconfig.json");
 writeFileSync(
@@ -30,6 +26,6 @@ writeFileSync(
     files: [join(root, "test", "chaos", "main.ts")],
   }),
 );
-compile(project);
+must(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", project);
 const { main } = await import(pathToFileURL(join(built, "test", "chaos", "main.js")).href);
 await main(process.argv.slice(2));

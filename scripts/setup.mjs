@@ -90,12 +90,9 @@ async function nodeSide() {
   );
   await step(
     "program",
-    hashOf(["src", "tsconfig.json", "prisma/schema.prisma", "package-lock.json"]),
+    hashOf(["src", "scripts/build.mjs", "tsconfig.json", "prisma/schema.prisma", "package-lock.json"]),
     ["dist/bin.js"],
-    async () => {
-      rmSync(join(root, "dist"), { recursive: true, force: true });
-      await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { cwd: root });
-    },
+    () => run(process.execPath, ["scripts/build.mjs"], { cwd: root }),
   );
 }
 

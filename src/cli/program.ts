@@ -1,20 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
-import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import { packageRoot } from "../core/paths.ts";
-import { type CommandEntry, commandList } from "./command-list.ts";
-
-/**
- * What every file of src/cli/commands/ exports. `define` adds arguments, options, examples and the action;
- * name and summary stand in command-list.ts. The file imports nothing heavy: the action does
- * `const { runTrain } = await import("../actions/train.ts")`.
- * `--json` is a global option: read it with `command.optsWithGlobals().json`.
- * An action ends with an exit code by setting `process.exitCode` or throwing a LegaloneError.
- */
-export interface CommandModule {
-  define(command: Command): void;
-}
+import { commandList } from "./command-list.ts";
 
 /** Options every command has, as `command.optsWithGlobals()` returns them. */
 export interface GlobalOptions {
@@ -52,7 +40,7 @@ export async function buildProgram(argv: readonly string[], { all = false } = {}
       .summary(entry.summary)
       .description(entry.summary)
       .helpGroup(`${entry.group}:`);
-    if (all || entry.name === called) (await load(entry)).define(command);
+    if (all || entry.name === called) (await entry.load()).define(command);
   }
   return program;
 }
@@ -61,12 +49,4 @@ export async function buildProgram(argv: readonly string[], { all = false } = {}
 function commandOf(argv: readonly string[]): string | undefined {
   const words = argv.filter((word) => !word.startsWith("-"));
   return words[0] === "help" ? words[1] : words[0];
-}
-
-async function load(entry: CommandEntry): Promise<CommandModule> {
-  // Compiled files end in .js, sources under the test runner in .ts.
-  const url = new URL(`./commands/${entry.name}${extname(import.meta.url)}`, import.meta.url);
-  if (!existsSync(fileURLToPath(url)))
-    throw new Error(`no file for the command ${entry.name}: ${url.pathname}`);
-  return (await import(url.href)) as CommandModule;
 }
