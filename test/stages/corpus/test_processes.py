@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from support.jobs import make_job, result_of, run_stage, start, stderr_of
-from support.processes import children_of, has_ended, wait_until
+from support.processes import children_of, cpu_ticks, has_ended, sleeps, wait_until
 
 from stages._worker import jsonl
 from stages._worker.locate import SourceFile
@@ -291,6 +291,31 @@ def test_sigterm_stops_all(tmp_path: Path, long_work: dict[str, Any], everybody:
         stage.terminate()
         assert stage.wait(timeout=30) == 75
     assert (result_of(job)["status"], result_of(job)["reason"]) == ("stopped", "stopped")
+
+
+@linux_only
+def test_processes_wait_for_a_stage_that_takes_nothing(tmp_path: Path, long_work: dict[str, Any]) -> None:
+    with at_work(job_of(tmp_path, long_work, 2)) as (stage, helpers):
+        stage.send_signal(signal.SIGSTOP)
+        for helper in helpers:
+            wait_until(lambda helper=helper: rests(helper), seconds=60)
+        # The batches that wait and the one at work are all that either holds.
+        used = [cpu_ticks(helper) for helper in helpers]
+        stage.send_signal(signal.SIGCONT)
+        wait_until(
+            lambda: all(cpu_ticks(helper) > before for helper, before in zip(helpers, used, strict=True))
+        )
+        stage.kill()
+
+
+def rests(pid: int) -> bool:
+    """Whether it used nothing for a second, and not for want of a processor."""
+    before = cpu_ticks(pid)
+    for _ in range(50):
+        if not sleeps(pid):
+            return False
+        time.sleep(0.02)
+    return cpu_ticks(pid) == before
 
 
 @linux_only

@@ -23,6 +23,19 @@ def has_ended(pid: int) -> bool:
     return fields is None or fields[0] in "ZX"
 
 
+def cpu_ticks(pid: int) -> int:
+    """What it has used of the processor so far, in clock ticks."""
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    assert fields is not None, f"process {pid} is gone"
+    return int(fields[11]) + int(fields[12])
+
+
+def sleeps(pid: int) -> bool:
+    """Whether its main thread waits for something."""
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    return fields is not None and fields[0] == "S"
+
+
 def wait_until(holds: Callable[[], bool], *, seconds: float = 30) -> None:
     """Looks again and again; an AssertionError when it does not come true."""
     deadline = time.monotonic() + seconds
