@@ -43,6 +43,7 @@ const reasonOfCode: Readonly<Record<number, Reason>> = {
   65: "data_error",
   69: "endpoint_unavailable",
   70: "crashed",
+  71: "killed",
   74: "disk_full",
   75: "stopped",
   76: "nan_loss",

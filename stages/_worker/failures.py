@@ -59,6 +59,13 @@ class NumericError(WorkerFailure):
     exit_code = 76
 
 
+class Killed(WorkerFailure):
+    """A process that the worker started was ended by a signal which nobody here sent."""
+
+    reason = "killed"
+    exit_code = 71
+
+
 class OutOfMemory(WorkerFailure):
     """The host or the device has no memory left for this job."""
 

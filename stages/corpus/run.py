@@ -24,8 +24,8 @@ def run(job: Job, worker: Worker) -> None:
 
     def progress(source: int) -> None:
         nonlocal said
+        worker.raise_if_stopping()
         if time.monotonic() - said > 1:
-            worker.raise_if_stopping()
             worker.progress(source, len(config["sources"]), "sources")
             said = time.monotonic()
 
@@ -37,6 +37,7 @@ def run(job: Job, worker: Worker) -> None:
             folder=folder,
             scratch=Path(scratch),
             max_bad_share=job.options["max_bad_share"],
+            processes=job.options["processes"],
         )
         report = builder.build(progress)
     metrics = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from stages._worker.data.task_items import read_items, task_paths
 from stages._worker.locations import resolve_data
+from stages.corpus.words import words_of
 
-_NOT_WORDS = re.compile(r"[\W_]+")
 # Odd and wide, so that the polynomial hash of an n-gram keeps all its bits modulo 2^64.
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _TABLE_BITS = 22
@@ -40,7 +40,7 @@ def evaluation_questions(evaluations: list[dict[str, Any]], ngram: int) -> list[
             for task, path in paths.items():
                 task = f"{suite.get('name', files['form'])} {task}"
                 for item in read_items(path, files["form"]):
-                    answer = item.answer if len(plain(item.answer)) >= ngram else ""
+                    answer = item.answer if len(_plain(item.answer)) >= ngram else ""
                     name = f"{task} item {item.id}"
                     found[name] = Question(name=name, task=task, text=f"{item.question}\n{answer}")
     return list(found.values())
@@ -58,13 +58,12 @@ class Contamination:
     def __init__(
         self, questions: list[Question], *, ngram: int, min_share: float, min_characters: int
     ) -> None:
-        texts = [(question, plain(question.text)) for question in questions]
+        texts = [(question, _plain(question.text)) for question in questions]
         kept = [(question, text) for question, text in texts if len(text) >= max(ngram, min_characters)]
         self.questions = [question for question, _ in kept]
         self.too_short = len(questions) - len(kept)
         self._ngram = ngram
         self._min_share = min_share
-        self._hits: Counter[tuple[str, str]] = Counter()
         grams = [np.unique(_hashes(text, ngram)) for _, text in kept]
         self._grams = grams
         self._sizes = np.array([len(each) for each in grams], dtype=np.int64)
@@ -79,11 +78,13 @@ class Contamination:
         self._table[_slots(self._known)] = True
         self._fewest = int(np.ceil(self._sizes * min_share).min()) if len(grams) else 0
 
-    def find(self, text: str) -> tuple[str, float] | None:
-        """The question of which the text holds the largest share, and that share; None for a clean text."""
+    def find(self, words: str) -> tuple[str, float] | None:
+        """Name of the question of which a text with these `words_of` it holds the largest share, and that share; None
+        for a clean text.
+        """
         if not self.questions:
             return None
-        words = plain(text)
+        words = words.lower()
         if len(words) < self._ngram:
             return None
         hashes = _hashes(words, self._ngram)
@@ -108,9 +109,7 @@ class Contamination:
                 best = (share, int(owner))
         if best is None:
             return None
-        question = self.questions[best[1]]
-        self._hits[question.task, question.name] += 1
-        return question.name, best[0]
+        return self.questions[best[1]].name, best[0]
 
     def _densest(self, owner: int, places: np.ndarray, grams: np.ndarray) -> int:
         """Most distinct n-grams of a question that begin in one stretch of the document."""
@@ -129,19 +128,22 @@ class Contamination:
             most = max(most, len(held))
         return most
 
-    def report(self) -> dict[str, Any]:
-        """Questions looked for, those too short for it, and by task the questions found and the documents dropped."""
+    def report(self, hits: Mapping[str, int]) -> dict[str, Any]:
+        """Questions looked for, those too short for it, and by task the questions found and the documents dropped.
+
+        `hits` has the documents dropped by name of question.
+        """
         tasks: dict[str, dict[str, int]] = {}
-        for (task, _), documents in sorted(self._hits.items()):
+        found = [(each.task, each.name, hits[each.name]) for each in self.questions if each.name in hits]
+        for task, _, documents in sorted(found):
             entry = tasks.setdefault(task, {"questions": 0, "documents": 0})
             entry["questions"] += 1
             entry["documents"] += documents
         return {"questions": len(self.questions), "too_short": self.too_short, "found": tasks}
 
 
-def plain(text: str) -> str:
-    """Letters, digits and ideographs of a text, in lower case."""
-    return _NOT_WORDS.sub("", text).lower()
+def _plain(text: str) -> str:
+    return words_of(text).lower()
 
 
 def _hashes(text: str, ngram: int) -> np.ndarray:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from datasketch import MinHashLSH
 
+from stages.corpus.seen.fingerprints import Fingerprints
 from stages.corpus.seen.growing import GrowingNames, GrowingRows
-from stages.corpus.seen.signatures import Signatures, band_keys
 from stages.corpus.seen.sorted_runs import SortedRuns
 
-_NOT_WORDS = re.compile(r"[\W_]+")
 # Of two unlike texts so many of the kept bytes of a signature are equal by chance.
 _BY_CHANCE = 1 / 256
 
@@ -23,26 +18,16 @@ Verdict = tuple[str, str]
 
 
 class Duplicates:
-    """Remembers every document that it lets stay: its name, its words and its signature, in files of `folder`.
+    """Remembers every document that it lets stay: its name and its fingerprints, in files of `folder`.
 
-    Near duplicates share at least `threshold` of their character `ngram`-grams (Jaccard, estimated by MinHash over
-    `permutations`). Punctuation and space do not count. A document takes 8 bytes for each band and for its name and
-    words, a byte a permutation, and 24 bytes and its name: on disk; memory does not grow with them.
+    Near duplicates share at least `threshold` of their shingles (Jaccard, estimated by MinHash over `permutations`).
+    A document takes 8 bytes for each band and for its name and words, a byte a permutation, and 24 bytes and its name:
+    on disk; memory does not grow with them.
     """
 
-    def __init__(
-        self, *, ngram: int, threshold: float, permutations: int, seed: int, folder: Path | None = None
-    ) -> None:
-        self._own = None if folder is not None else tempfile.TemporaryDirectory(prefix="duplicates-")
-        if folder is None:
-            assert self._own is not None
-            folder = Path(self._own.name)
+    def __init__(self, *, threshold: float, permutations: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.threshold = threshold
-        self.signer = Signatures(ngram=ngram, permutations=permutations, seed=seed)
-        # Missing a pair counts nine times a needless look: every candidate is checked by its estimate.
-        best = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(0.1, 0.9))
-        self.bands, self.rows = best.b, best.r
         self.by_band = SortedRuns(folder, "bands")
         self.by_digest = SortedRuns(folder, "digests")
         self.by_name = SortedRuns(folder, "names")
@@ -50,42 +35,36 @@ class Duplicates:
         self.signatures = GrowingRows(folder / "signatures", np.uint8, permutations)
         self.names = GrowingNames(folder)
 
-    def find(self, name: str, text: str) -> Verdict | None:
-        """What `find_all` says of one document."""
-        return self.find_all([(name, text)])[0]
-
-    def find_all(self, documents: list[tuple[str, str]]) -> list[Verdict | None]:
-        """Of each (name, text), in order: (`repeated_id` | `exact_duplicate` | `near_duplicate`, name of the one that
+    def find_all(self, names: list[str], fingerprints: Fingerprints) -> list[Verdict | None]:
+        """Of each document, in order: (`repeated_id` | `exact_duplicate` | `near_duplicate`, name of the one that
         stays), or None and it is remembered.
 
         How documents are batched changes nothing: each is compared with all that stay before it.
         """
-        batch = _Batch(self, documents)
-        verdicts = [batch.judge(place) for place in range(len(documents))]
+        if not names:
+            return []
+        batch = _Batch(self, names, fingerprints)
+        verdicts = [batch.judge(place) for place in range(len(names))]
         batch.remember()
         return verdicts
 
     def close(self) -> None:
-        """Lets go of the files; a folder of its own goes with them."""
+        """Lets go of the files."""
         for part in (self.digests, self.signatures, self.names):
             part.close()
-        if self._own is not None:
-            self._own.cleanup()
 
 
 class _Batch:
     """Documents that are looked up together. Those that stay get the next numbers, in order."""
 
-    def __init__(self, known: Duplicates, documents: list[tuple[str, str]]) -> None:
+    def __init__(self, known: Duplicates, names: list[str], fingerprints: Fingerprints) -> None:
         self._known = known
-        self._names = [name for name, _ in documents]
-        words = [_NOT_WORDS.sub("", text) for _, text in documents]
-        full = np.stack([known.signer.of(text) for text in words])
-        self._digests = _digests(words)
-        self._signatures = full.astype(np.uint8)
-        self._names_seen = _Seen(known.by_name, _digests(self._names)[:, :1])
+        self._names = names
+        self._digests = fingerprints.digests
+        self._signatures = fingerprints.signatures
+        self._names_seen = _Seen(known.by_name, fingerprints.names)
         self._digests_seen = _Seen(known.by_digest, self._digests[:, :1])
-        self._bands_seen = _Seen(known.by_band, band_keys(full, known.bands, known.rows))
+        self._bands_seen = _Seen(known.by_band, fingerprints.bands)
         self._first = known.digests.count
         self._kept: list[int] = []
 
@@ -165,11 +144,3 @@ class _Seen:
         """Puts the keys of those that stay into the index, numbered from `first`."""
         numbers = np.arange(first, first + len(kept), dtype=np.uint64)
         self._index.add(self._keys[kept].ravel(), np.repeat(numbers, self._keys.shape[1]))
-
-
-def _digests(texts: list[str]) -> np.ndarray:
-    """128 bits of every text, shape (n, 4), uint32."""
-    packed = b"".join(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts
-    )
-    return np.frombuffer(packed, dtype="<u4").reshape(-1, 4)

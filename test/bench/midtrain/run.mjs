@@ -15,9 +15,9 @@ const parts = {
   },
   corpus: {
     measure: () => node("corpus.mjs", ...(options.documents ? [options.documents] : [])),
-    told: ({ documents, legalone, datatrove, ratio }) =>
-      `corpus: ${documents} documents on one core, ${legalone.documentsPerSecond.toFixed(0)} a second cleaned and without duplicates (${legalone.kept} stay), datatrove ${datatrove.documentsPerSecond.toFixed(0)} without duplicates (${datatrove.kept} stay): ${ratio.toFixed(2)} times as many`,
-    result: ({ ratio, legalone, datatrove }) => ({ ratio, legalone, datatrove }),
+    told: ({ documents, legalone, twoProcesses, datatrove, ratio, load }) =>
+      `corpus: ${documents} documents on one core, ${legalone.documentsPerSecond.toFixed(0)} a second cleaned and without duplicates (${legalone.kept} stay), datatrove ${datatrove.documentsPerSecond.toFixed(0)} without duplicates (${datatrove.kept} stay): ${ratio.toFixed(2)} times as many; ours with two processes on all cores ${twoProcesses.documentsPerSecond.toFixed(0)} (load ${load.toFixed(1)})`,
+    result: ({ ratio, legalone, twoProcesses, datatrove }) => ({ ratio, legalone, twoProcesses, datatrove }),
   },
   perplexity: {
     measure: () => node("perplexity.mjs"),

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.look_up import LookUp
 
 from stages._lead.config import complete_lead
 from stages._worker.failures import UserError
 from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
-from stages.corpus.seen.duplicates import Duplicates
 
 
 def files(folder: str) -> list[Path]:
@@ -56,12 +56,14 @@ def test_two_sources_of_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("threshold", [0.1, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("permutations", [32, 64, 128, 512])
-def test_every_allowed_pair_of_threshold_and_permutations_works(threshold: float, permutations: int) -> None:
+def test_every_allowed_pair_of_threshold_and_permutations_works(
+    tmp_path: Path, threshold: float, permutations: int
+) -> None:
     limits = json.loads((CHECKOUT / "configs" / "corpora" / "schema.json").read_text())["properties"][
         "duplicates"
     ]
     assert limits["properties"]["threshold"]["maximum"] == 0.95
     assert limits["properties"]["permutations"]["minimum"] == 32
-    found = Duplicates(ngram=5, threshold=threshold, permutations=permutations, seed=1)
+    found = LookUp(tmp_path, threshold=threshold, permutations=permutations)
     assert found.find("a", "人民法院审理行政案件") is None
     assert found.find("b", "人民法院审理行政案件。") == ("exact_duplicate", "a")

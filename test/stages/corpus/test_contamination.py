@@ -15,6 +15,7 @@ from stages._worker.locations import CHECKOUT
 from stages.corpus.config import complete_corpus
 from stages.corpus.rules.contamination import Contamination, Question, evaluation_questions
 from stages.corpus.run import run
+from stages.corpus.words import words_of
 
 SHARED = CHECKOUT.parent / "shared" / "data"
 ARTICLES = [
@@ -38,37 +39,37 @@ def contamination(*texts: str, min_share: float = 0.7) -> Contamination:
 def test_a_page_with_the_question_is_found_however_it_is_set() -> None:
     found = contamination("别的问题：" + ARTICLES[3] * 2, ASKED)
     page = "历年真题。" * 40 + ASKED.replace("，", " , ").replace("：", ". ") + "答案：A。" * 40
-    verdict = found.find(page)
+    verdict = found.find(words_of(page))
     assert verdict is not None
     assert verdict[0] == "suite 1_2 item 1"
     assert verdict[1] > 0.95
-    assert found.report() == {
+    assert found.report({verdict[0]: 3}) == {
         "questions": 2,
         "too_short": 0,
-        "found": {"suite 1_2": {"questions": 1, "documents": 1}},
+        "found": {"suite 1_2": {"questions": 1, "documents": 3}},
     }
 
 
 @pytest.mark.parametrize("article", ARTICLES)
 def test_a_statute_that_a_question_quotes_is_clean(article: str) -> None:
-    assert contamination(ASKED).find(f"《民法典》{article}") is None
+    assert contamination(ASKED).find(words_of(f"《民法典》{article}")) is None
 
 
 def test_a_whole_law_that_holds_every_option_far_apart_is_clean() -> None:
     law = [f"第{n}条　{'甲乙丙丁戊己庚辛'[n % 8] * 40}。" for n in range(40)]
     for place, article in zip((3, 14, 25, 36), ARTICLES, strict=True):
         law[place] = article
-    assert contamination(ASKED).find("\n".join(law)) is None
+    assert contamination(ASKED).find(words_of("\n".join(law))) is None
     # The same options in one place are the question, its stem missing.
-    assert contamination(ASKED).find(ASKED.partition("\n")[2]) is not None
+    assert contamination(ASKED).find(words_of(ASKED.partition("\n")[2])) is not None
 
 
 def test_short_questions_and_short_texts() -> None:
     found = contamination("下列说法正确的是哪一项", ASKED)
-    assert found.report()["too_short"] == 1
+    assert found.report({})["too_short"] == 1
     assert found.find("下列说法正确的是哪一项" * 9) is None
     assert found.find("短") is None
-    assert contamination().find(ASKED) is None
+    assert contamination().find(words_of(ASKED)) is None
 
 
 def suite(folder: Path, **more: Any) -> dict[str, Any]:
@@ -95,8 +96,8 @@ def test_answers_that_are_texts_count_and_letters_do_not(tmp_path: Path) -> None
     assert questions[0].text == ASKED + "\n"
     # The article alone is a small part of a question that asks for its translation.
     found = Contamination(questions, ngram=13, min_share=0.7, min_characters=30)
-    assert found.find(ARTICLES[0]) is None
-    assert found.find(rows[1]["input"] + rows[1]["answer"]) is not None
+    assert found.find(words_of(ARTICLES[0])) is None
+    assert found.find(words_of(rows[1]["input"] + rows[1]["answer"])) is not None
     with pytest.raises(DataError, match="no such folder"):
         evaluation_questions([suite(tmp_path / "none")], 13)
 
@@ -177,7 +178,7 @@ def test_real_statutes_are_clean_and_real_judgments_behind_questions_are_not() -
     ]
     found = Contamination(evaluation_questions(suites, 13), ngram=13, min_share=0.7, min_characters=30)
     statutes = [row["text"] for row in jsonl.read(SHARED / "statutes.jsonl")]
-    assert [text for text in statutes if found.find(text)] == []
+    assert [text for text in statutes if found.find(words_of(text))] == []
     # Every question finds itself.
     asked = found.questions[:: max(1, len(found.questions) // 200)]
-    assert all(found.find(each.text) for each in asked)
+    assert all(found.find(words_of(each.text)) for each in asked)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.look_up import LookUp
 
-from stages.corpus.seen.duplicates import Duplicates
 from stages.corpus.seen.growing import GrowingNames, GrowingRows
 from stages.corpus.seen.signatures import Signatures, shingles
 from stages.corpus.seen.sorted_runs import SortedRuns
@@ -37,15 +37,11 @@ def documents(count: int) -> list[tuple[str, str]]:
     return found
 
 
-def duplicates(folder: Path) -> Duplicates:
-    return Duplicates(ngram=5, threshold=0.8, permutations=64, seed=1, folder=folder)
-
-
 def test_batches_of_any_size_give_the_same_verdicts(tmp_path: Path) -> None:
     given_documents = documents(120)
     seen = []
     for size in (1, 7, len(given_documents)):
-        found = duplicates(tmp_path / str(size))
+        found = LookUp(tmp_path / str(size))
         verdicts = []
         for start in range(0, len(given_documents), size):
             verdicts += found.find_all(given_documents[start : start + size])
@@ -62,7 +58,7 @@ def test_batches_of_any_size_give_the_same_verdicts(tmp_path: Path) -> None:
 
 
 def test_the_first_of_several_alike_is_named(tmp_path: Path) -> None:
-    found = duplicates(tmp_path)
+    found = LookUp(tmp_path)
     text = words(1, 300)
     halves = text[:150] + words(2, 150)
     assert found.find_all([("z", text), ("a", halves), ("q", text[:299])]) == [
@@ -141,7 +137,7 @@ def test_signatures_estimate_the_share_of_shingles(permutations: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_documents(tmp_path: Path) -> None:
-    found = duplicates(tmp_path)
+    found = LookUp(tmp_path)
     chance = np.random.default_rng(3)
 
     def feed(first: int, count: int) -> None:

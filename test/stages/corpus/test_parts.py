@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.look_up import LookUp
 
 from stages._worker.failures import DataError, UserError
 from stages._worker.locate import locate
@@ -14,7 +15,6 @@ from stages.corpus.rules.characters import to_mend
 from stages.corpus.rules.cleaning import CleaningRules, clean, han_share, mixed_share, repeated_share, tidy
 from stages.corpus.rules.splits import choose_split
 from stages.corpus.rules.validity import check_validity, parse_date
-from stages.corpus.seen.duplicates import Duplicates
 from stages.corpus.seen.signatures import shingles
 
 RULES = CleaningRules(
@@ -134,10 +134,6 @@ def test_dates_are_read_in_the_forms_that_occur() -> None:
     )
 
 
-def duplicates() -> Duplicates:
-    return Duplicates(ngram=5, threshold=0.8, permutations=64, seed=1)
-
-
 def words(seed: int, count: int) -> str:
     pick = random.Random(seed)
     return "".join(
@@ -146,14 +142,14 @@ def words(seed: int, count: int) -> str:
     )
 
 
-def test_exact_duplicates_ignore_space_and_punctuation() -> None:
-    found = duplicates()
+def test_exact_duplicates_ignore_space_and_punctuation(tmp_path: Path) -> None:
+    found = LookUp(tmp_path)
     assert found.find("a", GOOD) is None
     assert found.find("b", GOOD.replace("，", " ,\n")) == ("exact_duplicate", "a")
 
 
-def test_near_duplicates_are_found_and_unlike_texts_stay() -> None:
-    found = duplicates()
+def test_near_duplicates_are_found_and_unlike_texts_stay(tmp_path: Path) -> None:
+    found = LookUp(tmp_path)
     lost = 0
     for seed in range(200):
         text = words(seed, 400)
@@ -163,8 +159,8 @@ def test_near_duplicates_are_found_and_unlike_texts_stay() -> None:
     assert lost == 0
 
 
-def test_most_pairs_a_little_above_the_threshold_are_found() -> None:
-    found = duplicates()
+def test_most_pairs_a_little_above_the_threshold_are_found(tmp_path: Path) -> None:
+    found = LookUp(tmp_path)
     hits = 0
     for seed in range(100):
         text = words(seed, 400)
@@ -176,8 +172,8 @@ def test_most_pairs_a_little_above_the_threshold_are_found() -> None:
     assert hits >= 50
 
 
-def test_what_is_called_near_is_near() -> None:
-    found = duplicates()
+def test_what_is_called_near_is_near(tmp_path: Path) -> None:
+    found = LookUp(tmp_path)
     texts = {}
     wrong = 0
     for seed in range(120):

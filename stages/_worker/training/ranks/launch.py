@@ -6,37 +6,25 @@ their parent: msrun gives its ranks sessions of their own, so that nobody who ki
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[4]
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """SIGKILL when the parent is gone (Linux; elsewhere the attempt alone ends its ranks)."""
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it went before that was set
-        os._exit(1)
 
 
 def main() -> None:
     """One of the two."""
     # A script's own folder comes first: with it there, files beside this one would hide packages of the same name.
     sys.path[0] = str(CHECKOUT)
+    from stages._worker.parent import die_with_parent
+
+    die_with_parent()
     if sys.argv[1] == "msrun":
-        die_with_parent()
         from mindspore.parallel.cluster.run import main as msrun
 
         del sys.argv[1]
         msrun()
         return
-    die_with_parent()
     from stages._worker.training.ranks.rank import run_rank
 
     run_rank(Path(sys.argv[sys.argv.index("--job") + 1]))

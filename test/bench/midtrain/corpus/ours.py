@@ -1,4 +1,7 @@
-"""The corpus stage's work on one file: `ours.py FILE FOLDER` prints seconds, documents and how many it keeps, as JSON."""
+"""The corpus stage's work on one file: `ours.py FILE FOLDER [PROCESSES]` prints seconds, documents and how many it
+keeps, as JSON. One process stays on one core. CPU seconds and peak of memory are those of the stage's own process, CPU
+seconds of helpers those of all processes that prepare documents, their start included.
+"""
 
 import json
 import os
@@ -13,7 +16,7 @@ from stages.corpus.build import CorpusBuilder
 from stages.corpus.config import complete_corpus
 
 
-def main(path: str, folder: Path) -> None:
+def main(path: str, folder: Path, processes: int) -> None:
     """Reads, cleans, looks for duplicates, splits and writes."""
     source = {
         "name": "made-up",
@@ -27,8 +30,11 @@ def main(path: str, folder: Path) -> None:
     config = complete_corpus(
         {"name": "bench", "version": 1, "about": "Bench.", "as_of": "2026-10-01", "sources": [source]}
     )
-    start = time.perf_counter()
-    builder = CorpusBuilder(config, seed=1, folder=folder, scratch=folder / "scratch", max_bad_share=None)
+    start, started = time.perf_counter(), time.process_time()
+    before = helpers_cpu()
+    builder = CorpusBuilder(
+        config, seed=1, folder=folder, scratch=folder / "scratch", max_bad_share=None, processes=processes
+    )
     (told,) = builder.build(lambda _: None)["sources"]
     seconds = time.perf_counter() - start
     kept = sum(each["documents"] for each in told["kept"].values())
@@ -37,6 +43,8 @@ def main(path: str, folder: Path) -> None:
         json.dumps(
             {
                 "seconds": seconds,
+                "cpuSeconds": time.process_time() - started,
+                "helpersCpuSeconds": helpers_cpu() - before,
                 "documents": told["rows"],
                 "kept": kept,
                 "peakBytes": peak,
@@ -46,7 +54,14 @@ def main(path: str, folder: Path) -> None:
     )
 
 
+def helpers_cpu() -> float:
+    """CPU seconds of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    if count == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), count)
