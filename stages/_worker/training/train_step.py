@@ -10,7 +10,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from stages._worker.failures import NumericError
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.training.adamw import AdamW, AdamWSettings
 from stages._worker.training.parted.spike_guard import Spike
 
@@ -26,13 +26,12 @@ class NextTokenLoss(nn.Cell):
     def __init__(self, network: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(self, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         batch, width = weights.shape
-        logits = self.network(tokens[:, :-1])
-        flat = ops.reshape(logits, (batch * width, -1))
-        losses = -self.log_probs(flat, ops.reshape(tokens[:, 1:], (-1,)))
+        hidden = ops.reshape(self.network.hidden(tokens[:, :-1]), (batch * width, -1))
+        losses = -self.log_probs(hidden, self.network.table(), ops.reshape(tokens[:, 1:], (-1,)))
         losses = ops.reshape(losses, (batch, width)) * weights
         rows = ops.sum(losses, 1) / ops.maximum(ops.sum(weights, 1), 1.0)
         return ops.sum(losses) / ops.sum(weights), rows
