@@ -1,4 +1,4 @@
-"""Everything that differs between a CPU and an Ascend NPU: set-up, number format, and six operators.
+"""Everything that differs between a CPU and an Ascend NPU: set-up, number format, and five operators.
 
 The CPU side (cpu/) is what tests and the demo run. The Ascend side uses the fused operators of CANN for the same
 formulas, and plain ones where there are none; `LEGALONE_DEVICE=ascend` chooses it.
@@ -14,7 +14,6 @@ from mindspore import Tensor, communication, nn, ops
 
 from stages._worker.failures import UserError
 from stages._worker.model.cpu.attention import CpuAttention
-from stages._worker.model.cpu.gated import CpuGated
 from stages._worker.model.cpu.log_probs import CpuTokenLogProbs
 from stages._worker.model.cpu.norm import CpuNorm
 from stages._worker.model.cpu.rotary import CpuRotate
@@ -103,13 +102,6 @@ class Rotate(nn.Cell):
         return rotate(x, cos, sin)
 
 
-class Gated(nn.Cell):
-    """gate and up of one shape -> silu(gate) up"""
-
-    def construct(self, gate: Tensor, up: Tensor) -> Tensor:
-        return gate * ops.sigmoid(gate) * up
-
-
 class TokenLogProbs(nn.Cell):
     """hidden (N, E), table (V, E), targets (N,) int32 -> log p of each target (N,), in fp32 on every device."""
 
@@ -141,11 +133,6 @@ def attention(head_dim: int) -> nn.Cell:
 def rotation(head_dim: int) -> nn.Cell:
     """Rotary positions of this device."""
     return Rotate() if target() == "Ascend" else CpuRotate(head_dim)
-
-
-def gated() -> nn.Cell:
-    """The gate of an MLP of this device."""
-    return Gated() if target() == "Ascend" else CpuGated()
 
 
 def token_log_probs() -> nn.Cell:

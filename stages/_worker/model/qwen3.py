@@ -88,10 +88,10 @@ class MLP(nn.Cell):
         self.gate_proj = Linear(config.hidden_size, config.intermediate_size)
         self.up_proj = Linear(config.hidden_size, config.intermediate_size)
         self.down_proj = Linear(config.intermediate_size, config.hidden_size)
-        self.compute = device.gated()
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.down_proj(self.compute(self.gate_proj(x), self.up_proj(x)))
+        gate = self.gate_proj(x)
+        return self.down_proj(gate * ops.sigmoid(gate) * self.up_proj(x))
 
 
 class DecoderLayer(nn.Cell):

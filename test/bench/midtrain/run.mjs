@@ -33,6 +33,14 @@ const parts = {
       `train: ${tokensPerSecond.toFixed(0)} tokens/s, torch ${torchTokensPerSecond.toFixed(0)}: ${ratio.toFixed(2)}x (by CPU seconds ${cpuRatio.toFixed(2)}x, load ${load.toFixed(1)}); losses at most ${lossesApartAtMost.toExponential(1)} apart`,
     result: (measured) => measured,
   },
+  operators: {
+    measure: () => node("operators.mjs"),
+    told: (measured) =>
+      `operators: ${Object.entries(measured)
+        .map(([name, { ms, plainMs }]) => `${name} ${ms.toFixed(1)} ms (plain ${plainMs.toFixed(1)})`)
+        .join(", ")}`,
+    result: (measured) => measured,
+  },
   start: {
     measure: () => node("start.mjs"),
     told: ({ fresh, resumed, cached, load }) =>

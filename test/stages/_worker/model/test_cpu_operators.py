@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
+from support.gradients import gradient_of
+from support.plain_operators import PlainAttention, PlainNorm
 
 from stages._worker.model import device
 from stages._worker.model.cpu.attention import CpuAttention
-from stages._worker.model.cpu.gated import CpuGated
 from stages._worker.model.cpu.log_probs import CpuTokenLogProbs
 from stages._worker.model.cpu.norm import CpuNorm
 from stages._worker.model.cpu.rotary import CpuRotate
-from stages._worker.model.device import Gated, Rotate, TokenLogProbs
+from stages._worker.model.device import Rotate, TokenLogProbs
 from stages._worker.model.rotary import rotary_table
 
 STREAM = np.random.default_rng(11)
@@ -27,23 +27,6 @@ def set_up() -> None:
 
 def drawn(*shape: int, size: float = 1.0) -> np.ndarray:
     return (size * STREAM.standard_normal(shape)).astype(np.float32)
-
-
-class PlainNorm(nn.Cell):
-    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
-        return x * ops.rsqrt(ops.mean(x * x, -1, True) + EPS) * weight
-
-
-class PlainAttention(nn.Cell):
-    """Keys and values copied for every query head, the mask broadcast."""
-
-    def construct(self, q: Tensor, k: Tensor, v: Tensor, blocked: Tensor) -> Tensor:
-        batch, width, heads, dim = q.shape
-        share = heads // k.shape[1]
-        keys, values = ops.repeat_interleave(k, share, 1), ops.repeat_interleave(v, share, 1)
-        scores = ops.matmul(ops.transpose(q, (0, 2, 1, 3)), ops.transpose(keys, (0, 1, 3, 2))) * dim**-0.5
-        mixed = ops.matmul(ops.softmax(scores + blocked * -1e9, -1), values)
-        return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, width, heads * dim))
 
 
 def causal(width: int, length: int) -> np.ndarray:
@@ -68,12 +51,11 @@ TARGETS = np.array([0, 4, 4, 1, 10, 7], np.int32)
 Case = tuple[Callable[[], nn.Cell], Callable[[], nn.Cell], tuple[np.ndarray, ...], int]
 """CPU operator, plain operator, inputs, and how many of them, from the first, have a gradient."""
 CASES: dict[str, Case] = {
-    "norm": (lambda: CpuNorm(EPS), PlainNorm, (drawn(2, 5, 24), drawn(24)), 2),
-    "norm of heads": (lambda: CpuNorm(EPS), PlainNorm, (drawn(2, 5, 3, 8), drawn(8)), 2),
-    "norm near zero": (lambda: CpuNorm(EPS), PlainNorm, (drawn(3, 24, size=1e-3), drawn(24)), 2),
+    "norm": (lambda: CpuNorm(EPS), lambda: PlainNorm(EPS), (drawn(2, 5, 24), drawn(24)), 2),
+    "norm of heads": (lambda: CpuNorm(EPS), lambda: PlainNorm(EPS), (drawn(2, 5, 3, 8), drawn(8)), 2),
+    "norm near zero": (lambda: CpuNorm(EPS), lambda: PlainNorm(EPS), (drawn(3, 24, size=1e-3), drawn(24)), 2),
     "rotate": (lambda: CpuRotate(8), Rotate, (drawn(2, 5, 3, 8), *tables(1, 5, 8)), 1),
     "rotate, places by row": (lambda: CpuRotate(8), Rotate, (drawn(2, 5, 3, 8), *tables(2, 5, 8)), 1),
-    "gate": (CpuGated, Gated, (drawn(4, 6, size=4), drawn(4, 6)), 2),
     "attention, one key head": (
         lambda: CpuAttention(8),
         PlainAttention,
@@ -104,9 +86,8 @@ def test_value_and_gradient_are_those_of_the_plain_operator(name: str) -> None:
     assert seen.shape == expected.shape and np.abs(expected).max() > 0.1
     assert seen == pytest.approx(expected, rel=1e-5, abs=2e-6)
     weights = Tensor(drawn(*expected.shape))
-    places = tuple(range(count))
-    gradients = gradient_of(make(), weights, places)(*inputs)
-    plain = gradient_of(make_plain(), weights, places)(*inputs)
+    gradients = gradient_of(make(), weights, count)(*inputs)
+    plain = gradient_of(make_plain(), weights, count)(*inputs)
     for ours, theirs in zip(gradients, plain, strict=True):
         size = np.abs(theirs.asnumpy()).max()
         assert size > 0.1
@@ -118,7 +99,7 @@ def test_a_token_far_too_unlikely_has_a_floor_and_the_gradient_it_should_have() 
     targets = Tensor(np.int32([1]))
     cell = CpuTokenLogProbs()
     assert cell(hidden, table, targets).asnumpy() == pytest.approx([-85.1954], abs=1e-3)
-    of_hidden, of_table = gradient_of(cell, Tensor(np.float32([1.0])), (0, 1))(hidden, table, targets)
+    of_hidden, of_table = gradient_of(cell, Tensor(np.float32([1.0])), 2)(hidden, table, targets)
     assert of_hidden.asnumpy() == pytest.approx(np.array([[-1.0]]))
     assert of_table.asnumpy() == pytest.approx(np.array([[-200.0], [200.0]]))
 
@@ -127,35 +108,3 @@ def test_what_is_no_number_stays_none() -> None:
     hidden = Tensor(np.float32([[np.nan], [1.0]]))
     seen = CpuTokenLogProbs()(hidden, Tensor(drawn(3, 1)), Tensor(np.int32([0, 0]))).asnumpy()
     assert np.isnan(seen[0]) and np.isfinite(seen[1])
-
-
-class _Weighted(nn.Cell):
-    """A scalar that depends on every element of what a cell computes."""
-
-    def __init__(self, cell: nn.Cell, weights: Tensor) -> None:
-        super().__init__()
-        self.cell = cell
-        self.weights = weights
-
-    def construct(self, *inputs: Tensor) -> Tensor:
-        return ops.sum(self.cell(*inputs) * self.weights)
-
-
-class _Gradient(nn.Cell):
-    def __init__(self, cell: nn.Cell, places: tuple[int, ...]) -> None:
-        super().__init__()
-        self.differentiate = ms.grad(cell, places)
-
-    def construct(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.differentiate(*inputs)
-
-
-def gradient_of(cell: nn.Cell, weights: Tensor, places: tuple[int, ...]) -> Callable[..., tuple[Tensor, ...]]:
-    """Gradient of the weighted sum of what `cell` computes, for the inputs at `places`, as one graph."""
-    compute = _Gradient(_Weighted(cell, weights), places)
-
-    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-        found = compute(*inputs)
-        return found if isinstance(found, tuple) else (found,)
-
-    return run
