@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -19,23 +19,21 @@ class AnswerLogProbs(nn.Cell):
         self.network = network
         self.prompt = prompt
         self.temperature = temperature
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(self, tokens: Tensor, padding: Tensor) -> Tensor:
         batch, places = tokens.shape
         width = places - 1
         network = self.network
-        cos = ops.reshape(network.cos[:width], (1, 1, width, -1))
-        sin = ops.reshape(network.sin[:width], (1, 1, width, -1))
-        later = ops.reshape(network.blocked[:width, :width], (1, 1, width, width))
+        cos, sin, later = network.positions(width)
         columns = ops.reshape(ops.arange(0, width, 1, dtype=ms.int32), (1, 1, 1, width))
         unseen = ops.less(columns, ops.reshape(padding, (batch, 1, 1, 1)))
         blocked = ops.maximum(later, ops.cast(unseen, later.dtype))
         hidden = network.model(tokens[:, :-1], cos, sin, blocked)
-        logits = network.logits(hidden[:, self.prompt - 1 :]) / self.temperature
-        flat = ops.reshape(logits, (batch * (places - self.prompt), -1))
+        answers = places - self.prompt
+        flat = ops.reshape(hidden[:, self.prompt - 1 :] / self.temperature, (batch * answers, -1))
         targets = ops.reshape(tokens[:, self.prompt :], (-1,))
-        return ops.reshape(self.log_probs(flat, targets), (batch, places - self.prompt))
+        return ops.reshape(self.log_probs(flat, network.table(), targets), (batch, answers))
 
 
 class DapoLoss(nn.Cell):

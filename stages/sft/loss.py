@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -20,15 +20,15 @@ class AnswerLoss(nn.Cell):
     def __init__(self, network: Qwen3ForCausalLM) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(
         self, inputs: Tensor, targets: Tensor, counted: Tensor, segments: Tensor
     ) -> tuple[Tensor, Tensor]:
         batch, width = inputs.shape
-        logits = self.network.in_segments(inputs, segments)
-        flat = ops.reshape(logits, (batch * width, -1))
-        losses = -self.log_probs(flat, ops.reshape(targets, (-1,)))
+        hidden = self.network.hidden_in_segments(inputs, segments)
+        flat = ops.reshape(hidden, (batch * width, -1))
+        losses = -self.log_probs(flat, self.network.table(), ops.reshape(targets, (-1,)))
         losses = ops.reshape(losses, (batch, width)) * counted
         rows = ops.sum(losses, 1) / ops.maximum(ops.sum(counted, 1), Tensor(1.0, ms.float32))
         return ops.sum(losses) / ops.sum(counted), rows

@@ -60,8 +60,8 @@ class _CachedQwen3(nn.Cell):
         model = self.network.model
         slots = first + self.slots[:width]
         positions = ops.maximum(ops.reshape(slots, (1, -1)) - ops.reshape(starts, (-1, 1)), 0)
-        cos = ops.expand_dims(ops.gather(self.cos, positions, 0), 1)
-        sin = ops.expand_dims(ops.gather(self.sin, positions, 0), 1)
+        cos = ops.expand_dims(ops.gather(self.cos, positions, 0), 2)
+        sin = ops.expand_dims(ops.gather(self.sin, positions, 0), 2)
         later = ops.reshape(self.slots, (1, 1, 1, -1)) > ops.reshape(slots, (1, 1, -1, 1))
         before = ops.reshape(self.slots, (1, 1, 1, -1)) < ops.reshape(starts, (-1, 1, 1, 1))
         blocked = ops.cast(ops.logical_or(later, before), self.cos.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from stages._worker.failures import NumericError
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -36,12 +36,12 @@ class _TokenLosses(nn.Cell):
     def __init__(self, network: Qwen3ForCausalLM) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(self, tokens: Tensor) -> Tensor:
         batch, width = tokens.shape[0], tokens.shape[1] - 1
-        logits = ops.reshape(self.network(tokens[:, :-1]), (batch * width, -1))
-        losses = -self.log_probs(logits, ops.reshape(tokens[:, 1:], (-1,)))
+        hidden = ops.reshape(self.network.hidden(tokens[:, :-1]), (batch * width, -1))
+        losses = -self.log_probs(hidden, self.network.table(), ops.reshape(tokens[:, 1:], (-1,)))
         return ops.reshape(losses, (batch, width))
 
 

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from stages._worker.model import device
 from stages._worker.model.config import Qwen3Config
-from stages._worker.model.rotary import rotary_table, rotate
+from stages._worker.model.rotary import rotary_table
 
 
 class RMSNorm(nn.Cell):
@@ -55,23 +55,29 @@ class Attention(nn.Cell):
         self.o_proj = Linear(self.heads * self.head_dim, config.hidden_size)
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
+        self.rotate = device.rotation(self.head_dim)
         self.compute = device.attention(self.head_dim)
 
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, T, E) -> q (B, H, T, D), k and v (B, K, T, D), q and k rotated."""
+        """x (B, T, E), cos and sin (B or 1, T, 1, D) -> q (B, T, H, D), k and v (B, K, T, D), q and k rotated."""
         batch, width, _ = x.shape
         q = ops.reshape(self.q_proj(x), (batch, width, self.heads, self.head_dim))
         k = ops.reshape(self.k_proj(x), (batch, width, self.key_heads, self.head_dim))
         v = ops.reshape(self.v_proj(x), (batch, width, self.key_heads, self.head_dim))
-        q = rotate(ops.transpose(self.q_norm(q), (0, 2, 1, 3)), cos, sin)
-        k = rotate(ops.transpose(self.k_norm(k), (0, 2, 1, 3)), cos, sin)
-        return q, k, ops.transpose(v, (0, 2, 1, 3))
+        q = self.rotate(self.q_norm(q), cos, sin)
+        k = self.rotate(self.k_norm(k), cos, sin)
+        return q, self.by_head(k), self.by_head(v)
+
+    def by_head(self, x: Tensor) -> Tensor:
+        """(B, T, K, D) -> (B, K, T, D); with one head the order in memory is right already."""
+        batch, width, _, _ = x.shape
+        if self.key_heads == 1:
+            return ops.reshape(x, (batch, 1, width, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, blocked: Tensor) -> Tensor:
         """-> (B, T, E)"""
-        batch, _, width, _ = q.shape
-        mixed = ops.transpose(self.compute(q, k, v, blocked), (0, 2, 1, 3))
-        return self.o_proj(ops.reshape(mixed, (batch, width, self.heads * self.head_dim)))
+        return self.o_proj(self.compute(q, k, v, blocked))
 
 
 class MLP(nn.Cell):
@@ -155,37 +161,44 @@ class Qwen3ForCausalLM(nn.Cell):
         self.blocked = Tensor(blocked, device.compute_type())
 
     def construct(self, tokens: Tensor) -> Tensor:
-        length = tokens.shape[1]
-        cos = ops.reshape(self.cos[:length], (1, 1, length, -1))
-        sin = ops.reshape(self.sin[:length], (1, 1, length, -1))
-        blocked = ops.reshape(self.blocked[:length, :length], (1, 1, length, length))
-        return self.logits(self.model(tokens, cos, sin, blocked))
+        return self.logits(self.hidden(tokens))
 
-    def in_segments(self, tokens: Tensor, segments: Tensor) -> Tensor:
-        """tokens and segments (B, T) int32 -> logits (B, T, V); a token sees the earlier ones of its own segment.
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """tokens (B, T) int32 -> (B, T, E), what the output layer is given."""
+        cos, sin, later = self.positions(tokens.shape[1])
+        return self.model(tokens, cos, sin, later)
+
+    def hidden_in_segments(self, tokens: Tensor, segments: Tensor) -> Tensor:
+        """tokens and segments (B, T) int32 -> (B, T, E); a token sees the earlier ones of its own segment.
 
         Positions count through the row. They are relative, so a segment computes as it would alone.
         """
         batch, width = tokens.shape
-        cos = ops.reshape(self.cos[:width], (1, 1, width, -1))
-        sin = ops.reshape(self.sin[:width], (1, 1, width, -1))
-        later = ops.reshape(self.blocked[:width, :width], (1, 1, width, width))
+        cos, sin, later = self.positions(width)
         foreign = ops.not_equal(
             ops.reshape(segments, (batch, 1, width, 1)), ops.reshape(segments, (batch, 1, 1, width))
         )
-        blocked = ops.maximum(later, ops.cast(foreign, later.dtype))
-        return self.logits(self.model(tokens, cos, sin, blocked))
+        return self.model(tokens, cos, sin, ops.maximum(later, ops.cast(foreign, later.dtype)))
+
+    def positions(self, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """cos and sin (1, T, 1, D), and 1 where a key comes later than the query (1, 1, T, T)."""
+        cos = ops.reshape(self.cos[:width], (1, width, 1, -1))
+        sin = ops.reshape(self.sin[:width], (1, width, 1, -1))
+        return cos, sin, ops.reshape(self.blocked[:width, :width], (1, 1, width, width))
 
     def recompute_layers(self) -> None:
         """Computes the activations of a layer again in the backward pass, in place of keeping them."""
         for layer in self.model.layers:
             layer.recompute()
 
+    def table(self) -> Tensor:
+        """Weights of the output layer (V, E)."""
+        if self.tied:
+            return self.model.embed_tokens.weight
+        return self.lm_head.weight
+
     def logits(self, x: Tensor) -> Tensor:
         """x (B, T, E) -> (B, T, V)"""
-        if not self.tied:
-            return self.lm_head(x)
-        table = self.model.embed_tokens.weight
         flat = ops.reshape(x, (-1, x.shape[-1]))
-        y = self.unembed(flat, ops.cast(table, x.dtype))
-        return ops.reshape(y, (*x.shape[:-1], table.shape[0]))
+        y = self.unembed(flat, ops.cast(self.table(), x.dtype))
+        return ops.reshape(y, (*x.shape[:-1], self.config.vocab_size))

@@ -16,7 +16,7 @@ def rotary_table(length: int, head_dim: int, theta: float) -> tuple[np.ndarray, 
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (B, heads, T, D); cos and sin broadcast against it."""
+    """x (..., D); cos and sin broadcast against it."""
     half = x.shape[-1] // 2
     turned = ops.concat((-x[..., half:], x[..., :half]), -1)
     return x * cos + turned * sin

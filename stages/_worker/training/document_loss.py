@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.training.train_step import NextTokenLoss
 
@@ -25,13 +25,13 @@ class DocumentLoss(nn.Cell):
     def __init__(self, network: Qwen3ForCausalLM) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(self, tokens: Tensor, weights: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         batch, width = weights.shape
-        logits = self.network.in_segments(tokens[:, :-1], segments)
-        flat = ops.reshape(logits, (batch * width, -1))
-        losses = -self.log_probs(flat, ops.reshape(tokens[:, 1:], (-1,)))
+        hidden = self.network.hidden_in_segments(tokens[:, :-1], segments)
+        flat = ops.reshape(hidden, (batch * width, -1))
+        losses = -self.log_probs(flat, self.network.table(), ops.reshape(tokens[:, 1:], (-1,)))
         losses = ops.reshape(losses, (batch, width)) * weights
         rows = ops.sum(losses, 1) / ops.maximum(ops.sum(weights, 1), 1.0)
         return ops.sum(losses) / ops.sum(weights), rows

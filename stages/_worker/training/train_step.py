@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
 from stages._worker.failures import NumericError
-from stages._worker.model.device import TokenLogProbs
+from stages._worker.model import device
 from stages._worker.training.adamw import AdamW, AdamWSettings
+from stages._worker.training.compile_cache import compile_cache
 from stages._worker.training.parted.spike_guard import Spike
 
 
@@ -26,13 +30,12 @@ class NextTokenLoss(nn.Cell):
     def __init__(self, network: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
-        self.log_probs = TokenLogProbs()
+        self.log_probs = device.token_log_probs()
 
     def construct(self, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         batch, width = weights.shape
-        logits = self.network(tokens[:, :-1])
-        flat = ops.reshape(logits, (batch * width, -1))
-        losses = -self.log_probs(flat, ops.reshape(tokens[:, 1:], (-1,)))
+        hidden = ops.reshape(self.network.hidden(tokens[:, :-1]), (batch * width, -1))
+        losses = -self.log_probs(hidden, self.network.table(), ops.reshape(tokens[:, 1:], (-1,)))
         losses = ops.reshape(losses, (batch, width)) * weights
         rows = ops.sum(losses, 1) / ops.maximum(ops.sum(weights, 1), 1.0)
         return ops.sum(losses) / ops.sum(weights), rows
@@ -79,8 +82,12 @@ class StepResult:
 class TrainStep:
     """A loss Cell with its optimizer. The loss Cell returns (scalar, one more tensor)."""
 
-    def __init__(self, loss: nn.Cell, settings: AdamWSettings) -> None:
+    def __init__(
+        self, loss: nn.Cell, settings: AdamWSettings, *, graph: Mapping[str, Any] | None = None
+    ) -> None:
+        """`graph`: all that decides what is compiled, beside settings and shapes; None: it is never cached."""
         self.settings = settings
+        self._graph = graph
         parameters = [p for p in loss.get_parameters() if p.requires_grad]
         self.optimizer = AdamW(parameters, settings)
         self.updates = 0
@@ -90,7 +97,8 @@ class TrainStep:
     def __call__(self, batch: tuple[np.ndarray, ...], learning_rate: float) -> StepResult:
         """One update. Raises NumericError when loss or gradient is no finite number; the weights are spoilt then."""
         scalars = self.settings.scalars(learning_rate, self.updates + 1)
-        loss, size, extra = self._update(*scalars, *(Tensor(array) for array in batch))
+        with self._compiling(batch):
+            loss, size, extra = self._update(*scalars, *(Tensor(array) for array in batch))
         result = StepResult(
             loss=float(loss.asnumpy()), gradient_norm=float(size.asnumpy()), extra=extra.asnumpy()
         )
@@ -101,3 +109,14 @@ class TrainStep:
             )
         self.updates += 1
         return result
+
+    def _compiling(self, batch: tuple[np.ndarray, ...]) -> AbstractContextManager[None]:
+        """Around the first call, which compiles; one of other shapes later compiles without the cache."""
+        graph, self._graph = self._graph, None
+        if graph is None:
+            return nullcontext()
+        weights = [[weight.name, *weight.shape] for weight in self.optimizer.parameters]
+        inputs = [[str(array.dtype), *array.shape] for array in batch]
+        return compile_cache(
+            {**graph, "settings": asdict(self.settings), "weights": weights, "inputs": inputs}
+        )

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "stages")]
@@ -25,20 +24,9 @@ WIDTHS = (48, 64, 96, 128, 192, 256)
 
 def make(folder: Path, documents: int) -> None:
     """A model of the demo's shape with a tokenizer, and documents of log-normal length."""
-    from support.tiny_model import TEXTS
+    from tiny_weights import make_tiny
 
-    from stages._worker.data.tokenizer import train_tokenizer
-    from stages._worker.model.config import config_from
-    from stages._worker.model.folder import save_model
-    from stages._worker.model.qwen3 import Qwen3ForCausalLM
-    from stages._worker.model.weights import initialise, weights_of
-
-    shape = yaml.safe_load((CHECKOUT / "configs" / "models" / "tiny.yaml").read_text(encoding="utf-8"))
-    config = config_from(shape)
-    train_tokenizer(TEXTS * 20, size=400, folder=folder)
-    network = Qwen3ForCausalLM(config)
-    initialise(network, seed=1, linear_std=0.08, embedding_std=0.05)
-    save_model(folder, config=config, tensors=weights_of(network), tokenizer_from=folder, facts={})
+    config = make_tiny(folder)
     stream = np.random.default_rng(0)
     sizes = np.clip(stream.lognormal(4.4, 0.6, documents), 8, LONGEST).astype(np.int64)
     tokens = stream.integers(5, config.vocab_size, int(sizes.sum())).astype(np.int32)

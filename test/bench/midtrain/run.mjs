@@ -33,6 +33,20 @@ const parts = {
       `train: ${tokensPerSecond.toFixed(0)} tokens/s, torch ${torchTokensPerSecond.toFixed(0)}: ${ratio.toFixed(2)}x (by CPU seconds ${cpuRatio.toFixed(2)}x, load ${load.toFixed(1)}); losses at most ${lossesApartAtMost.toExponential(1)} apart`,
     result: (measured) => measured,
   },
+  operators: {
+    measure: () => node("operators.mjs"),
+    told: (measured) =>
+      `operators: ${Object.entries(measured)
+        .map(([name, { ms, plainMs }]) => `${name} ${ms.toFixed(1)} ms (plain ${plainMs.toFixed(1)})`)
+        .join(", ")}`,
+    result: (measured) => measured,
+  },
+  start: {
+    measure: () => node("start.mjs"),
+    told: ({ fresh, resumed, cached, load }) =>
+      `start: from process start to the first step that is over ${fresh.seconds.toFixed(1)} s fresh, ${resumed.seconds.toFixed(1)} s resumed, ${cached.seconds.toFixed(1)} s resumed with the compile cache (of CPU ${fresh.cpuSeconds.toFixed(1)}, ${resumed.cpuSeconds.toFixed(1)} and ${cached.cpuSeconds.toFixed(1)} s, load ${load.toFixed(1)})`,
+    result: (measured) => measured,
+  },
 };
 
 const { values: options } = parseArgs({

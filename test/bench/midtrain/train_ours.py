@@ -12,20 +12,14 @@ from pathlib import Path
 import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-sys.path[0] = str(CHECKOUT)
-sys.path.insert(1, str(CHECKOUT / "test" / "stages"))
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "stages")]
 
-from support.tiny_model import TEXTS  # noqa: E402
+from tiny_weights import make_tiny  # noqa: E402
 
-from stages._worker.data.tokenizer import train_tokenizer  # noqa: E402
 from stages._worker.model import device  # noqa: E402
-from stages._worker.model.config import config_from  # noqa: E402
-from stages._worker.model.folder import load_model, save_model  # noqa: E402
-from stages._worker.model.qwen3 import Qwen3ForCausalLM  # noqa: E402
-from stages._worker.model.weights import initialise, weights_of  # noqa: E402
+from stages._worker.model.folder import load_model  # noqa: E402
 from stages._worker.training.adamw import AdamWSettings  # noqa: E402
 from stages._worker.training.train_step import NextTokenLoss, TrainStep  # noqa: E402
-from stages._worker.yaml_file import read_yaml  # noqa: E402
 
 RATE = 1e-3
 BATCH, LENGTH = 8, 128
@@ -34,12 +28,7 @@ BATCH, LENGTH = 8, 128
 def make(folder: Path, steps: int) -> None:
     """configs/models/tiny.yaml with random weights, and `steps` batches whose tokens follow a pattern."""
     device.set_up()
-    train_tokenizer(TEXTS * 20, size=400, folder=folder)
-    options = read_yaml(CHECKOUT / "configs" / "models" / "tiny.yaml")
-    config = config_from(options)
-    network = Qwen3ForCausalLM(config)
-    initialise(network, seed=1, linear_std=options["linear_initializer_range"], embedding_std=0.02)
-    save_model(folder, config=config, tensors=weights_of(network), tokenizer_from=folder, facts={})
+    config = make_tiny(folder)
     stream = np.random.default_rng(3)
     first = stream.integers(0, config.vocab_size, (steps, BATCH, 1))
     stride = stream.integers(1, 4, (steps, BATCH, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from mindspore import nn
@@ -23,5 +24,17 @@ def choose_step(
     if options["trainer"]["recompute"]:
         loss.network.recompute_layers()
     if guard is None and micro_batch is None and rank == ONE_RANK:
-        return TrainStep(loss, settings)
+        return TrainStep(loss, settings, graph=_graph_of(loss, recompute=options["trainer"]["recompute"]))
     return PartedStep(loss, settings, micro_batch=micro_batch, guard=guard, rank=rank)
+
+
+def _graph_of(loss: nn.Cell, *, recompute: bool) -> dict[str, Any]:
+    """What decides the graph of a loss over a Qwen3 that has no options of its own."""
+    network = loss.network
+    kind = f"{type(loss).__module__}.{type(loss).__qualname__}"
+    return {
+        "loss": kind,
+        "model": asdict(network.config),
+        "longest": network.max_length,
+        "recompute": recompute,
+    }

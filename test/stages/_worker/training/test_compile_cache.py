@@ -1,0 +1,106 @@
+"""Folders of the compile cache: whole or not there, one's own while it is worked on, never a reason to fail."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stages._worker.artifacts import verify
+from stages._worker.training.compile_cache import VARIABLE, cache_key, code_sha256, compile_cache
+
+FACTS = {"loss": "next token", "inputs": [["int32", 4, 33]]}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def private_of(root: Path) -> Path:
+    (found,) = root.glob(".private-*")
+    return found
+
+
+def compiled(root: Path) -> Path:
+    """What a process leaves that compiled FACTS; its file stands for MindSpore's."""
+    with compile_cache(FACTS):
+        graph = private_of(root) / "rank_0" / "graph"
+        graph.parent.mkdir()
+        graph.write_text("a graph", encoding="utf-8")
+    return root / cache_key(FACTS)
+
+
+def test_what_was_compiled_is_kept_whole_and_worked_on_as_a_copy(root: Path) -> None:
+    kept = compiled(root)
+    verify(kept)
+    with compile_cache(FACTS):
+        graph = private_of(root) / "rank_0" / "graph"
+        assert graph.read_text(encoding="utf-8") == "a graph"
+        graph.write_text("spoilt", encoding="utf-8")
+    verify(kept)
+    assert list(root.iterdir()) == [kept]
+
+
+def test_other_facts_find_nothing(root: Path) -> None:
+    compiled(root)
+    with compile_cache({**FACTS, "inputs": [["int32", 8, 33]]}):
+        assert not any(private_of(root).iterdir())
+
+
+def test_of_two_that_compile_at_once_the_first_is_kept(root: Path) -> None:
+    with compile_cache(FACTS):
+        mine = private_of(root)
+        mine.rename(root / "aside")
+        kept = compiled(root)
+        (root / "aside").rename(mine)
+    verify(kept)
+    assert (kept / "rank_0" / "graph").is_file()
+    assert list(root.iterdir()) == [kept]
+
+
+def test_a_damaged_one_is_replaced(root: Path) -> None:
+    kept = compiled(root)
+    (kept / "rank_0" / "graph").write_text("A GRAPH", encoding="utf-8")
+    with compile_cache(FACTS):
+        assert not any(private_of(root).iterdir())
+        assert not kept.exists()
+        (private_of(root) / "graph").touch()
+    verify(kept)
+
+
+def test_a_failure_inside_keeps_nothing(root: Path) -> None:
+    with pytest.raises(ValueError, match="out of this graph"), compile_cache(FACTS):
+        raise ValueError("out of this graph")
+    assert list(root.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day(root: Path) -> None:
+    for name, age in ((".private-old", 90_000), (".private-new", 60)):
+        (root / name).mkdir(parents=True)
+        then = (root / name).stat().st_mtime - age
+        os.utime(root / name, (then, then))
+    compiled_beside = root / "complete"
+    compiled_beside.mkdir()
+    os.utime(compiled_beside, (0, 0))
+    with compile_cache(FACTS):
+        names = {path.name for path in root.iterdir()}
+    assert ".private-new" in names and "complete" in names and ".private-old" not in names
+
+
+def test_a_folder_that_cannot_be_made_costs_nothing_but_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "cache"))
+    with compile_cache(FACTS):
+        pass
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_the_key_changes_with_the_code(tmp_path: Path) -> None:
+    seen = set()
+    for name, code in (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", "x = 2"), ("c.md", "x")):
+        (tmp_path / name).write_text(code, encoding="utf-8")
+        seen.add(code_sha256(tmp_path))
+    assert len(seen) == 3
