@@ -5,7 +5,7 @@ Keys are those of its configs/qwen3 and of its configuration template, which ref
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,14 @@ import yaml
 
 from stages._worker.model.config import Qwen3Config
 from stages._worker.training.schedule import Schedule
+from stages.midtrain.mindformers.checkpoints.saves import CHECKPOINT, PREFIX
+from stages.midtrain.mindformers.checkpoints.starting import Start
 from stages.midtrain.mindformers.layout import Layout
 from stages.midtrain.mindformers.ordered_entries import BOUNDARIES, COLUMNS
 from stages.midtrain.mindformers.warm_up_stable_decay import warm_up_stable_decay
 
 DEVICE_MEMORY = "58GB"
 """Of 64 GB; MindSpore itself would take 59,392 MB and leave too little for HCCL's buffers."""
-
-PREFIX = "midtrain"
-"""First part of the names of MindFormers' checkpoint files."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -43,7 +42,8 @@ class Training:
     output: Path
     """MindFormers' own folder: checkpoints, strategies, logs."""
     checkpoint_every: int
-    checkpoint_keep: int
+    start: Start = field(default_factory=Start)
+    """Where it begins; at the base model by itself."""
     boundaries: bool = False
     """Attention ends at document ends. Off, as the native trainer attends through the whole entry."""
 
@@ -59,10 +59,7 @@ def training_config(training: Training) -> dict[str, Any]:
         "run_mode": "train",
         "use_parallel": True,
         "use_legacy": False,
-        "resume_training": False,
-        "load_checkpoint": str(training.base),
-        "load_ckpt_format": "safetensors",
-        "auto_trans_ckpt": True,
+        **_beginning(training),
         "src_strategy_path_or_dir": "",
         "only_save_strategy": False,
         "print_separate_loss": False,
@@ -122,7 +119,9 @@ def training_config(training: Training) -> dict[str, Any]:
                 "type": "CheckpointMonitor",
                 "prefix": PREFIX,
                 "save_checkpoint_steps": training.checkpoint_every,
-                "keep_checkpoint_max": training.checkpoint_keep,
+                # All: it makes a file unreadable before it removes it, and the run's checkpoints share its files.
+                # Those that are not needed any more go when a newer one is committed.
+                "keep_checkpoint_max": training.schedule.steps // training.checkpoint_every + 1,
                 "integrated_save": False,
                 "async_save": False,
                 "checkpoint_format": "safetensors",
@@ -147,6 +146,21 @@ def training_yaml(training: Training) -> str:
 class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _beginning(training: Training) -> dict[str, Any]:
+    """The weights it starts from; with a checkpoint optimizer, step and position in the data too."""
+    start = training.start
+    going_on = start.folder is not None
+    return {
+        "resume_training": going_on,
+        "load_checkpoint": str(training.base if start.folder is None else start.folder / CHECKPOINT),
+        "load_ckpt_format": "safetensors",
+        # Every rank takes its own file as it is; only whole weights are cut.
+        "auto_trans_ckpt": not going_on,
+        "ignore_data_skip": False,
+        "data_skip_steps": start.step,
+    }
 
 
 def _optimizer(settings: dict[str, float]) -> dict[str, Any]:
