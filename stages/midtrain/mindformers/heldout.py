@@ -13,7 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from stages._worker.failures import WorkerFailure, as_failure
+from stages._worker.failures import OutOfMemory, WorkerFailure, as_failure
 from stages._worker.inference.bootstrap import Interval
 from stages._worker.job import parse_job, read_job
 from stages._worker.jsonl import write_json
@@ -49,6 +49,12 @@ def measure_apart(worker: Worker, model: Path, folder: Path) -> dict[str, Interv
     outcome = read_outcomes(folder, 1).get(0)
     if outcome is None:
         raise WorkerFailure(f"scoring of {model} ended without a word, code {code}", hint=f"read {log}")
+    if outcome.reason == OutOfMemory.reason:
+        raise OutOfMemory(
+            outcome.message,
+            hint=f"take a smaller heldout.batch or heldout.tokens, or set {DEVICE}=cpu for the agent of this node: a "
+            "model that does not fit one NPU is scored on the host then",
+        )
     if outcome.reason != COMPLETED:
         raise outcome.failure()
     return {name: Interval(**found) for name, found in outcome.summary.items()}

@@ -84,10 +84,11 @@ def run_msrun(
     logs: Path,
     rank: int,
     steps: int,
+    npus: int,
     poll: float = POLL_SECONDS,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Runs msrun to its end. `rank` is one of the last pipeline stage: only there a loss is real.
+    """Runs msrun to its end. `rank` is one of the last pipeline stage: only there a loss is real. The node has `npus`.
 
     Whatever ends it, every save that was whole by then is committed.
     """
@@ -97,7 +98,9 @@ def run_msrun(
     # From here SIGTERM has to reach the ranks: the stage leaves by itself, after them.
     worker.unsaved = True
     try:
-        with child(command, log=logs / "msrun.log", grace=grace) as process:
+        # MindFormers looks for the saves of all ranks where it knows that one node holds them.
+        env = {"DEVICE_NUM_PER_NODE": str(npus)}
+        with child(command, log=logs / "msrun.log", env=env, grace=grace) as process:
             while process.poll() is None:
                 for line in log.lines():
                     reports.take(line)

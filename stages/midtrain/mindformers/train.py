@@ -166,6 +166,7 @@ def _train(job: Job, worker: Worker, training: Training, order: Order, settings:
         # The last rank is of the last pipeline stage.
         rank=layout.world - 1,
         steps=order.steps,
+        npus=layout.npus,
     )
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from support.jobs import read_events, result_of, run_stage, signal_when
-from support.mindformers_jobs import BATCH, LENGTH, STEPS, mindformers_job
+from support.mindformers_jobs import BATCH, HELDOUT, LENGTH, STEPS, mindformers_job
 from support.stand_in_mindformers import stand_in_node
 from support.tiny_model import tiny_model_folder
 
+from stages._worker.inference.heldout import HeldOut
 from stages._worker.model.config import read_config
+from stages._worker.model.folder import load_model
 from stages._worker.yaml_file import read_yaml
+from stages.midtrain.measured import midtrain_metrics
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,12 @@ def test_the_log_becomes_events_and_the_conversion_a_model(
         *("loading", "loading", "compiling", "training", "saving", "loading", "saving"),
     ]
     assert [e["kind"] for e in events if e["type"] == "artifact"] == ["model"]
-    assert result_of(job)["metrics"]["tokens"] == STEPS * BATCH * LENGTH
+    metrics = result_of(job)["metrics"]
+    monkeypatch.setenv("LEGALONE_DEVICE", "cpu")
+    # The stand-in hands the base weights over: before and after are what the native scorer says of them.
+    assert metrics == pytest.approx(native_metrics(base, tmp_path / "job" / "corpus"), rel=1e-5)
+    facts = json.loads((tmp_path / "job" / "output" / "model" / "legalone.json").read_text())
+    assert (facts["metrics"], facts["trainer"]) == (metrics, "mindformers")
     model = read_config(base)
     assert read_config(tmp_path / "job" / "output" / "model") == model
     assert json.loads((tmp_path / "job" / "mindformers" / "flags.json").read_text()) == {
@@ -57,6 +65,23 @@ def test_the_log_becomes_events_and_the_conversion_a_model(
     assert "--worker_num=2" in (tmp_path / "job" / "msrun.txt").read_text()
 
 
+def native_metrics(model: Path, corpus: Path) -> dict[str, float]:
+    network, tokenizer = load_model(model, max_length=HELDOUT["tokens"])
+    found = HeldOut(network, tokenizer, corpus, HELDOUT).measure()
+    return midtrain_metrics(found, found, tokens=STEPS * BATCH * LENGTH)
+
+
+def test_a_corpus_without_heldout_documents_is_refused_before_training(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_node(tmp_path / "node", base, monkeypatch)
+    job = mindformers_job(tmp_path / "job", base)
+    (tmp_path / "job" / "corpus" / "documents" / "heldout" / "legal.jsonl").unlink()
+    assert run_stage(job) == 65
+    assert "expected legal and general" in result_of(job)["message"]
+    assert not (tmp_path / "job" / "mindformers" / "logs").exists()
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "says"),
     [
@@ -69,9 +94,11 @@ def test_a_bad_end_has_its_reason(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, ending: str, code: int, says: str
 ) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch, ending=ending)
-    job = mindformers_job(tmp_path / "job", base)
+    job = mindformers_job(tmp_path / "job", base, checkpoint={"every": 2})
     assert run_stage(job) == code
     assert says in result_of(job)["message"]
+    # Whatever ended it, what was whole by then is committed.
+    assert (tmp_path / "job" / "step-2" / "manifest.json").is_file()
 
 
 def test_sigterm_reaches_msrun(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
