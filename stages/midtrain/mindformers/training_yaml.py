@@ -16,6 +16,7 @@ from stages._worker.training.schedule import Schedule
 from stages.midtrain.mindformers.checkpoints.saves import CHECKPOINT, PREFIX
 from stages.midtrain.mindformers.checkpoints.starting import Start
 from stages.midtrain.mindformers.layout import Layout
+from stages.midtrain.mindformers.model_section import model_section
 from stages.midtrain.mindformers.ordered_entries import BOUNDARIES, COLUMNS
 from stages.midtrain.mindformers.warm_up_stable_decay import warm_up_stable_decay
 
@@ -112,7 +113,15 @@ def training_config(training: Training) -> dict[str, Any]:
             "parallel_optimizer_comm_recompute": layout.recompute,
             "mp_comm_recompute": layout.recompute,
         },
-        "model": {"model_config": _model(training)},
+        "model": {
+            "model_config": model_section(
+                training.model,
+                sequence_length=layout.sequence_length,
+                pipeline=layout.pipeline,
+                end_of_document=training.end_of_document,
+                boundaries=training.boundaries,
+            )
+        },
         "callbacks": [
             {"type": "MFLossMonitor", "per_print_times": 1},
             {
@@ -191,47 +200,4 @@ def _dataset(training: Training, columns: list[str]) -> dict[str, Any]:
         "numa_enable": False,
         "prefetch_size": 1,
         "seed": training.seed,
-    }
-
-
-def _model(training: Training) -> dict[str, Any]:
-    model = training.model
-    return {
-        "model_type": "qwen3",
-        "architectures": ["Qwen3ForCausalLM"],
-        "vocab_size": model.vocab_size,
-        "hidden_size": model.hidden_size,
-        "intermediate_size": model.intermediate_size,
-        "num_hidden_layers": model.num_hidden_layers,
-        "num_attention_heads": model.num_attention_heads,
-        "num_key_value_heads": model.num_key_value_heads,
-        "head_dim": model.head_dim,
-        "hidden_act": "swiglu",
-        "max_position_embeddings": model.max_position_embeddings,
-        "seq_length": training.layout.sequence_length,
-        "initializer_range": 0.02,
-        "rms_norm_eps": model.rms_norm_eps,
-        "rope_theta": model.rope_theta,
-        "use_cache": False,
-        "tie_word_embeddings": model.tie_word_embeddings,
-        "untie_embeddings_and_output_weights": not model.tie_word_embeddings,
-        "attention_bias": False,
-        "add_bias_linear": False,
-        "attention_dropout": 0.0,
-        "hidden_dropout": 0.0,
-        "pad_token_id": training.end_of_document,
-        "position_embedding_type": "rope",
-        "qk_layernorm": True,
-        "use_flash_attention": True,
-        "use_eod_attn_mask_compression": training.boundaries,
-        "input_sliced_sig": True,
-        "use_contiguous_weight_layout_attention": False,
-        "qkv_concat": True,
-        "offset": [0] * training.layout.pipeline if training.layout.pipeline > 1 else 0,
-        "params_dtype": "float32",
-        "compute_dtype": "bfloat16",
-        "layernorm_compute_dtype": "float32",
-        "softmax_compute_dtype": "float32",
-        "rotary_dtype": "float32",
-        "fp32_residual_connection": True,
     }

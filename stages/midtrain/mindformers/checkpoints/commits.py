@@ -121,11 +121,13 @@ class Commits:
         for path in save.files:
             refuse_non_finite({path.name: FileTensors(path)}, where=str(path))
         ledger = ledger_after(self._ledger, self._order, done=self.done, steps=save.step)
-        strategies = strategy_files(self._output, ranks=self._layout.world)
+        strategies = self._strategies()
 
         def write(folder: Path) -> None:
             for rank, path in enumerate(save.files):
                 place(path, folder / save_path(rank, save.step))
+                # MindFormers lets its own user alone read it; the agent that keeps checkpoints may be another.
+                (folder / save_path(rank, save.step)).chmod(0o644)
             for path in strategies:
                 place(path, folder / STRATEGY / path.name)
 
@@ -144,6 +146,17 @@ class Commits:
         self._remove_older(save.step)
         if save.step < self._order.steps:
             require_room(root, save.size, what="the next save of MindFormers")
+
+    def _strategies(self) -> list[Path]:
+        """Going on in the same layout needs none of them; the conversion does."""
+        found = strategy_files(self._output, ranks=self._layout.world)
+        if len(found) != self._layout.world:
+            self._worker.warning(
+                f"{self._output / STRATEGY} has the strategies of {len(found)} of {self._layout.world} ranks: a "
+                "model may not be converted from this checkpoint",
+                code="strategy_missing",
+            )
+        return found
 
     def _remove_older(self, step: int) -> None:
         """MindFormers' own names of what is committed; what it is at and its newest stay."""

@@ -27,7 +27,7 @@ from stages._worker.worker import Worker
 from stages._worker.yaml_file import read_yaml
 from stages.midtrain.mindformers.checkpoints.saves import read_save
 from stages.midtrain.mindformers.checkpoints.starting import Start, start_at
-from stages.midtrain.mindformers.train import plan_training
+from stages.midtrain.mindformers.planning import plan_training
 
 EVERY_TWO = {"every": 2, "keep": 3}
 

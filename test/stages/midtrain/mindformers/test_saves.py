@@ -22,7 +22,7 @@ from stages._worker.worker import Worker
 from stages.midtrain.mindformers.checkpoints.commits import Commits
 from stages.midtrain.mindformers.checkpoints.placing import place, room_for
 from stages.midtrain.mindformers.checkpoints.saves import begun_steps, read_save, write_meta
-from stages.midtrain.mindformers.train import plan_training
+from stages.midtrain.mindformers.planning import plan_training
 
 RANKS = 2
 MONITOR = {"prefix": "midtrain", "keep_checkpoint_max": 99}
@@ -143,6 +143,8 @@ def test_saves_are_taken_in_order_and_kept_as_the_job_says(tmp_path: Path, base:
     state = json.loads((tmp_path / "step-2" / "state.json").read_text())
     assert state["cursor"]["ledger"] == ledger.head.hex() and state["settings"] == {"batch": BATCH}
     verify(tmp_path / "step-2")
+    kept = tmp_path / "step-2" / "rank_1" / "midtrain_rank_1-2_1.safetensors"
+    assert kept.stat().st_mode & 0o777 == 0o644
     # What it is at and its newest whole one stay with MindFormers.
     assert begun_steps(taking.output / "checkpoint") == [3, 4]
     with pytest.raises(WorkerFailure, match="its save of the last step is not whole"):
