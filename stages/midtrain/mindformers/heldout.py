@@ -52,8 +52,8 @@ def measure_apart(worker: Worker, model: Path, folder: Path) -> dict[str, Interv
     if outcome.reason == OutOfMemory.reason:
         raise OutOfMemory(
             outcome.message,
-            hint=f"take a smaller heldout.batch or heldout.tokens, or set {DEVICE}=cpu in the environment of the "
-            "cluster's file: a model that does not fit one NPU is scored on the host then",
+            hint=f"take a smaller heldout.batch or heldout.tokens, or set {DEVICE}=cpu in `env` of the cluster file: a "
+            "model that does not fit one NPU is scored on the host then",
         )
     if outcome.reason != COMPLETED:
         raise outcome.failure()
