@@ -133,6 +133,9 @@ def test_saves_are_taken_in_order_and_kept_as_the_job_says(tmp_path: Path, base:
     taking = Taking(tmp_path, base, checkpoint={"every": 1, "keep": 1, "keepEvery": 2})
     for step in (1, 2, 3):
         saved(taking.output, step)
+    strategy = taking.output / "strategy" / "ckpt_strategy_rank_1.ckpt"
+    strategy.parent.mkdir()
+    strategy.write_bytes(b"how it was cut")
     saved(taking.output, 4, ranks=1)
     taking.commits.finish()
     taking.close()
@@ -145,6 +148,9 @@ def test_saves_are_taken_in_order_and_kept_as_the_job_says(tmp_path: Path, base:
     verify(tmp_path / "step-2")
     kept = tmp_path / "step-2" / "rank_1" / "midtrain_rank_1-2_1.safetensors"
     assert kept.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "step-2" / "strategy" / strategy.name).samefile(strategy)
+    told = [event["message"] for event in read_events(tmp_path) if event["type"] == "warning"]
+    assert len(told) == 3 and "has the strategies of 1 of 2 ranks" in told[0]
     # What it is at and its newest whole one stay with MindFormers.
     assert begun_steps(taking.output / "checkpoint") == [3, 4]
     with pytest.raises(WorkerFailure, match="its save of the last step is not whole"):
