@@ -11,6 +11,7 @@ from support.stand_in_mindformers import stand_in_node
 from support.tiny_model import tiny_model_folder
 
 from stages._worker.inference.heldout import HeldOut
+from stages._worker.model import device
 from stages._worker.model.config import read_config
 from stages._worker.model.folder import load_model
 from stages._worker.yaml_file import read_yaml
@@ -66,6 +67,7 @@ def test_the_log_becomes_events_and_the_conversion_a_model(
 
 
 def native_metrics(model: Path, corpus: Path) -> dict[str, float]:
+    device.set_up()
     network, tokenizer = load_model(model, max_length=HELDOUT["tokens"])
     found = HeldOut(network, tokenizer, corpus, HELDOUT).measure()
     return midtrain_metrics(found, found, tokens=STEPS * BATCH * LENGTH)
