@@ -1,6 +1,6 @@
-"""A process that prepares batches for the corpus stage: `python -m stages.corpus.helper FD`, started by it alone.
+"""A process that prepares batches for the corpus stage: `python -m stages.corpus.helper FD PID`, started by it alone.
 
-FD is its end of the pipe. It is told its work there, hands its batches over in order, and ends when the stage is gone.
+FD is its end of the pipe, PID the stage. It is told its work there, hands its batches over in order, and ends when the stage is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WAITING = 2
 
 def main() -> None:
     """Prepares its share and ends."""
-    die_with_parent()
+    die_with_parent(int(sys.argv[2]))
     pipe = Connection(int(sys.argv[1]))
     work, number, processes = pipe.recv()
     waiting: queue.Queue[bytes | None] = queue.Queue(_WAITING)

@@ -6,6 +6,7 @@ Every process reads all rows and prepares every n-th batch: reading costs little
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -79,7 +80,7 @@ class _Helper:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ANSWERED_HERE)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stages.corpus.helper", str(theirs.fileno())],
+                [sys.executable, "-m", "stages.corpus.helper", str(theirs.fileno()), str(os.getpid())],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

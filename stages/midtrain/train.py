@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages._worker.inference.heldout import HeldOut, training_metrics
+from stages._worker.inference.heldout import HeldOut
 from stages._worker.job import Job
 from stages._worker.model.folder import load_model
 from stages._worker.training.document_loss import choose_loss
@@ -12,6 +12,7 @@ from stages._worker.training.ranks.start import start_device
 from stages._worker.training.trainer import Trainer, identity_of
 from stages._worker.worker import Worker
 from stages.midtrain.cell_losses import CellLosses
+from stages.midtrain.measured import midtrain_metrics
 from stages.midtrain.planned import read_planned
 
 
@@ -50,12 +51,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
     trainer.run()
     if rank[0] != 0:
         return
-    after = heldout.measure()
-    metrics = (
-        training_metrics(before["loss"], after["loss"], after)
-        | {f"{name}_before": interval.value for name, interval in before.items() if name != "loss"}
-        | {"tokens": order.steps * order.batch * length}
-    )
+    metrics = midtrain_metrics(before, heldout.measure(), tokens=order.steps * order.batch * length)
     summary = {
         "orderSha256": order.sha256,
         "ledger": trainer.ledger_head,

@@ -74,4 +74,9 @@ def save_model(
         config, folder, end_of_text=tokenizer.end_of_text, end_of_turn=tokenizer.end_of_turn, dtype=dtype
     )
     save_weights(tensors, folder, dtype=dtype, shard_bytes=shard_bytes)
+    write_facts(folder, facts)
+
+
+def write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Writes what a model folder says of how it was made, in the place of what it said."""
     write_json(folder / "legalone.json", facts)

@@ -33,11 +33,11 @@ def tensor_files(folder: Path) -> dict[str, TensorFile]:
     return {name: files[file] for name, file in weight_map.items()}
 
 
-class FolderTensors(Mapping[str, np.ndarray]):
-    """The tensors of a model folder, each read when it is asked for."""
+class _LazyTensors(Mapping[str, np.ndarray]):
+    """Tensors of files, each read when it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = tensor_files(folder)
+    def __init__(self, files: Mapping[str, TensorFile]) -> None:
+        self._files = files
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._files[name].read(name)
@@ -51,6 +51,21 @@ class FolderTensors(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._files)
+
+
+class FolderTensors(_LazyTensors):
+    """The tensors of a model folder, each read when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(tensor_files(folder))
+
+
+class FileTensors(_LazyTensors):
+    """The tensors of one file, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        file = TensorFile(path)
+        super().__init__({name: file for name in file.names()})
 
 
 def save_weights(

@@ -7,7 +7,7 @@ What is committed is finite, and what does not fit the disk is not begun.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from stages._worker.artifacts import MANIFEST, file_sha256, sync, write_manifest
-from stages._worker.failures import NumericError
+from stages._worker.failures import NumericError, WorkerFailure
 from stages._worker.jsonl import write_json
 from stages._worker.model import device
 from stages._worker.model.safetensors_file import write_tensors
@@ -24,6 +24,9 @@ from stages._worker.training.pruning import remove_unclaimed, stale_steps
 from stages._worker.training.ranks.place import this_rank
 from stages._worker.training.room import bytes_of, require_room
 from stages._worker.worker import Worker
+
+NATIVE = "native"
+"""Form of a checkpoint whose tensors are those of the native trainers: `model` and `optimizer`, whole."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -39,9 +42,13 @@ class Checkpoint:
     environment: dict[str, Any]
     """Versions, threads and devices: bit-identity holds while they are the same."""
     tensors: dict[str, dict[str, np.ndarray]]
-    """By file: `model`, `optimizer`."""
+    """By file: `model`, `optimizer`. Empty in any other form than the native one."""
     extra: Any = None
     """Facts of the stage that are too long for the cursor."""
+    form: str = NATIVE
+    """Whose files it holds."""
+    folder: Path | None = None
+    """Where it was read from."""
 
 
 def environment(resources: dict[str, Any]) -> dict[str, Any]:
@@ -70,23 +77,59 @@ def save_checkpoint(
     first byte is written. A disk that fills up in the middle leaves nothing of this step and all that was before.
     """
     refuse_non_finite(tensors, where=f"what step {step} would save")
+
+    def write(folder: Path) -> None:
+        for name, group in tensors.items():
+            write_tensors(folder / f"{name}.safetensors", dict(group))
+
+    return commit_checkpoint(
+        worker,
+        step=step,
+        cursor=cursor,
+        settings=settings,
+        write=write,
+        room=bytes_of(tensors),
+        extra=extra,
+    )
+
+
+def commit_checkpoint(
+    worker: Worker,
+    *,
+    step: int,
+    cursor: dict[str, Any],
+    settings: dict[str, Any],
+    write: Callable[[Path], None],
+    room: int,
+    extra: Any = None,
+    form: str = NATIVE,
+) -> Path:
+    """Commits step-<n> with the files that `write` puts into the folder it is given, at most `room` bytes of them.
+
+    The rest is as in `save_checkpoint`. What `write` raises leaves nothing of this step.
+    """
     job = worker.job
     root = job.folder
     root.mkdir(parents=True, exist_ok=True)
     temporary, final = root / f".step-{step}.tmp", root / f"step-{step}"
     for leftover in (temporary, final):
         shutil.rmtree(leftover, ignore_errors=True)
-    require_room(root, bytes_of(tensors), what=f"the checkpoint of step {step}")
+    require_room(root, room, what=f"the checkpoint of step {step}")
     temporary.mkdir()
     try:
-        for name, group in tensors.items():
-            write_tensors(temporary / f"{name}.safetensors", dict(group))
-        facts = environment(job.resources)
-        state = {"step": step, "cursor": cursor, "settings": settings, "environment": facts, "extra": extra}
+        write(temporary)
+        state = {
+            "step": step,
+            "cursor": cursor,
+            "settings": settings,
+            "environment": environment(job.resources),
+            "extra": extra,
+            **({} if form == NATIVE else {"form": form}),
+        }
         write_json(temporary / "state.json", state)
         content = write_manifest(temporary, kind="checkpoint", step=step)
         temporary.rename(final)
-    except OSError:
+    except (OSError, WorkerFailure):
         # On a full disk the room goes back to those that can use it.
         shutil.rmtree(temporary, ignore_errors=True)
         raise

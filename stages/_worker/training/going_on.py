@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,35 @@ from stages._worker.training.train_step import TrainStep
 from stages._worker.worker import Worker
 
 _FORK_HINT = "put them back and `legalone resume`, or `legalone fork` the run to go on with the new ones"
+
+
+def prove(
+    worker: Worker,
+    found: Checkpoint,
+    settings: dict[str, Any],
+    *,
+    steps: int,
+    rows: Callable[[int], np.ndarray],
+    order_sha256: str | None,
+    fork: bool,
+) -> Ledger:
+    """The ledger at the checkpoint, of a training of `steps` steps whose step t consumes `rows(t)`.
+
+    Raises ResumeRefused for a checkpoint with more steps done, for other settings and for another past; a fork may
+    have others.
+    """
+    if found.step > steps:
+        raise ResumeRefused(
+            f"the checkpoint has {found.step} steps done, this training has {steps} in all",
+            hint="`legalone fork` with an earlier --step, or plan more steps",
+        )
+    ledger = begin_again(worker, found, settings, order_sha256=order_sha256, fork=fork)
+    if not fork:
+        begins = ledger.begins
+        for step in range(0 if begins is None else begins.step, found.step):
+            ledger.consume(rows(step))
+        refuse_another_past(ledger, found)
+    return ledger
 
 
 def begin_again(

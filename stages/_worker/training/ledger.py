@@ -44,6 +44,12 @@ class Ledger:
         forked = {} if self.begins is None else {"forked": self.begins.as_json()}
         return {"row": self.row, "ledger": self.head.hex(), **forked}
 
+    def amendment(self, order_sha256: str | None) -> dict[str, Any]:
+        """Of a fork, for its summary: `forked` with the order it left and that it has. Else empty."""
+        if self.begins is None:
+            return {}
+        return {"forked": {**self.begins.as_json(), "newOrderSha256": order_sha256}}
+
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Beginning:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from stages._worker.artifacts import MANIFEST, file_sha256, verify
-from stages._worker.failures import DataError
+from stages._worker.failures import DataError, ResumeRefused
 from stages._worker.job import ResumePoint
 from stages._worker.model.safetensors_file import TensorFile
-from stages._worker.training.checkpoint import Checkpoint, environment, first_non_finite, steps_in
+from stages._worker.training.checkpoint import NATIVE, Checkpoint, environment, first_non_finite, steps_in
 from stages._worker.worker import Worker
 
 
@@ -23,7 +23,13 @@ def load_checkpoint(resume: ResumePoint, worker: Worker) -> Checkpoint:
     Every one that is passed over is a warning that names it, and so is another environment. Raises DataError where
     none is sound: steps that were committed are not given up without a person knowing.
     """
-    found = _newest_sound(resume, worker)
+    found = newest_sound(resume, worker)
+    tell_of_another_environment(worker, found)
+    return found
+
+
+def tell_of_another_environment(worker: Worker, found: Checkpoint) -> None:
+    """A warning for each: another number of ranks, other versions, threads or devices."""
     here = environment(worker.job.resources)
     ranks = found.environment.get("ranks", 1)
     if ranks != here["ranks"]:
@@ -38,10 +44,13 @@ def load_checkpoint(resume: ResumePoint, worker: Worker) -> Checkpoint:
             "the run goes on, but its last bits may differ",
             code="environment_changed",
         )
-    return found
 
 
-def _newest_sound(resume: ResumePoint, worker: Worker) -> Checkpoint:
+def newest_sound(resume: ResumePoint, worker: Worker, *, form: str = NATIVE) -> Checkpoint:
+    """As `load_checkpoint`, for a trainer that goes on from another form, and whatever the environment.
+
+    Raises ResumeRefused for a sound checkpoint in another form than `form`.
+    """
     seen = []
     for point in _candidates(resume):
         seen.append(str(point.folder))
@@ -50,7 +59,7 @@ def _newest_sound(resume: ResumePoint, worker: Worker) -> Checkpoint:
             worker.warning(f"there is no folder {point.folder} here", code="checkpoint_missing")
             continue
         try:
-            found = _read(point)
+            found = _read(point, form)
         except DataError as error:
             worker.warning(
                 f"the checkpoint of step {point.step} is damaged: {error}",
@@ -86,7 +95,7 @@ def _candidates(resume: ResumePoint) -> Iterator[ResumePoint]:
             yield ResumePoint(folder=root / f"step-{step}", step=step, sha256=None)
 
 
-def _read(point: ResumePoint) -> Checkpoint:
+def _read(point: ResumePoint, form: str) -> Checkpoint:
     folder = point.folder
     with contextlib.suppress(FileNotFoundError):
         (folder / MANIFEST).read_bytes()  # a disk that cannot be read is no damage: its OSError gets out here
@@ -95,14 +104,24 @@ def _read(point: ResumePoint) -> Checkpoint:
         raise DataError(f"{folder / MANIFEST}: not the manifest that was announced")
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        _refuse_another_form(state.get("form", NATIVE), form, step=point.step)
         tensors = {
             Path(item["path"]).stem: _tensors(folder / item["path"])
             for item in manifest["files"]
-            if item["path"].endswith(".safetensors")
+            if form == NATIVE and item["path"].endswith(".safetensors")
         }
-        return Checkpoint(tensors=tensors, **state)
-    except (ValueError, TypeError) as error:
+        return Checkpoint(tensors=tensors, folder=folder, **state)
+    except (AttributeError, ValueError, TypeError) as error:
         raise DataError(f"{folder}: not a checkpoint: {error}") from error
+
+
+def _refuse_another_form(seen: str, expected: str, *, step: int) -> None:
+    if seen != expected:
+        raise ResumeRefused(
+            f"the checkpoint of step {step} holds the files of the trainer {seen}, this is the trainer {expected}",
+            hint="put `parallel` and the device back to what they were and `legalone resume`; weights and moments "
+            "are not carried from one trainer to the other",
+        )
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

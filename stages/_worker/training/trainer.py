@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
-from stages._worker.failures import ResumeRefused, Stopped
+from stages._worker.failures import Stopped
 from stages._worker.job import Job, ResumePoint
 from stages._worker.training.checkpoint import save_checkpoint
-from stages._worker.training.going_on import begin_again, refuse_another_past, restore, tensors_of
+from stages._worker.training.going_on import prove, restore, tensors_of
 from stages._worker.training.ledger import Ledger
 from stages._worker.training.parted.parted_step import PartedStep
 from stages._worker.training.parted.parts import parts_of
@@ -91,8 +91,7 @@ class Trainer:
     @property
     def amendment(self) -> dict[str, Any]:
         """Of a fork: `forked` says at which step, what changed, and the order before and after. Else empty."""
-        begins = self._ledger.begins
-        return {} if begins is None else {"forked": {**begins.as_json(), "newOrderSha256": self.order_sha256}}
+        return self._ledger.amendment(self.order_sha256)
 
     def save(self, step: int) -> None:
         """Commits a checkpoint after `step` steps."""
@@ -165,24 +164,20 @@ class Trainer:
 
     def _resume(self, resume: ResumePoint) -> int:
         found = load_checkpoint(resume, self.worker)
-        if found.step > self.schedule.steps:
-            raise ResumeRefused(
-                f"the checkpoint has {found.step} steps done, this training has {self.schedule.steps} in all",
-                hint="`legalone fork` with an earlier --step, or plan more steps",
-            )
-        self._ledger = begin_again(
-            self.worker, found, self.settings, order_sha256=self.order_sha256, fork=resume.fork
+        self._ledger = prove(
+            self.worker,
+            found,
+            self.settings,
+            steps=self.schedule.steps,
+            rows=self.rows,
+            order_sha256=self.order_sha256,
+            fork=resume.fork,
         )
         restore(self.network, self.step, found)
         guard = self._guard
         if guard is not None and found.extra is not None:
             guard.restore(found.extra["spike"])
             self.step.updates = found.step - len(guard.skipped)
-        if not resume.fork:
-            begins = self._ledger.begins
-            for step in range(0 if begins is None else begins.step, found.step):
-                self._ledger.consume(self.rows(step))
-            refuse_another_past(self._ledger, found)
         return found.step
 
 

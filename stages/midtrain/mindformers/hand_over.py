@@ -6,18 +6,21 @@ is given. They are in the source tree of MindFormers 1.9.0, not in its package.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stages._worker.failures import DataError, UserError, WorkerFailure
 from stages._worker.model.config import Qwen3Config
-from stages._worker.model.folder import save_model
+from stages._worker.model.folder import save_model, write_facts
 from stages._worker.model.history import model_facts
 from stages._worker.model.tensor_folder import FolderTensors
+from stages._worker.training.checkpoint import refuse_non_finite
 from stages._worker.training.schedule import Schedule
 from stages._worker.worker import Worker
+from stages.midtrain.mindformers.checkpoints.saves import CHECKPOINT, STRATEGY, suffix
+from stages.midtrain.mindformers.children.child import run_child
 
 _MERGE = Path("toolkit/safetensors/unified_safetensors.py")
 _REVERSE = Path("toolkit/weight_convert/qwen3/reverse_mcore_qwen3_weight_to_hf.py")
@@ -44,6 +47,7 @@ def conversion_commands(
     model: Qwen3Config,
     *,
     tree: Path,
+    source: Path,
     output: Path,
     schedule: Schedule,
     target: Path,
@@ -52,21 +56,21 @@ def conversion_commands(
 ) -> list[list[str]]:
     """Merge of all ranks' files of the last step, then the way back to Hugging Face's names.
 
-    `tree` is the source tree of MindFormers, `output` the `output_dir` of its YAML, `target` the new model folder.
+    `tree` is the source tree of MindFormers, `source` has the folders `checkpoint` and `strategy` of the last step,
+    `output` is for what is merged, `target` the new model folder.
     """
     if dtype not in DTYPES:
         raise UserError(f"dtype {dtype} of the conversion: expected one of {', '.join(DTYPES)}")
-    # With a sink of one step MindFormers counts epochs of one: its last file is <prefix>…-<steps>_1.
-    suffix = f"{schedule.steps}_1"
+    last = suffix(schedule.steps)
     merged = output / "merged"
     return [
         [
             python,
             str(tree / _MERGE),
-            f"--src_strategy_dirs={output / 'strategy'}",
-            f"--mindspore_ckpt_dir={output / 'checkpoint'}",
+            f"--src_strategy_dirs={source / STRATEGY}",
+            f"--mindspore_ckpt_dir={source / CHECKPOINT}",
             f"--output_dir={merged}",
-            f"--file_suffix={suffix}",
+            f"--file_suffix={last}",
             "--format=safetensors",
             # CheckpointMonitor writes with remove_redundancy: false.
             "--has_redundancy=True",
@@ -75,7 +79,7 @@ def conversion_commands(
         [
             python,
             str(tree / _REVERSE),
-            f"--mindspore_ckpt_path={merged / f'{suffix}_ckpt_convert' / 'unified_safe'}",
+            f"--mindspore_ckpt_path={merged / f'{last}_ckpt_convert' / 'unified_safe'}",
             f"--huggingface_ckpt_path={target}",
             f"--num_layers={model.num_hidden_layers}",
             f"--num_attention_heads={model.num_attention_heads}",
@@ -87,38 +91,54 @@ def conversion_commands(
     ]
 
 
+def convert(worker: Worker, commands: list[list[str]], converted: Path) -> None:
+    """Runs the commands one after the other; the weights stand in `converted` then, in Hugging Face's form.
+
+    SIGTERM stops the one that runs, and raises Stopped. A script that fails is a WorkerFailure that names its log.
+    """
+    worker.phase("saving", "conversion to Hugging Face")
+    shutil.rmtree(converted, ignore_errors=True)
+    for number, command in enumerate(commands):
+        name = Path(command[1]).name
+        log = converted.parent / f"convert-{number}.log"
+        code = run_child(worker, command, log=log, what=f"the conversion, in {name}")
+        if code != 0:
+            raise WorkerFailure(
+                f"{name} ended with code {code}",
+                hint=f"read {log}; the trained weights are kept beside it",
+            )
+
+
 def hand_over(
     worker: Worker,
-    commands: list[list[str]],
     model: Qwen3Config,
     converted: Path,
     *,
     base: Path,
-    metrics: dict[str, float],
+    measure: Callable[[Path], dict[str, float]],
     summary: dict[str, Any],
+    meta: dict[str, Any],
 ) -> None:
-    """Runs the conversion, checks every tensor's name and shape, and commits the model. Perplexities are not measured."""
-    worker.phase("saving", "conversion to Hugging Face")
-    converted.parent.mkdir(parents=True, exist_ok=True)
-    for number, command in enumerate(commands):
-        log = converted.parent / f"convert-{number}.log"
-        with log.open("wb") as out:
-            code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
-        if code != 0:
-            raise WorkerFailure(
-                f"{Path(command[1]).name} ended with code {code}",
-                hint=f"read {log}; the trained weights are kept beside it",
-            )
+    """Checks every tensor, measures the model, and commits it with its numbers inside.
+
+    `measure` gives the metrics of a model folder. Raises DataError for tensors that are not those of config.json and
+    NumericError for values that are not finite.
+    """
     tensors = FolderTensors(converted)
     check_tensors(model, {name: tensors.shape(name) for name in tensors}, where=str(converted))
+    refuse_non_finite({"model": tensors}, where="the trained model")
+    folder = worker.stage_output("model")
     save_model(
-        worker.stage_output("model"),
+        folder,
         config=model,
         tensors={name: tensors[name] for name in model.shapes()},
         tokenizer_from=base,
-        facts=model_facts(worker.job, base, metrics, trainer="mindformers"),
+        facts={},
     )
-    worker.commit("model", meta={"parameters": model.parameter_count()})
+    metrics = measure(folder)
+    worker.phase("saving")
+    write_facts(folder, model_facts(worker.job, base, metrics, trainer="mindformers"))
+    worker.commit("model", meta={"parameters": model.parameter_count(), **meta})
     worker.finish(metrics=metrics, summary=summary)
 
 

@@ -20,10 +20,15 @@ def main() -> None:
     # A script's own folder comes first: with it there, files beside this one would hide packages of the same name.
     sys.path[0] = str(CHECKOUT)
 
+    from stages._worker.parent import die_with_parent
+
+    # msrun gives its ranks sessions of their own: nobody who kills the attempt would reach them.
+    die_with_parent()
+
     from mindformers.core.context import build_context
-    from mindformers.tools import set_output_path
     from mindformers.tools.register import MindFormerConfig
     from mindformers.trainer import Trainer
+    from mindformers.utils.file_utils import set_output_path
 
     from stages.midtrain.mindformers import registration  # noqa: F401
 

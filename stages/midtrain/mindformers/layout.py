@@ -36,6 +36,11 @@ class Layout:
         """Sequences of one update."""
         return self.data * self.micro_batches * self.sequences
 
+    def cut(self) -> dict[str, int]:
+        """The sizes that decide which rank holds which part of which tensor."""
+        names = ("nodes", "npus", "data", "tensor", "pipeline", "context")
+        return {name: getattr(self, name) for name in names}
+
     def data_rank(self, rank: int) -> int:
         """Which of the `data` shards of a batch a rank reads: ranks count tensor and context first, then data,
         then pipeline."""

@@ -1,15 +1,14 @@
-"""msrun as a child of the stage: its log becomes events, SIGTERM is passed on, its end becomes a reason."""
+"""msrun as a child of the stage: its log becomes events, its saves checkpoints, its end a reason."""
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from stages._worker.failures import NumericError, Stopped, WorkerFailure
 from stages._worker.worker import Worker
+from stages.midtrain.mindformers.checkpoints.commits import Commits
+from stages.midtrain.mindformers.children.child import NO_PROGRAM, child
+from stages.midtrain.mindformers.children.tailed_log import TailedLog
 from stages.midtrain.mindformers.endings import failure_of
 from stages.midtrain.mindformers.layout import Layout
 from stages.midtrain.mindformers.log_lines import StepLine, read_samples, read_step
@@ -19,32 +18,12 @@ GRACE_SECONDS = 60.0
 """After SIGTERM, until msrun is killed."""
 
 
-class TailedLog:
-    """New whole lines of a file that somebody else writes, and that may not be there yet."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = 0
-        self._torn = b""
-
-    def lines(self) -> Iterator[str]:
-        """Lines that have ended since the last call."""
-        if not self.path.is_file():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-        self._offset += len(data)
-        *whole, self._torn = (self._torn + data).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", errors="replace")
-
-
 class StepReports:
-    """Steps of the log as metrics and progress, under the names of the native trainer."""
+    """Steps of the log as metrics and progress, under the names of the native trainer. `done` steps are over."""
 
-    def __init__(self, worker: Worker, layout: Layout, *, steps: int, every: int) -> None:
-        self.done = 0
+    def __init__(self, worker: Worker, layout: Layout, *, steps: int, every: int, done: int = 0) -> None:
+        self.done = done
+        self._begun = done
         self._worker = worker
         self._steps = steps
         self._every = every
@@ -63,7 +42,7 @@ class StepReports:
                 f"MindFormers trains {step.of} steps, the order has {self._steps}",
                 hint="another batch or data than the stage wrote into its YAML?",
             )
-        if self.done == 0:
+        if self.done == self._begun:
             self._worker.phase("training")
         self.done = step.step
         self._report(step)
@@ -100,44 +79,52 @@ def run_msrun(
     worker: Worker,
     command: list[str],
     reports: StepReports,
+    commits: Commits,
     *,
     logs: Path,
     rank: int,
     steps: int,
+    npus: int,
     poll: float = POLL_SECONDS,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Runs msrun to its end. `rank` is one of the last pipeline stage: only there a loss is real.
+    """Runs msrun to its end. `rank` is one of the last pipeline stage: only there a loss is real. The node has `npus`.
 
-    The child stays in the process group of the stage, so that who kills the stage's group kills the ranks too.
+    Whatever ends it, every save that was whole by then is committed.
     """
-    logs.mkdir(parents=True, exist_ok=True)
     log = TailedLog(logs / f"worker_{rank}.log")
     worker.phase("compiling", "msrun")
+    worker.progress(reports.done, steps, "steps")
     # From here SIGTERM has to reach the ranks: the stage leaves by itself, after them.
     worker.unsaved = True
-    with (logs / "msrun.log").open("wb") as out:
-        try:
-            process = subprocess.Popen(
-                command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-            )
-        except OSError as error:
-            raise WorkerFailure(
-                f"cannot start {command[0]}: {error}", hint="msrun comes with MindSpore; is it on the PATH?"
-            ) from error
     try:
-        while process.poll() is None:
-            for line in log.lines():
-                reports.take(line)
-            if worker.wait(poll):
-                break
+        # MindFormers looks for the saves of all ranks where it knows that one node holds them.
+        env = {"DEVICE_NUM_PER_NODE": str(npus)}
+        with child(command, log=logs / "msrun.log", env=env, grace=grace) as process:
+            while process.poll() is None:
+                for line in log.lines():
+                    reports.take(line)
+                commits.look()
+                if worker.wait(poll):
+                    break
+        for line in log.lines():
+            reports.take(line)
     finally:
-        _stop(process, grace)
-        worker.unsaved = False
-    for line in log.lines():
-        reports.take(line)
+        try:
+            commits.finish()
+        finally:
+            commits.close()
+            worker.unsaved = False
     if worker.stopping:
-        raise Stopped(f"stopped by SIGTERM after step {reports.done} of {steps}; msrun was stopped")
+        raise Stopped(
+            f"stopped by SIGTERM after step {reports.done} of {steps}; msrun was stopped, "
+            f"{_kept(commits.done)}"
+        )
+    if process.returncode == NO_PROGRAM:
+        raise WorkerFailure(
+            f"cannot start {command[0]}: {_last_line(logs / 'msrun.log')}",
+            hint="msrun comes with MindSpore; is it on the PATH?",
+        )
     if process.returncode != 0:
         raise failure_of(logs, process.returncode)
     if reports.done != steps:
@@ -145,16 +132,13 @@ def run_msrun(
             f"msrun ended well, but {log.path.name} speaks of {reports.done} of {steps} steps",
             hint=f"read the logs in {logs}",
         )
+    commits.require_last()
 
 
-def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    deadline = time.monotonic() + grace
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.2)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+def _kept(step: int) -> str:
+    return f"the last checkpoint is that of step {step}" if step else "there is no checkpoint yet"
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1] if lines else "nothing was said"

@@ -5,7 +5,7 @@ Keys are those of its configs/qwen3 and of its configuration template, which ref
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ import yaml
 
 from stages._worker.model.config import Qwen3Config
 from stages._worker.training.schedule import Schedule
+from stages.midtrain.mindformers.checkpoints.saves import CHECKPOINT, PREFIX
+from stages.midtrain.mindformers.checkpoints.starting import Start
 from stages.midtrain.mindformers.layout import Layout
+from stages.midtrain.mindformers.model_section import model_section
 from stages.midtrain.mindformers.ordered_entries import BOUNDARIES, COLUMNS
 from stages.midtrain.mindformers.warm_up_stable_decay import warm_up_stable_decay
 
 DEVICE_MEMORY = "58GB"
 """Of 64 GB; MindSpore itself would take 59,392 MB and leave too little for HCCL's buffers."""
-
-PREFIX = "midtrain"
-"""First part of the names of MindFormers' checkpoint files."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -43,7 +43,8 @@ class Training:
     output: Path
     """MindFormers' own folder: checkpoints, strategies, logs."""
     checkpoint_every: int
-    checkpoint_keep: int
+    start: Start = field(default_factory=Start)
+    """Where it begins; at the base model by itself."""
     boundaries: bool = False
     """Attention ends at document ends. Off, as the native trainer attends through the whole entry."""
 
@@ -59,10 +60,7 @@ def training_config(training: Training) -> dict[str, Any]:
         "run_mode": "train",
         "use_parallel": True,
         "use_legacy": False,
-        "resume_training": False,
-        "load_checkpoint": str(training.base),
-        "load_ckpt_format": "safetensors",
-        "auto_trans_ckpt": True,
+        **_beginning(training),
         "src_strategy_path_or_dir": "",
         "only_save_strategy": False,
         "print_separate_loss": False,
@@ -115,14 +113,24 @@ def training_config(training: Training) -> dict[str, Any]:
             "parallel_optimizer_comm_recompute": layout.recompute,
             "mp_comm_recompute": layout.recompute,
         },
-        "model": {"model_config": _model(training)},
+        "model": {
+            "model_config": model_section(
+                training.model,
+                sequence_length=layout.sequence_length,
+                pipeline=layout.pipeline,
+                end_of_document=training.end_of_document,
+                boundaries=training.boundaries,
+            )
+        },
         "callbacks": [
             {"type": "MFLossMonitor", "per_print_times": 1},
             {
                 "type": "CheckpointMonitor",
                 "prefix": PREFIX,
                 "save_checkpoint_steps": training.checkpoint_every,
-                "keep_checkpoint_max": training.checkpoint_keep,
+                # All: it makes a file unreadable before it removes it, and the run's checkpoints share its files.
+                # Those that are not needed any more go when a newer one is committed.
+                "keep_checkpoint_max": training.schedule.steps // training.checkpoint_every + 1,
                 "integrated_save": False,
                 "async_save": False,
                 "checkpoint_format": "safetensors",
@@ -147,6 +155,21 @@ def training_yaml(training: Training) -> str:
 class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _beginning(training: Training) -> dict[str, Any]:
+    """The weights it starts from; with a checkpoint optimizer, step and position in the data too."""
+    start = training.start
+    going_on = start.folder is not None
+    return {
+        "resume_training": going_on,
+        "load_checkpoint": str(training.base if start.folder is None else start.folder / CHECKPOINT),
+        "load_ckpt_format": "safetensors",
+        # Every rank takes its own file as it is; only whole weights are cut.
+        "auto_trans_ckpt": not going_on,
+        "ignore_data_skip": False,
+        "data_skip_steps": start.step,
+    }
 
 
 def _optimizer(settings: dict[str, float]) -> dict[str, Any]:
@@ -177,47 +200,4 @@ def _dataset(training: Training, columns: list[str]) -> dict[str, Any]:
         "numa_enable": False,
         "prefetch_size": 1,
         "seed": training.seed,
-    }
-
-
-def _model(training: Training) -> dict[str, Any]:
-    model = training.model
-    return {
-        "model_type": "qwen3",
-        "architectures": ["Qwen3ForCausalLM"],
-        "vocab_size": model.vocab_size,
-        "hidden_size": model.hidden_size,
-        "intermediate_size": model.intermediate_size,
-        "num_hidden_layers": model.num_hidden_layers,
-        "num_attention_heads": model.num_attention_heads,
-        "num_key_value_heads": model.num_key_value_heads,
-        "head_dim": model.head_dim,
-        "hidden_act": "swiglu",
-        "max_position_embeddings": model.max_position_embeddings,
-        "seq_length": training.layout.sequence_length,
-        "initializer_range": 0.02,
-        "rms_norm_eps": model.rms_norm_eps,
-        "rope_theta": model.rope_theta,
-        "use_cache": False,
-        "tie_word_embeddings": model.tie_word_embeddings,
-        "untie_embeddings_and_output_weights": not model.tie_word_embeddings,
-        "attention_bias": False,
-        "add_bias_linear": False,
-        "attention_dropout": 0.0,
-        "hidden_dropout": 0.0,
-        "pad_token_id": training.end_of_document,
-        "position_embedding_type": "rope",
-        "qk_layernorm": True,
-        "use_flash_attention": True,
-        "use_eod_attn_mask_compression": training.boundaries,
-        "input_sliced_sig": True,
-        "use_contiguous_weight_layout_attention": False,
-        "qkv_concat": True,
-        "offset": [0] * training.layout.pipeline if training.layout.pipeline > 1 else 0,
-        "params_dtype": "float32",
-        "compute_dtype": "bfloat16",
-        "layernorm_compute_dtype": "float32",
-        "softmax_compute_dtype": "float32",
-        "rotary_dtype": "float32",
-        "fp32_residual_connection": True,
     }

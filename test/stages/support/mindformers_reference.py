@@ -1,10 +1,14 @@
-"""What MindFormers 1.9.0 itself makes of our files; run with the interpreter of .venv-mindformers.
+"""What MindFormers 1.9.0 itself makes of our files; run with the interpreter of .venv-mindformers and
+PYTHONPATH=CHECKOUT:CHECKOUT/test/stages.
 
     python mindformers_reference.py JOB.json OUT
 
-JOB: `loaders` (name -> `data_loader` section with `num_shards`), `schedules` (name -> `lr_schedule` section with
+JOB: `going_on` (`file`: a train.yaml that goes on, `step`, `ranks`, `batch`), `loaders` (name -> `data_loader` section with `num_shards`), `schedules` (name -> `lr_schedule` section with
 `steps`), `files` (name -> train.yaml). Writes OUT/<loader>-<shard>.npz (columns of every entry in order),
 OUT/<schedule>.npy (the rate of every step) and OUT/<file>.json (what its template and its model configuration read).
+
+For `going_on` its CheckpointMonitor writes the saves of every rank, ours are laid where the YAML says, and its own
+functions look for them: OUT/going-on.json and OUT/going-on-<rank>.npz (the batches a rank goes on with).
 """
 
 import json
@@ -18,8 +22,8 @@ from mindformers.dataset.dataloader.build_dataloader import build_dataset_loader
 from mindformers.models.qwen3 import Qwen3Config
 from mindformers.tools.register import MindFormerConfig
 from mindformers.tools.register.template import ConfigTemplate
+from support.mindformers_going_on import going_on
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import stages.midtrain.mindformers.registration  # noqa: F401  registers the loader
 
 
@@ -59,6 +63,7 @@ def main() -> None:
     ms.set_context(mode=ms.PYNATIVE_MODE)
     ms.set_device("CPU")
     job, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    (out / "going-on.json").write_text(json.dumps(going_on(job["going_on"], out)))
     for name, section in job["loaders"].items():
         for number, columns in enumerate(shards_of(section, section.pop("num_shards"))):
             np.savez(out / f"{name}-{number}.npz", **columns)

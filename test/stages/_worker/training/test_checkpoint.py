@@ -8,13 +8,13 @@ import pytest
 from support.jobs import CHECKOUT, last_checkpoint, make_job, make_worker, read_events
 
 from stages._worker.artifacts import write_manifest
-from stages._worker.failures import DataError, NumericError
+from stages._worker.failures import DataError, NumericError, ResumeRefused
 from stages._worker.job import ResumePoint
 from stages._worker.locations import folder_of
 from stages._worker.model.safetensors_file import write_tensors
-from stages._worker.training.checkpoint import save_checkpoint, steps_in
+from stages._worker.training.checkpoint import commit_checkpoint, save_checkpoint, steps_in
 from stages._worker.training.pruning import stale_steps
-from stages._worker.training.resume import load_checkpoint
+from stages._worker.training.resume import load_checkpoint, newest_sound
 from stages._worker.worker import Worker
 
 CURSOR = {"row": 16, "ledger": "00", "orderSha256": "ab"}
@@ -52,6 +52,49 @@ def test_what_was_saved_is_loaded(worker: Worker) -> None:
     assert found.tensors["optimizer"]["adam_m.model.norm.weight"].tolist() == [4] * 4
     assert found.environment["threads"] >= 1 and "mindspore" in found.environment["versions"]
     assert warnings(worker) == []
+
+
+def commit_other(worker: Worker, step: int, text: str) -> Path:
+    return commit_checkpoint(
+        worker,
+        step=step,
+        cursor=CURSOR,
+        settings=SETTINGS,
+        write=lambda folder: (folder / "part").write_text(text),
+        room=len(text),
+        form="other",
+    )
+
+
+def test_a_trainer_goes_on_from_its_own_form_only(worker: Worker) -> None:
+    save(worker, 4)
+    native = resume_point(worker)
+    with pytest.raises(ResumeRefused, match="step 4 holds the files of the trainer native"):
+        newest_sound(native, worker, form="other")
+    folder = commit_other(worker, 6, "six")
+    with pytest.raises(ResumeRefused, match="step 6 holds the files of the trainer other"):
+        load_checkpoint(resume_point(worker), worker)
+    found = newest_sound(resume_point(worker), worker, form="other")
+    assert (found.step, found.cursor, found.folder, found.tensors) == (6, CURSOR, folder, {})
+    (folder / "part").write_text("sex")
+    with pytest.raises(ResumeRefused, match="step 4"):  # the next sound one, of the other form
+        newest_sound(resume_point(worker), worker, form="other")
+    assert warnings(worker) == ["checkpoint_damaged"]
+
+
+def test_what_cannot_be_written_leaves_nothing_of_its_step(worker: Worker) -> None:
+    save(worker, 4)
+
+    def broken(folder: Path) -> None:
+        (folder / "part").write_text("half")
+        raise DataError("the rest is missing")
+
+    with pytest.raises(DataError, match="the rest is missing"):
+        commit_checkpoint(
+            worker, step=6, cursor=CURSOR, settings=SETTINGS, write=broken, room=4, form="other"
+        )
+    assert steps_in(worker.job.folder) == [4]
+    assert not list(worker.job.folder.glob(".step-*"))
 
 
 CASES = json.loads((CHECKOUT / "test/fixtures/worker/kept-checkpoints.json").read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from stages._worker.locations import CHECKOUT
 from stages._worker.model.config import Qwen3Config, config_from
 from stages._worker.training.schedule import Schedule
 from stages._worker.yaml_file import read_yaml
+from stages.midtrain.mindformers.checkpoints.starting import Start
 from stages.midtrain.mindformers.hand_over import check_tensors, conversion_commands
 from stages.midtrain.mindformers.layout import lay_out
 from stages.midtrain.mindformers.msrun import Meeting, all_nodes, msrun_command
@@ -23,6 +24,7 @@ OPTIMIZER = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1, "cli
 GENERAL = {
     *("seed", "output_dir", "run_mode", "use_parallel", "resume_training", "print_separate_loss"),
     *("load_checkpoint", "load_ckpt_format", "auto_trans_ckpt", "src_strategy_path_or_dir"),
+    *("ignore_data_skip", "data_skip_steps"),
     *("only_save_strategy", "use_legacy", "profile", "micro_batch_interleave_num"),
 }
 SECTIONS = {
@@ -53,7 +55,9 @@ def model(size: str) -> Qwen3Config:
     return config_from(read_yaml(CHECKOUT / "configs" / "models" / f"qwen3-{size}.yaml"))
 
 
-def training(size: str = "8b", *, pipeline: int = 2, boundaries: bool = False) -> Training:
+def training(
+    size: str = "8b", *, pipeline: int = 2, boundaries: bool = False, start: Start | None = None
+) -> Training:
     parallel = {"tensor": 8, "pipeline": pipeline, "context": 1, "micro_batches": 4, "recompute": True}
     layout = lay_out(model(size), parallel, {"nodes": 16, "npus": 8}, batch=1024, sequence_length=8192)
     return Training(
@@ -68,7 +72,7 @@ def training(size: str = "8b", *, pipeline: int = 2, boundaries: bool = False) -
         end_of_document=151643,
         output=Path("/job/mindformers"),
         checkpoint_every=500,
-        checkpoint_keep=3,
+        start=start or Start(),
         boundaries=boundaries,
     )
 
@@ -97,6 +101,25 @@ def test_the_model_is_that_of_the_config(size: str) -> None:
         assert written[name] == getattr(expected, name)
     assert written["untie_embeddings_and_output_weights"] is not expected.tie_word_embeddings
     assert written["seq_length"] == 8192
+
+
+def test_it_begins_at_the_base_model_or_where_a_checkpoint_was_laid() -> None:
+    fresh = training_config(training())
+    assert (fresh["load_checkpoint"], fresh["resume_training"]) == ("/models/base", False)
+    assert (fresh["auto_trans_ckpt"], fresh["data_skip_steps"]) == (True, 0)
+    going_on = training_config(training(start=Start(step=1500, folder=Path("/job/mindformers/start"))))
+    assert going_on["load_checkpoint"] == "/job/mindformers/start/checkpoint"
+    assert (going_on["resume_training"], going_on["auto_trans_ckpt"]) == (True, False)
+    assert (going_on["ignore_data_skip"], going_on["data_skip_steps"]) == (False, 1500)
+    assert set(fresh) == set(going_on)
+
+
+def test_mindformers_removes_no_save_by_itself() -> None:
+    monitor = training_config(training())["callbacks"][1]
+    saves = (
+        SCHEDULE.steps // monitor["save_checkpoint_steps"] + 1
+    )  # the last step is saved whatever the interval
+    assert monitor["keep_checkpoint_max"] >= saves
 
 
 @pytest.mark.parametrize("pipeline", [1, 2])
@@ -163,7 +186,12 @@ def test_an_address_that_cannot_work_is_refused(meeting: Meeting, rank: int, say
 @pytest.mark.parametrize("size", SIZES)
 def test_no_size_of_the_conversion_is_left_to_its_default(size: str) -> None:
     merge, reverse = conversion_commands(
-        model(size), tree=Path("/mf"), output=Path("/job/mindformers"), schedule=SCHEDULE, target=Path("/hf")
+        model(size),
+        tree=Path("/mf"),
+        source=Path("/job/mindformers/start"),
+        output=Path("/job/mindformers"),
+        schedule=SCHEDULE,
+        target=Path("/hf"),
     )
     flags = dict(part[2:].split("=") for part in reverse[2:])
     expected = model(size)
@@ -172,6 +200,8 @@ def test_no_size_of_the_conversion_is_left_to_its_default(size: str) -> None:
         *(expected.num_hidden_layers, expected.num_attention_heads, expected.num_key_value_heads),
         *(expected.head_dim, expected.intermediate_size),
     ]
+    assert "--mindspore_ckpt_dir=/job/mindformers/start/checkpoint" in merge
+    assert "--src_strategy_dirs=/job/mindformers/start/strategy" in merge
     assert "--file_suffix=11921_1" in merge and "--has_redundancy=True" in merge
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from stages._worker.locations import CHECKOUT
 from stages._worker.model.config import Qwen3Config, config_from
 from stages._worker.training.schedule import Schedule
 from stages._worker.yaml_file import read_yaml
+from stages.midtrain.mindformers.checkpoints.starting import Start
 from stages.midtrain.mindformers.layout import lay_out
 from stages.midtrain.mindformers.training_yaml import Training, training_config, training_yaml
 from stages.midtrain.mindformers.warm_up_stable_decay import warm_up_stable_decay
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.skipif(
     not PYTHON.exists(), reason="MindFormers lives in .venv-mindformers, which is not installed"
 )
 LENGTH, BATCH, SHARDS, END = 32, 16, 4, 0
+DONE = 4
 SIZES = ["1.7b", "4b", "8b"]
 SCHEDULES = {
     "short": Schedule(steps=6, warmup=2, decay=3, max=1e-3, min=1e-5),
@@ -41,9 +44,10 @@ def model(size: str) -> Qwen3Config:
 
 def training(size: str, packed: list[Path], index: Path, *, boundaries: bool) -> Training:
     parallel = {"tensor": 8, "pipeline": 1, "context": 1, "micro_batches": 1, "recompute": True}
+    resources = {"nodes": 4, "npus": 8}
     return Training(
         model=model(size),
-        layout=lay_out(model(size), parallel, {"nodes": 4, "npus": 8}, batch=BATCH, sequence_length=LENGTH),
+        layout=lay_out(model(size), parallel, resources, batch=BATCH, sequence_length=LENGTH),
         schedule=SCHEDULES["short"],
         optimizer={"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1, "clip": 1.0},
         seed=42,
@@ -53,8 +57,20 @@ def training(size: str, packed: list[Path], index: Path, *, boundaries: bool) ->
         end_of_document=END,
         output=Path("/job/mindformers"),
         checkpoint_every=500,
-        checkpoint_keep=3,
         boundaries=boundaries,
+    )
+
+
+def going_on(folder: Path, made: Training) -> Training:
+    """The same training on four NPUs of one node, that goes on from a checkpoint."""
+    parallel = {"tensor": 1, "pipeline": 1, "context": 1, "micro_batches": 1, "recompute": True}
+    resources = {"nodes": 1, "npus": SHARDS}
+    return replace(
+        made,
+        layout=lay_out(made.model, parallel, resources, batch=BATCH, sequence_length=LENGTH),
+        output=folder / "mindformers",
+        checkpoint_every=2,
+        start=Start(step=DONE, folder=folder / "mindformers" / "start"),
     )
 
 
@@ -84,13 +100,21 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name: warm_up_stable_decay(schedule) | {"steps": schedule.steps}
         for name, schedule in SCHEDULES.items()
     }
+    again = folder / "going-on.yaml"
+    again.write_text(training_yaml(going_on(folder, made[False])), encoding="utf-8")
+    asked = {
+        "going_on": {"file": str(again), "step": DONE, "ranks": SHARDS, "batch": BATCH},
+        "loaders": loaders,
+        "schedules": schedules,
+        "files": files,
+    }
     job = folder / "job.json"
-    job.write_text(json.dumps({"loaders": loaders, "schedules": schedules, "files": files}))
+    job.write_text(json.dumps(asked))
     script = CHECKOUT / "test" / "stages" / "support" / "mindformers_reference.py"
     done = subprocess.run(
         [PYTHON, script, job, folder],
         cwd=folder,
-        env={**os.environ, "GLOG_v": "3"},
+        env={**os.environ, "GLOG_v": "3", "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'test' / 'stages'}"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -139,3 +163,47 @@ def test_its_template_takes_every_section_and_its_qwen3_has_our_sizes(seen: Path
     for name, value in read["model"].items():
         assert value == getattr(model(size), name), name
     assert read["sequences"] == BATCH
+
+
+def test_ours_finds_what_its_callback_saves(seen: Path) -> None:
+    found = json.loads((seen / "going-on.json").read_text())
+    output = seen / "mindformers"
+    # Every two steps, and the last one, the fifth, whatever the interval.
+    assert found["begun"] == [2, 4, 5]
+    assert found["files"] == [
+        str(output / "checkpoint" / f"rank_{rank}" / f"midtrain_rank_{rank}-{DONE}_1.safetensors")
+        for rank in range(SHARDS)
+    ]
+    assert found["strategies"] == [
+        str(output / "strategy" / f"ckpt_strategy_rank_{rank}.ckpt") for rank in range(SHARDS)
+    ]
+
+
+def test_it_finds_what_ours_lays_for_every_rank_and_goes_on_with_the_next_row(seen: Path) -> None:
+    data = PackedData(seen / "packed-0", seen / "packed-1")
+    order = Order(seen / "order", data)
+    for rank, found in enumerate(json.loads((seen / "going-on.json").read_text())["ranks"]):
+        name = f"midtrain_rank_{rank}-{DONE}_1.safetensors"
+        laid = seen / "mindformers" / "start" / "checkpoint" / f"rank_{rank}" / name
+        assert (found["name"], found["weights"]) == (name, str(laid))
+        assert found["initial_step"] == found["initial_epoch"] == found["skipped"] == DONE
+        # Epochs of one step each, of the whole order: the rest of them is trained.
+        assert found["epochs"] == order.steps
+        batches = np.load(seen / f"going-on-{rank}.npz")["input_ids"]
+        assert len(batches) == order.steps - DONE
+        for step, tokens in enumerate(batches, start=DONE):
+            assert np.array_equal(tokens, data.rows(order.rows(step))[rank::SHARDS, :-1])
+
+
+def test_a_rank_comes_as_far_as_the_device(seen: Path) -> None:
+    launch = CHECKOUT / "stages" / "midtrain" / "mindformers" / "launch.py"
+    done = subprocess.run(
+        [PYTHON, launch, "--config", seen / "1.7b.yaml"],
+        cwd=seen,
+        env={**os.environ, "GLOG_v": "3"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 1
+    assert "Unsupported device target Ascend" in done.stderr, done.stderr[-3000:]

@@ -3,22 +3,19 @@
 import json
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.jobs import make_job, read_events, result_of, run_stage, signal_when
-from support.order import write_order
-from support.order_index import write_order_index
+from support.jobs import read_events, result_of, run_stage, signal_when
+from support.mindformers_jobs import BATCH, HELDOUT, LENGTH, STEPS, mindformers_job
 from support.stand_in_mindformers import stand_in_node
 from support.tiny_model import tiny_model_folder
-from support.tiny_packed import tiny_packed
 
+from stages._worker.inference.heldout import HeldOut
+from stages._worker.model import device
 from stages._worker.model.config import read_config
-from stages._worker.training.schedule import Schedule
+from stages._worker.model.folder import load_model
 from stages._worker.yaml_file import read_yaml
-
-SCHEDULE = {"warmup": 2, "decay": 3, "max": 1e-3, "min": 1e-5, "shape": "linear"}
-STEPS, BATCH, LENGTH = 6, 4, 32
+from stages.midtrain.measured import midtrain_metrics
 
 
 @pytest.fixture(scope="module")
@@ -26,36 +23,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model_folder(tmp_path_factory.mktemp("base"))
 
 
-def job_of(folder: Path, base: Path, **fields: Any) -> dict[str, Any]:
-    packed = tiny_packed(folder / "packed", vocabulary=read_config(base).vocab_size, length=LENGTH)
-    job = make_job(
-        "midtrain",
-        folder,
-        inputs={"packed": packed, "model": base, "corpus": base},
-        **{
-            "resources": {"nodes": 1, "npus": 2},
-            "with": {
-                "steps": STEPS,
-                "batch": BATCH,
-                "log_every": 1,
-                "schedule": SCHEDULE,
-                "parallel": {"pipeline": 2, "micro_batches": 2},
-            },
-        }
-        | fields,
-    )
-    schedule = Schedule(steps=STEPS, **SCHEDULE)
-    rates = [schedule.learning_rate(step) for step in range(STEPS)]
-    write_order(folder / "order", packed, batch=BATCH, rates=rates)
-    write_order_index(folder / "order", packed)
-    return job
-
-
 def test_the_log_becomes_events_and_the_conversion_a_model(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch)
-    job = job_of(tmp_path / "job", base)
+    job = mindformers_job(tmp_path / "job", base)
     assert run_stage(job) == 0
     events = read_events(tmp_path / "job")
     points = {(e["name"], e["step"]): e["value"] for e in events if e["type"] == "metric"}
@@ -63,16 +35,18 @@ def test_the_log_becomes_events_and_the_conversion_a_model(
     assert points["lr", 3] == 1e-5 and points["grad_norm", 3] == 1.5 and points["tflops_per_npu", 3] == 12.345
     assert points["tokens_per_second", 3] == 2 * BATCH * LENGTH
     assert points["samples_per_second_per_npu", 3] == 0.5
-    assert [e["step"] for e in events if e["type"] == "progress"] == [1, 2, 3, 4, 5, 6]
+    assert [e["step"] for e in events if e["type"] == "progress"] == [0, 1, 2, 3, 4, 5, 6]
     assert [e["code"] for e in events if e["type"] == "warning"] == ["overflow"]
     assert [e["phase"] for e in events if e["type"] == "phase"] == [
-        "loading",
-        "compiling",
-        "training",
-        "saving",
+        *("loading", "loading", "compiling", "training", "saving", "loading", "saving"),
     ]
     assert [e["kind"] for e in events if e["type"] == "artifact"] == ["model"]
-    assert result_of(job)["metrics"] == {"tokens": STEPS * BATCH * LENGTH}
+    metrics = result_of(job)["metrics"]
+    monkeypatch.setenv("LEGALONE_DEVICE", "cpu")
+    # The stand-in hands the base weights over: before and after are what the native scorer says of them.
+    assert metrics == pytest.approx(native_metrics(base, tmp_path / "job" / "corpus"), rel=1e-5)
+    facts = json.loads((tmp_path / "job" / "output" / "model" / "legalone.json").read_text())
+    assert (facts["metrics"], facts["trainer"]) == (metrics, "mindformers")
     model = read_config(base)
     assert read_config(tmp_path / "job" / "output" / "model") == model
     assert json.loads((tmp_path / "job" / "mindformers" / "flags.json").read_text()) == {
@@ -92,6 +66,24 @@ def test_the_log_becomes_events_and_the_conversion_a_model(
     assert "--worker_num=2" in (tmp_path / "job" / "msrun.txt").read_text()
 
 
+def native_metrics(model: Path, corpus: Path) -> dict[str, float]:
+    device.set_up()
+    network, tokenizer = load_model(model, max_length=HELDOUT["tokens"])
+    found = HeldOut(network, tokenizer, corpus, HELDOUT).measure()
+    return midtrain_metrics(found, found, tokens=STEPS * BATCH * LENGTH)
+
+
+def test_a_corpus_without_heldout_documents_is_refused_before_training(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_node(tmp_path / "node", base, monkeypatch)
+    job = mindformers_job(tmp_path / "job", base)
+    (tmp_path / "job" / "corpus" / "documents" / "heldout" / "legal.jsonl").unlink()
+    assert run_stage(job) == 65
+    assert "expected legal and general" in result_of(job)["message"]
+    assert not (tmp_path / "job" / "mindformers" / "logs").exists()
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "says"),
     [
@@ -104,14 +96,16 @@ def test_a_bad_end_has_its_reason(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, ending: str, code: int, says: str
 ) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch, ending=ending)
-    job = job_of(tmp_path / "job", base)
+    job = mindformers_job(tmp_path / "job", base, checkpoint={"every": 2})
     assert run_stage(job) == code
     assert says in result_of(job)["message"]
+    # Whatever ended it, what was whole by then is committed.
+    assert (tmp_path / "job" / "step-2" / "manifest.json").is_file()
 
 
 def test_sigterm_reaches_msrun(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch, ending="hangs")
-    job = job_of(tmp_path / "job", base)
+    job = mindformers_job(tmp_path / "job", base)
     trains = lambda events: any(e["type"] == "progress" and e["step"] == 2 for e in events)  # noqa: E731
     assert signal_when(job, signal.SIGTERM, trains) == 75
     assert "after step 2 of 6; msrun was stopped" in result_of(job)["message"]
@@ -128,7 +122,7 @@ def test_what_is_not_built_is_refused_before_training(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, fields: dict, says: str
 ) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch)
-    job = job_of(tmp_path / "job", base, **fields)
+    job = mindformers_job(tmp_path / "job", base, **fields)
     assert run_stage(job) == 64
     assert says in result_of(job)["message"]
     assert not (tmp_path / "job" / "mindformers").exists()
@@ -139,6 +133,6 @@ def test_a_missing_source_tree_is_said_before_training(
 ) -> None:
     stand_in_node(tmp_path / "node", base, monkeypatch)
     monkeypatch.delenv("LEGALONE_MINDFORMERS")
-    job = job_of(tmp_path / "job", base)
+    job = mindformers_job(tmp_path / "job", base)
     assert run_stage(job) == 64
     assert "LEGALONE_MINDFORMERS is not set" in result_of(job)["message"]
