@@ -3,7 +3,8 @@ goes on from a checkpoint as that does.
 
 STAND_IN_MSRUN says how it ends: `well` (absent too), `memory` (after step 2), `hangs` (after step 2, until SIGTERM),
 `short` (one step less), `nan` (a loss of step 2 that is no number), `half` (in the middle of the second save, of which
-the last rank has written the half; then it hangs), `waits` (after the second save, until SIGTERM).
+the last rank has written the half; then it hangs), `waits` (after the second save, until SIGTERM). STAND_IN_SECONDS is
+what a step and a rank's save take each, nothing where it is absent.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def main() -> int:
     assert Path(given.script).name == "launch.py" and given.rest[0] == "--config"
     config = yaml.safe_load(Path(given.rest[1]).read_text(encoding="utf-8"))
     ending = os.environ.get("STAND_IN_MSRUN", "well")
+    seconds = float(os.environ.get("STAND_IN_SECONDS", "0"))
     logs, ranks, output = Path(given.log_dir), int(given.worker_num), Path(config["output_dir"])
     steps = config["lr_schedule"]["total_steps"] + 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -89,6 +91,7 @@ def main() -> int:
         (output / "strategy" / f"ckpt_strategy_rank_{rank}.ckpt").write_bytes(b"stand-in for a strategy")
     saves, saved = 0, begun
     for step in range(begun + 1, steps + (ending != "short")):
+        time.sleep(seconds)
         first = (skipped + step - 1 - begun) * batch
         consumed += order[first : first + batch]
         loss = "nan" if ending == "nan" and step == 2 else f"{9 - step / 10:5.6f}"
@@ -97,6 +100,7 @@ def main() -> int:
         if step >= saved + monitor["save_checkpoint_steps"] or step == steps:
             saves, saved = saves + 1, step
             for rank in range(ranks):
+                time.sleep(seconds)
                 half = ending == "half" and saves == 2 and rank == ranks - 1
                 write = save_half if half else save
                 write(output, monitor, rank=rank, step=step, batch=batch, rows=consumed)

@@ -56,6 +56,14 @@ def warnings(folder: Path) -> list[str]:
     return [event.get("code") for event in read_events(folder) if event["type"] == "warning"]
 
 
+def ledger_of(folder: Path, steps: int) -> Ledger:
+    """The ledger after `steps` steps of the order."""
+    ledger, rows = Ledger(), rows_of(folder)
+    for number in range(steps):
+        ledger.consume(np.array(rows[number * BATCH : (number + 1) * BATCH]))
+    return ledger
+
+
 def rows_of(folder: Path) -> list[int]:
     return np.fromfile(folder / "order" / "order.rows.bin", "<u4").tolist()
 
@@ -117,11 +125,9 @@ def test_a_checkpoint_holds_every_rank_its_strategy_and_the_proof(killed: dict[s
         "strategy/ckpt_strategy_rank_0.ckpt",
         "strategy/ckpt_strategy_rank_1.ckpt",
     ]
-    ledger = Ledger()
-    for number in range(4):
-        ledger.consume(np.array(rows_of(folder)[number * BATCH : (number + 1) * BATCH]))
     state = json.loads((step / "state.json").read_text())
-    assert (state["cursor"]["row"], state["cursor"]["ledger"]) == (4 * BATCH, ledger.head.hex())
+    assert state["cursor"]["row"] == 4 * BATCH
+    assert state["cursor"]["ledger"] == ledger_of(folder, 4).head.hex()
     own = sorted(path.name for path in (folder / "mindformers" / "checkpoint").rglob("*.safetensors"))
     assert own == ["midtrain_rank_0-4_1.safetensors", "midtrain_rank_1-4_1.safetensors"]
 
@@ -140,11 +146,8 @@ def test_an_attempt_goes_on_and_consumes_every_row_once(
     assert (written["resume_training"], written["auto_trans_ckpt"]) == (True, False)
     assert written["load_checkpoint"] == str(tmp_path / "job" / "mindformers" / "start" / "checkpoint")
     assert (written["ignore_data_skip"], written["data_skip_steps"]) == (False, 4)
-    ledger = Ledger()
-    for number in range(STEPS):
-        ledger.consume(np.array(rows_of(tmp_path / "job")[number * BATCH : (number + 1) * BATCH]))
     result = result_of(job)
-    assert result["summary"]["ledger"] == ledger.head.hex()
+    assert result["summary"]["ledger"] == ledger_of(tmp_path / "job", STEPS).head.hex()
     metrics = result["metrics"]
     assert {"legal_ppl", "legal_ppl_lo", "general_ppl_hi", "heldout_loss_after", "tokens"} <= metrics.keys()
     # The stand-in hands the base weights over, so both measurements are of the same model.
@@ -244,6 +247,38 @@ def test_the_native_trainer_refuses_these_checkpoints_with_code_3(
     job = going_on(killed, tmp_path / "job", base, **fields)
     assert run_stage(job) == 3
     assert "holds the files of the trainer mindformers" in result_of(job)["message"]
+
+
+@pytest.mark.long
+def test_killed_again_and_again_no_row_is_lost_or_repeated(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_node(tmp_path / "node", base, monkeypatch)
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    fields = {"with": {"steps": 12}, "checkpoint": {"every": 1, "keep": 2}}
+    job = mindformers_job(tmp_path / "e0", base, **fields)
+
+    def saving(folder: Path) -> bool:
+        """In the middle of a save: rank 0 has written a step that rank 1 has not."""
+        own = folder / "mindformers" / "checkpoint"
+        return len(list(own.glob("rank_0/*.safetensors"))) > len(list(own.glob("rank_1/*.safetensors"))) > 0
+
+    moments = [
+        lambda folder, events: bool(steps_of(events)) and saving(folder),
+        lambda folder, events: len(steps_of(events)) > 1 and events[-1]["type"] == "checkpoint",
+        lambda folder, events: any(e["type"] == "progress" and e["step"] >= 7 for e in events),
+    ]
+    begins = []
+    for number, moment in enumerate(moments, start=1):
+        folder = Path(job["folder"])
+        signal_when(job, signal.SIGKILL, lambda events, m=moment, f=folder: m(f, events))
+        begins.append(next(e["step"] for e in read_events(folder) if e["type"] == "progress"))
+        resume = last_checkpoint(job) if steps_of(read_events(folder)) else job.get("resume")
+        job = mindformers_job(tmp_path / f"e{number}", base, resume=resume, **fields)
+    assert run_stage(job) == 0
+    assert begins == sorted(begins) and begins[0] == 0 < begins[-1]
+    assert consumed(tmp_path / "e3") == rows_of(tmp_path / "e3")
+    assert result_of(job)["summary"]["ledger"] == ledger_of(tmp_path / "e3", 12).head.hex()
 
 
 @pytest.mark.long
