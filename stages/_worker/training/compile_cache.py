@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -31,8 +32,12 @@ from stages._worker.protocol import versions
 VARIABLE = "LEGALONE_COMPILE_CACHE"
 _CODE = Path(__file__).resolve().parents[2]
 _PRIVATE = ".private-"
+_KEPT = re.compile("[0-9a-f]{64}")
+_DAY_SECONDS = 86_400
 # A private folder is used for one compilation; a day later its process was killed.
-_ABANDONED_SECONDS = 86_400
+_ABANDONED_SECONDS = _DAY_SECONDS
+# Code and versions change, and nobody asks for the compilations of the old ones again.
+_UNUSED_SECONDS = 30 * _DAY_SECONDS
 
 
 @contextmanager
@@ -93,10 +98,19 @@ def _private_folder(root: Path) -> Path | None:
 
 
 def _clean(root: Path) -> None:
-    """Takes away what killed processes left. Another process may do the same at this moment."""
-    for path in root.glob(f"{_PRIVATE}*"):
+    """Takes away what killed processes left, and compilations that nobody used for long. Nothing else that lies there.
+
+    Another process may do the same at this moment.
+    """
+    for path in root.iterdir():
+        if path.name.startswith(_PRIVATE):
+            unused = _ABANDONED_SECONDS
+        elif _KEPT.fullmatch(path.name):
+            unused = _UNUSED_SECONDS
+        else:
+            continue
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+            if time.time() - path.stat().st_mtime > unused:
                 shutil.rmtree(path)
 
 
@@ -106,6 +120,7 @@ def _copy_complete(kept: Path, private: Path) -> bool:
         return False
     try:
         verify(kept)
+        os.utime(kept)
         shutil.copytree(kept, private, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
         return True
     except (OSError, DataError):

@@ -1,6 +1,7 @@
 """Folders of the compile cache: whole or not there, one's own while it is worked on, never a reason to fail."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -75,17 +76,29 @@ def test_a_failure_inside_keeps_nothing(root: Path) -> None:
     assert list(root.iterdir()) == []
 
 
-def test_what_a_killed_process_left_goes_after_a_day(root: Path) -> None:
-    for name, age in ((".private-old", 90_000), (".private-new", 60)):
+def days_ago(folder: Path, days: float) -> None:
+    then = time.time() - days * 86_400
+    os.utime(folder, (then, then))
+
+
+def test_what_a_killed_process_left_goes_after_a_day_and_nothing_of_others(root: Path) -> None:
+    for name, days in ((".private-old", 1.1), (".private-new", 0.9), ("somebody's", 900)):
         (root / name).mkdir(parents=True)
-        then = (root / name).stat().st_mtime - age
-        os.utime(root / name, (then, then))
-    compiled_beside = root / "complete"
-    compiled_beside.mkdir()
-    os.utime(compiled_beside, (0, 0))
+        days_ago(root / name, days)
     with compile_cache(FACTS):
         names = {path.name for path in root.iterdir()}
-    assert ".private-new" in names and "complete" in names and ".private-old" not in names
+    assert ".private-new" in names and "somebody's" in names and ".private-old" not in names
+
+
+def test_a_compilation_goes_that_nobody_used_for_30_days(root: Path) -> None:
+    kept = compiled(root)
+    days_ago(kept, 29)
+    with compile_cache(FACTS):
+        pass
+    assert time.time() - kept.stat().st_mtime < 60, "used a moment ago"
+    days_ago(kept, 31)
+    with compile_cache({**FACTS, "loss": "another"}):
+        assert not kept.exists()
 
 
 def test_a_folder_that_cannot_be_made_costs_nothing_but_the_cache(
