@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../../src/core/paths.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 
 export interface CliResult {
   code: number | null;
@@ -27,7 +28,7 @@ export function runCli(words: readonly string[], environment: NodeJS.ProcessEnv 
     );
     return { code: status, stdout, stderr, json: () => JSON.parse(stdout) as unknown };
   } finally {
-    rmSync(home, { recursive: true, force: true });
+    removeFolder(home);
   }
 }
 

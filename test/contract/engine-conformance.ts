@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Engine, Exit, Launch } from "../../src/dispatch/engine.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 
 export interface EngineUnderTest {
   /** A new engine on the folder of attempts, as a restarted agent would make it. */
@@ -32,7 +33,7 @@ export function engineConformance(name: string, subject: EngineUnderTest): void 
         await ended(attempt);
         await engine.forget(attempt);
       }
-      rmSync(attempts, { recursive: true, force: true });
+      removeFolder(attempts);
     });
 
     const launch = (script: string, more: Partial<Launch> = {}): Launch => {

@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTime } from "../../src/core/start-time.ts";
 import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
 import { sessionMembers, signal } from "../../src/dispatch/process/session.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 import { engineConformance } from "./engine-conformance.ts";
 
 engineConformance("process", {
@@ -23,7 +24,7 @@ beforeAll(() => {
   attempts = mkdtempSync(join(tmpdir(), "legalone-engine-"));
   engine = new ProcessEngine({ attempts, env: { PATH: process.env.PATH } });
 });
-afterAll(() => rmSync(attempts, { recursive: true, force: true }));
+afterAll(() => removeFolder(attempts));
 
 async function start(attempt: string, script: string): Promise<string> {
   const folder = join(attempts, attempt);

@@ -1,17 +1,9 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../../src/core/paths.ts";
+import { removeFolder } from "./remove-folder.ts";
 
 /** Nobody's number: no account of the machine has it. */
 const stranger = 54_321;
@@ -90,7 +82,7 @@ export function openFarPlace(): FarPlace {
     },
     close() {
       for (const command of network?.cleaning ?? []) spawnSync("/bin/sh", ["-c", command]);
-      rmSync(base, { recursive: true, force: true });
+      removeFolder(base);
     },
   };
 }

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConnectionSpec, QueueSpec } from "../../src/core/connections.ts";
 import { socketFolder } from "../../src/core/paths.ts";
 import { startPostgres, stopPostgres } from "../../src/services/postgres.ts";
 import { startValkey, stopValkey } from "../../src/services/valkey.ts";
+import { removeFolder } from "./remove-folder.ts";
 
 /** A workspace of one test file. */
 export interface TestWorkspace {
@@ -42,7 +43,7 @@ export function openWorkspace({ mode = 0o711 } = {}): TestWorkspace {
   return {
     home,
     remove: () => {
-      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+      for (const folder of folders) removeFolder(folder);
     },
   };
 }

@@ -4,6 +4,7 @@ import { packageRoot } from "../../../src/core/paths.ts";
 import { isSameProcess } from "../../../src/core/start-time.ts";
 import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 import type { Plan } from "../plan/types.ts";
 import { Daemon } from "./daemon.ts";
 import { type Lane, mountDisk, unmountDisk } from "./lane.ts";
@@ -132,7 +133,7 @@ export class Site {
     await this.database.$disconnect();
     await this.lane.dropDatabase(this.name);
     for (const home of this.#mounted) unmountDisk(home);
-    rmSync(this.folder, { recursive: true, force: true });
+    removeFolder(this.folder);
   }
 
   log(name: string): string {

@@ -110,6 +110,7 @@ test("a line is sent because it was written, not because time has passed", async
   // The timer begins anew with every line that was sent, so it alone would find each after 500 ms. A busy machine is late
   // with some, not with all.
   expect(Math.min(...took)).toBeLessThan(250);
+  await expect.poll(() => seen.exits.length).toBe(1);
 });
 
 test("an output is where its uri says before the line is sent, and the worker still finds it", async () => {

@@ -17,6 +17,7 @@ import { writeArtifact } from "../../support/artifact-folder.ts";
 import { type BadLine, openBadLine } from "../../support/bad-line.ts";
 import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
 import { runOf, type StageSketch } from "../../support/pipelines.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 import { type Servers, startServers } from "../../support/servers.ts";
 
 const mebi = 1024 * 1024;
@@ -45,7 +46,7 @@ afterEach(async () => {
   await line.close();
   await plane.stop();
   await servers.stop();
-  rmSync(far, { recursive: true, force: true });
+  removeFolder(far);
 });
 
 /** The script of a worker that delivers the folder `made` as a model. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -6,9 +6,10 @@ import { createLog } from "../../../src/core/log.ts";
 import { ArtifactClient } from "../../../src/dispatch/agent/far/artifact-client.ts";
 import { FarStore } from "../../../src/dispatch/agent/far/far-store.ts";
 import { farLaunch } from "../../../src/dispatch/transfer/far-launch.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 
 const far = mkdtempSync(join(tmpdir(), "legalone-far-"));
-afterAll(() => rmSync(far, { recursive: true, force: true }));
+afterAll(() => removeFolder(far));
 
 const [a, b, c] = ["a", "b", "c"].map((letter) => letter.repeat(64)) as [string, string, string];
 const launch = (job: Record<string, unknown>) => {

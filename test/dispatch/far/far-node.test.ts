@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { databaseSpec, postgresSocketFolder } from "../../../src/services/addresses.ts";
 import { type CommandLine, openCommandLine } from "../../support/command-line.ts";
 import { type FarPlace, openFarPlace } from "../../support/far-place.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 import { type Servers, startServers } from "../../support/servers.ts";
 
 const pipeline = `
@@ -75,7 +76,7 @@ afterAll(async () => {
   await servers?.stop();
   await line?.close();
   place.close();
-  if (service) rmSync(service, { recursive: true, force: true });
+  if (service) removeFolder(service);
   delete process.env.LEGALONE_SERVICE_FOLDER;
 });
 

@@ -29,6 +29,7 @@ import { writeArtifact } from "../../support/artifact-folder.ts";
 import { type BadLine, openBadLine } from "../../support/bad-line.ts";
 import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
 import { runOf } from "../../support/pipelines.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 import { line as lineOf, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { type Servers, startServers } from "../../support/servers.ts";
 
@@ -73,7 +74,7 @@ beforeEach(async () => {
   return async () => {
     client.close();
     await line.close();
-    rmSync(far, { recursive: true, force: true });
+    removeFolder(far);
   };
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,12 +7,13 @@ import type { Observation } from "../../../src/dispatch/engine.ts";
 import { oomKills } from "../../../src/dispatch/process/oom-kills.ts";
 import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
 import { sessionMembers, signal } from "../../../src/dispatch/process/session.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 
 let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "legalone-oom-"));
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => removeFolder(root));
 
 function put(path: string, text: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });
