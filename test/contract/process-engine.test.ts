@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -26,10 +26,10 @@ beforeAll(() => {
 });
 afterAll(() => removeFolder(attempts));
 
-async function start(attempt: string, script: string): Promise<string> {
+async function start(attempt: string, script: string, env: Record<string, string> = {}): Promise<string> {
   const folder = join(attempts, attempt);
   const main = ["/bin/sh", "-c", script];
-  await engine.start({ attempt, epoch: 1, folder, job: { attempt, epoch: 1 }, main, env: {} });
+  await engine.start({ attempt, epoch: 1, folder, job: { attempt, epoch: 1 }, main, env });
   await expect.poll(() => existsSync(join(folder, "pid.json"))).toBe(true);
   return folder;
 }
@@ -45,6 +45,20 @@ test("a pid.json that says nothing is written again, and the worker is stopped l
   await engine.stop("torn", 5);
   await expect.poll(async () => (await engine.observe("torn")).state).toBe("exited");
   await expect.poll(() => startTime(pid)).toBeUndefined();
+});
+
+test.each(["mv", "date"])("a KILL that hits the %s of the shim loses no end", async (command) => {
+  const bin = join(attempts, `bin-${command}`);
+  mkdirSync(bin);
+  // Stands for the real one that a second agent kills: it ends so at its first call.
+  const script = `#!/bin/sh\n[ -e "$0.hit" ] || { : > "$0.hit"; kill -9 $$; }\nPATH='${process.env.PATH}' exec ${command} "$@"\n`;
+  writeFileSync(join(bin, command), script, { mode: 0o755 });
+  const folder = await start(`hit-${command}`, "kill -9 $$", { PATH: `${bin}:${process.env.PATH}` });
+  await expect.poll(() => engine.observe(`hit-${command}`)).toMatchObject({ exit: { signal: "SIGKILL" } });
+  expect(existsSync(join(bin, `${command}.hit`))).toBe(true);
+  expect(JSON.parse(readFileSync(join(folder, "exit.json"), "utf8"))).toMatchObject({
+    at: expect.stringMatching(/Z$/),
+  });
 });
 
 test("what a worker leaves in its session ends when its end is recorded, its shim being waited for or not", async () => {

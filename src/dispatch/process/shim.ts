@@ -6,6 +6,7 @@
  * Words: the number of words of prepare, the words of prepare, the words of main.
  * Whoever creates pid.json owns the attempt, so two shims for one attempt never run both.
  * A TERM for the group reaches the worker directly; the shim only waits on.
+ * Of two agents that end one worker the later one's KILL may hit what records the end: that is done again then.
  * The shell reports a signal n as 128+n, and so does exit.json: exit codes above 128 are read as signals.
  */
 export const shim = `
@@ -42,15 +43,20 @@ run() {
 }
 
 finish() {
-  code=$2
-  signal=null
-  if [ "$2" -gt 128 ] && [ "$2" -le 192 ]; then
-    signal="\\"SIG$(kill -l "$2")\\""
-    code=null
-  fi
-  at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-  printf '{"code":%s,"signal":%s,"at":"%s","part":"%s"}\\n' "$code" "$signal" "$at" "$1" > exit.json.new
-  mv exit.json.new exit.json
+  tries=5
+  until [ -s exit.json ] || [ "$tries" = 0 ]; do
+    tries=$((tries - 1))
+    code=$2
+    signal=null
+    if [ "$2" -gt 128 ] && [ "$2" -le 192 ]; then
+      name=$(kill -l "$2") || continue
+      signal="\\"SIG$name\\""
+      code=null
+    fi
+    at=$(date -u +%Y-%m-%dT%H:%M:%SZ) || continue
+    printf '{"code":%s,"signal":%s,"at":"%s","part":"%s"}\\n' "$code" "$signal" "$at" "$1" > exit.json.new &&
+      mv exit.json.new exit.json
+  done
   exit 0
 }
 
