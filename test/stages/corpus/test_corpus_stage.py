@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from support.jobs import make_job, make_worker, read_events, result_of, run_stage
+from support.made_up_corpus import corpus
 
 from stages._worker import jsonl
 from stages._worker.artifacts import verify
@@ -70,19 +71,6 @@ def source(name: str, group: str, form: str, path: Path | list[Path], **more: An
         "path": paths,
         "fields": {"text": "text"},
         "split": {"heldout": {"share": 0.2}},
-        **more,
-    }
-
-
-def corpus(*sources: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "name": "test",
-        "version": 1,
-        "about": "A corpus for a test.",
-        "as_of": "2026-10-01",
-        "cleaning": {"min_characters": 10},
-        "duplicates": {"permutations": 64},
-        "sources": list(sources),
         **more,
     }
 
