@@ -41,6 +41,8 @@ def msrun_command(
         f"--log_dir={logs}",
         # Without it msrun returns at once, and nobody learns how the training ended.
         "--join=True",
+        # No such rank: the log files are read here, and the `tail` of each would outlive a kill -9 of msrun.
+        f"--tail_worker_log={layout.world}",
         f"--cluster_time_out={CLUSTER_TIMEOUT}",
         "--bind_core=True",
         str(SCRIPT),

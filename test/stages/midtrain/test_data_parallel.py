@@ -1,5 +1,6 @@
 """Two processes that share a batch train as one process does."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -75,6 +76,15 @@ def assert_all_gone(pids: list[int]) -> None:
         time.sleep(0.1)
 
 
+def started_in(folder: Path) -> list[str]:
+    """Command lines of the processes that run now and name the folder."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(folder) in line]
+
+
 def is_at_step_3(events: list[dict[str, Any]]) -> bool:
     return any(e["type"] == "progress" and e["step"] >= 3 for e in events)
 
@@ -126,13 +136,14 @@ def test_stopped_and_gone_on_with_one_process(
     assert result_of(again)["summary"] == result_of(alone)["summary"]
 
 
-def test_no_rank_outlives_an_attempt_that_was_killed(make: Callable[..., dict[str, Any]]) -> None:
+def test_nothing_outlives_an_attempt_that_was_killed(make: Callable[..., dict[str, Any]]) -> None:
     job = make("killed", 2)
     process = start_until_step_3(job)
     pids = ranks_of(job)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert_all_gone(pids)
+    assert started_in(Path(job["folder"]) / "ranks") == []
 
 
 @pytest.mark.long

@@ -72,6 +72,8 @@ def _command(folder: Path, ranks: int) -> list[str]:
         f"--master_port={_free_port()}",
         f"--log_dir={folder}",
         "--join=True",
+        # No such rank. For those it names, all by default, msrun starts a `tail` that would outlive a kill -9.
+        f"--tail_worker_log={ranks}",
         f"--cluster_time_out={MEETING_SECONDS}",
         str(LAUNCH),
         "--job",

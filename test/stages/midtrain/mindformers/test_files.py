@@ -162,6 +162,7 @@ def test_the_commands_of_all_nodes() -> None:
             "--node_rank": str(node),
             "--log_dir": f"/job/logs/node-{node}",
             "--join": "True",
+            "--tail_worker_log": "128",
             "--cluster_time_out": "7200",
             "--bind_core": "True",
         }
