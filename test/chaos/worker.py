@@ -219,7 +219,8 @@ def remove_unclaimed(folder: Path) -> None:
         claim.symlink_to("worker")
     except FileExistsError:
         return
-    shutil.rmtree(folder)
+    if folder.exists():  # the agent gives up its claim on one that it has removed
+        shutil.rmtree(folder)
     claim.unlink()
 
 

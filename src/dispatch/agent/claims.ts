@@ -45,7 +45,7 @@ export class Claims {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      return readlinkSync(link) === agent;
+      return makerOf(link) === agent;
     }
   }
 
@@ -71,11 +71,21 @@ export class Claims {
   #steps(): number[] {
     if (!existsSync(this.#claims)) return [];
     return readdirSync(this.#claims)
-      .filter((name) => /^step-\d+$/.test(name) && readlinkSync(join(this.#claims, name)) === agent)
+      .filter((name) => /^step-\d+$/.test(name) && makerOf(join(this.#claims, name)) === agent)
       .map((name) => Number(name.slice("step-".length)));
   }
 
   #link(path: string): string {
     return join(this.#claims, basename(path));
+  }
+}
+
+/** Undefined when the link was given up in this moment. */
+function makerOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return undefined;
   }
 }

@@ -27,12 +27,21 @@ def remove_unclaimed(root: Path, steps: Iterable[int]) -> None:
     claims = root / CLAIMS
     for step in steps:
         claims.mkdir(exist_ok=True)
-        claim = claims / f"step-{step}"
+        folder, claim = root / f"step-{step}", claims / f"step-{step}"
         try:
             claim.symlink_to("worker")
         except FileExistsError:
-            if claim.is_symlink() and claim.readlink() == Path("worker"):
-                shutil.rmtree(root / f"step-{step}", ignore_errors=True)
+            if _maker(claim) == "worker":  # begun before, and cut off
+                shutil.rmtree(folder, ignore_errors=True)
             continue
-        shutil.rmtree(root / f"step-{step}")
+        # The agent gives up its claim on one that it has removed: since `steps` were listed this one may be gone.
+        if folder.exists():
+            shutil.rmtree(folder)
         claim.unlink()
+
+
+def _maker(claim: Path) -> str | None:
+    try:
+        return str(claim.readlink())
+    except FileNotFoundError:  # given up in this moment
+        return None

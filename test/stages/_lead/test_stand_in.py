@@ -56,14 +56,14 @@ def test_it_leaves_when_its_stage_is_killed() -> None:
     assert httpx.get(f"{url}/models", trust_env=False).status_code == 200
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             httpx.get(f"{url}/models", trust_env=False)
         except httpx.TransportError:
             return
         time.sleep(0.05)
-    raise AssertionError("the stand-in still answers 10 s after its stage was killed")
+    raise AssertionError("the stand-in still answers 60 s after its stage was killed")
 
 
 def test_options_are_read_with_and_without_spaces() -> None:

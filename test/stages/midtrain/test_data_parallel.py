@@ -1,6 +1,5 @@
 """Two processes that share a batch train as one process does."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 from chaos.trainings import MIDTRAIN, MakeJob, make_training
 from support.jobs import last_checkpoint, read_events, result_of, run_stage, signal_when, start, stderr_of
 from support.order import write_order
+from support.processes import has_ended, naming, wait_until
 
 from stages._worker.model.tensor_folder import FolderTensors
 from stages._worker.training.schedule import Schedule
@@ -61,28 +61,9 @@ def ranks_of(job: dict[str, Any]) -> list[int]:
     return [int(path.read_text()) for path in Path(job["folder"]).glob("ranks/*.pid")]
 
 
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 def assert_all_gone(pids: list[int]) -> None:
     assert len(pids) == 3
-    deadline = time.monotonic() + 30
-    while any(runs(pid) for pid in pids):
-        assert time.monotonic() < deadline, "a rank lives on"
-        time.sleep(0.1)
-
-
-def started_in(folder: Path) -> list[str]:
-    """Command lines of the processes that run now and name the folder."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has just ended
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in lines if str(folder) in line]
+    wait_until(lambda: all(map(has_ended, pids)))
 
 
 def is_at_step_3(events: list[dict[str, Any]]) -> bool:
@@ -143,7 +124,7 @@ def test_nothing_outlives_an_attempt_that_was_killed(make: Callable[..., dict[st
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert_all_gone(pids)
-    assert started_in(Path(job["folder"]) / "ranks") == []
+    wait_until(lambda: naming(Path(job["folder"]) / "ranks") == [])
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,15 @@ def has_ended(pid: int) -> bool:
     return fields is None or fields[0] in "ZX"
 
 
+def naming(folder: Path) -> list[str]:
+    """Command lines of the processes that run now and name the folder."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(folder) in line]
+
+
 def cpu_ticks(pid: int) -> int:
     """What it has used of the processor so far, in clock ticks."""
     fields = _fields(Path(f"/proc/{pid}/stat"))
@@ -36,7 +46,7 @@ def sleeps(pid: int) -> bool:
     return fields is not None and fields[0] == "S"
 
 
-def wait_until(holds: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
     """Looks again and again; an AssertionError when it does not come true."""
     deadline = time.monotonic() + seconds
     while not holds():

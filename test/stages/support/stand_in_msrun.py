@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("worker_num", "local_worker_num", "master_addr", "master_port", "node_rank", "log_dir"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("join", "cluster_time_out", "bind_core"):
+    for name in ("join", "tail_worker_log", "cluster_time_out", "bind_core"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("script")
     parser.add_argument("rest", nargs=argparse.REMAINDER)

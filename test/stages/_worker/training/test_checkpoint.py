@@ -13,7 +13,7 @@ from stages._worker.job import ResumePoint
 from stages._worker.locations import folder_of
 from stages._worker.model.safetensors_file import write_tensors
 from stages._worker.training.checkpoint import commit_checkpoint, save_checkpoint, steps_in
-from stages._worker.training.pruning import stale_steps
+from stages._worker.training.pruning import remove_unclaimed, stale_steps
 from stages._worker.training.resume import load_checkpoint, newest_sound
 from stages._worker.worker import Worker
 
@@ -137,6 +137,16 @@ def test_a_removal_that_was_cut_off_is_done_to_its_end(tmp_path: Path) -> None:
     save(worker, 4)
     worker.close()
     assert steps_in(worker.job.folder) == [4]
+
+
+def test_one_that_the_agent_removed_since_it_was_listed_ends_nothing(worker: Worker) -> None:
+    root = worker.job.folder
+    save(worker, 2)
+    save(worker, 4)
+    listed = steps_in(root)
+    shutil.rmtree(root / "step-2")  # the agent: first the folder, then its claim
+    remove_unclaimed(root, listed)
+    assert steps_in(root) == [] and list((root / "claims").iterdir()) == []
 
 
 def test_what_is_not_finite_is_not_committed(worker: Worker) -> None:

@@ -2,11 +2,9 @@
 writes what MindFormers 1.9.0 writes. Its weights are the rows it has consumed, so what was lost or repeated shows."""
 
 import json
-import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from support.jobs import last_checkpoint, read_events, result_of, run_stage, signal_when
 from support.mindformers_jobs import BATCH, LENGTH, SCHEDULE, STEPS, mindformers_job
+from support.processes import naming, wait_until
 from support.stand_in_mindformers import stand_in_node
 from support.tiny_model import tiny_model_folder
 
@@ -98,20 +97,7 @@ def start_of(job: dict[str, Any]) -> Start:
 
 
 def test_no_rank_outlives_an_attempt_that_was_killed(killed: dict[str, Any]) -> None:
-    deadline = time.monotonic() + 10
-    while running := processes_of(Path(killed["folder"])):
-        assert time.monotonic() < deadline, running
-        time.sleep(0.1)
-
-
-def processes_of(folder: Path) -> list[str]:
-    lines = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            lines.append(Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return [line for line in lines if str(folder) in line]
+    wait_until(lambda: naming(Path(killed["folder"])) == [])
 
 
 def test_a_checkpoint_holds_every_rank_its_strategy_and_the_proof(killed: dict[str, Any]) -> None:
@@ -310,7 +296,7 @@ def test_a_stop_in_the_conversion_costs_no_step(
     flags = tmp_path / "job" / "mindformers" / "flags.json"
     assert signal_when(job, signal.SIGTERM, lambda _: flags.is_file()) == 75
     assert "during the conversion, in reverse_mcore_qwen3_weight_to_hf.py" in result_of(job)["message"]
-    assert processes_of(tmp_path / "job") == []
+    assert naming(tmp_path / "job") == []
     assert steps_of(read_events(tmp_path / "job")) == [2, 4, 6]
     stand_in_node(tmp_path / "node", base, monkeypatch)
     again = going_on(job, tmp_path / "again", base)

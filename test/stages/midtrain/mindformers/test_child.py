@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from support.jobs import CHECKOUT, make_job
+from support.processes import has_ended, wait_until
 
 from stages._worker.events import EventFile
 from stages._worker.failures import Stopped
@@ -35,25 +35,8 @@ def worker(tmp_path: Path, stop: threading.Event) -> Worker:
     return Worker(job, EventFile(job.events), stop)
 
 
-def wait_for_end(pid: int) -> None:
-    deadline = time.monotonic() + 20
-    while runs(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 def pid_in(log: Path) -> int:
-    deadline = time.monotonic() + 20
-    while not (log.is_file() and log.read_text().strip()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: log.is_file() and log.read_text().strip() != "")
     return int(log.read_text())
 
 
@@ -76,7 +59,7 @@ def test_one_that_does_not_listen_to_sigterm_is_killed(
     threading.Thread(target=lambda: (pid_in(log), stop.set())).start()
     with pytest.raises(Stopped, match="stopped by SIGTERM during a test"):
         run_child(worker, [sys.executable, "-c", STUBBORN], log=log, what="a test", grace=0.5)
-    assert not runs(pid_in(log))
+    assert has_ended(pid_in(log))
 
 
 def test_it_dies_with_a_stage_that_was_killed(tmp_path: Path) -> None:
@@ -90,10 +73,10 @@ def test_it_dies_with_a_stage_that_was_killed(tmp_path: Path) -> None:
         [sys.executable, "-c", stage], cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
     )
     pid = pid_in(log)
-    assert runs(pid)
+    assert not has_ended(pid)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_for_end(pid)
+    wait_until(lambda: has_ended(pid))
 
 
 def test_a_log_is_read_by_whole_lines(tmp_path: Path) -> None:
