@@ -19,7 +19,7 @@ from stages._worker.inference.scoring import Scorer  # noqa: E402
 from stages._worker.model import device  # noqa: E402
 
 LONGEST = 256
-WIDTHS = (48, 64, 96, 128, 192, 256)
+WIDTHS = (32, 48, 64, 80, 96, 112, 128, 160, 192, 256)
 
 
 def make(folder: Path, documents: int) -> None:
