@@ -7,7 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// Fewer would measure the last batch of each width, which is computed whole: with 500 a third of all.
+// The last batch of each width is computed whole: with 500 documents its empty rows are 29 % of all that is computed, with
+// these 7 %.
 const documents = process.argv[2] ?? "2000";
 const rounds = Number(process.argv[3] ?? 2);
 const batch = "32";
