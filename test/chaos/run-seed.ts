@@ -15,7 +15,7 @@ import type { Lane } from "./site/lane.ts";
 import { slowness } from "./site/pace.ts";
 import { Site } from "./site/site.ts";
 
-/** So long nothing may happen before a run has ended, and so long may happen what leads to no end; longer under load. */
+/** So long nothing may happen before a run has ended, and so long may happen, over all resumes, what leads to no end. */
 const boundMs = 30_000;
 const endlessMs = 240_000;
 const mostResumes = 4;
@@ -130,8 +130,9 @@ async function injectAll(scene: Scene, from: number, { injected, missed }: SeedR
 /** Waits for the end of every run; what was cancelled or has failed for a known reason is resumed, as a person would. */
 async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<void> {
   const { database } = site;
+  const last = Date.now() + endlessMs * site.pace;
   for (let resumes = 0; ; resumes++) {
-    await untilEnded(site);
+    await untilEnded(site, last);
     const again: string[] = [];
     result.outcomes = {};
     for (const { id } of await patiently(() => database.run.findMany({ select: { id: true } }))) {
@@ -152,8 +153,7 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
 class Stuck extends Error {}
 
 /** @throws Stuck when nothing happens for long, or when things go on happening and come to no end */
-async function untilEnded({ database, pace }: Site): Promise<void> {
-  const last = Date.now() + endlessMs * pace;
+async function untilEnded({ database, pace }: Site, last: number): Promise<void> {
   let deadline = Date.now() + boundMs * pace;
   for (let events = -1; ; ) {
     const open = await patiently(() => database.stage.findMany({ where: { endedAt: null } }));

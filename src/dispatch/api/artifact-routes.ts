@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ArtifactStore, TransferError } from "../transfer/artifact-store.ts";
 import { sizeOf } from "../transfer/durable.ts";
-import { isHash, type Manifest, readManifest } from "../transfer/manifest.ts";
+import { isHash, type Manifest, Refused, readManifest } from "../transfer/manifest.ts";
 
 /** Committed artifacts as agents of other machines see them. */
 export interface ArtifactPort {
@@ -45,7 +45,7 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     if (folder === undefined) throw new TransferError(404, `no committed artifact ${sha256} here`);
     let manifest = manifests.get(folder);
     if (manifest === undefined) {
-      manifest = readManifest(folder);
+      manifest = committedManifest(folder, sha256);
       manifests.set(folder, manifest);
       if (manifests.size > manifestsKept) manifests.delete([...manifests.keys()][0]!);
     }
@@ -83,6 +83,16 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     await store.commit(id, sha256);
     return {};
   });
+}
+
+/** @throws TransferError 410 when it is damaged or away: waiting would not bring it back */
+function committedManifest(folder: string, sha256: string): Manifest {
+  try {
+    return readManifest(folder);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new TransferError(410, `${sha256} is not what was committed: ${error.message}`);
+  }
 }
 
 async function fenced(

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -263,25 +264,34 @@ describe("checkpoints", () => {
     expect(readdirSync(join(far, "attempt", ".uploading"))).toEqual([]);
   });
 
-  test("when serve's copy of the newest is damaged, the one before it is brought", async () => {
-    const points = [10, 5].map((step) => {
-      const { manifest } = writeArtifact(join(store, `step-${step}`), { "model.bin": randomBytes(1000) });
-      execFileSync("mv", [join(store, `step-${step}`), join(store, manifest)]);
-      return { uri: storeUri(manifest), step, sha256: manifest };
-    });
-    const [newest, older] = points as [(typeof points)[0], (typeof points)[0]];
-    writeFileSync(join(store, newest.sha256, "model.bin"), randomBytes(1000));
-    const log = createLog({ file: join(far, "log") });
-    const place = new FarStore({ client, home: far, models: far, log });
-    const spec = { ...sender, engine: "process", node: "n", kind: "t", env: {}, graceSeconds: 1 };
-    const job = { inputs: [], resume: { ...newest, older: [older] } };
-    const { resume } = (await place.bring({ ...spec, job }, go)).job as {
-      resume: { uri: string; older: { uri: string }[] };
-    };
-    expect(existsSync(new URL(resume.uri))).toBe(false);
-    expect(existsSync(new URL(resume.older[0]!.uri))).toBe(true);
-    expect(readFileSync(join(far, "log"), "utf8")).toContain("not what was committed");
-  });
+  const damages: [string, (folder: string) => void][] = [
+    ["has other bytes", (folder) => writeFileSync(join(folder, "model.bin"), randomBytes(1000))],
+    ["has a torn manifest", (folder) => truncateSync(join(folder, "manifest.json"), 100)],
+    ["has a torn file", (folder) => truncateSync(join(folder, "model.bin"), 500)],
+    ["is away", (folder) => rmSync(folder, { recursive: true })],
+  ];
+  test.each(damages)(
+    "when serve's copy of the newest %s, the one before it is brought",
+    async (_, damage) => {
+      const points = [10, 5].map((step) => {
+        const { manifest } = writeArtifact(join(store, `step-${step}`), { "model.bin": randomBytes(1000) });
+        execFileSync("mv", [join(store, `step-${step}`), join(store, manifest)]);
+        return { uri: storeUri(manifest), step, sha256: manifest };
+      });
+      const [newest, older] = points as [(typeof points)[0], (typeof points)[0]];
+      damage(join(store, newest.sha256));
+      const log = createLog({ file: join(far, "log") });
+      const place = new FarStore({ client, home: far, models: far, log });
+      const spec = { ...sender, engine: "process", node: "n", kind: "t", env: {}, graceSeconds: 1 };
+      const job = { inputs: [], resume: { ...newest, older: [older] } };
+      const { resume } = (await place.bring({ ...spec, job }, go)).job as {
+        resume: { uri: string; older: { uri: string }[] };
+      };
+      expect(existsSync(new URL(resume.uri))).toBe(false);
+      expect(existsSync(new URL(resume.older[0]!.uri))).toBe(true);
+      expect(readFileSync(join(far, "log"), "utf8")).toMatch(/not what was committed|no committed artifact/);
+    },
+  );
 
   test("one that was removed before its turn is passed over with a warning", async () => {
     mkdirSync(join(far, "attempt"));
