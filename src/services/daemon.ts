@@ -12,8 +12,13 @@ export interface DaemonNote {
 /** Writes the note of a running daemon, readable only by us: serve's holds a token. */
 export function writeDaemon(path: string, note: { pid: number; [more: string]: unknown }): void {
   const text = JSON.stringify({ ...note, start: startTime(note.pid) ?? "gone" });
-  writeFileSync(`${path}.${process.pid}`, text, { mode: 0o600 });
-  renameSync(`${path}.${process.pid}`, path);
+  const own = `${path}.${process.pid}`;
+  try {
+    writeFileSync(own, text, { mode: 0o600 });
+    renameSync(own, path);
+  } finally {
+    rmSync(own, { force: true });
+  }
 }
 
 /** The note of a daemon that runs, or undefined: a note of a process that is gone is never trusted. */

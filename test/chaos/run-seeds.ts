@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { canMount } from "../support/small-disk.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { type FaultKind, faultKinds, type Plan } from "./plan/types.ts";
 import { runSeed, type SeedResult } from "./run-seed.ts";
-import { canMount, Lane } from "./site/lane.ts";
+import { Lane } from "./site/lane.ts";
 import type { Site } from "./site/site.ts";
 
 export interface ChaosOptions {
@@ -49,7 +47,7 @@ export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOpt
     attempts: 0,
     seconds: 0,
   };
-  const mayMount = tryMount();
+  const mayMount = canMount();
   const queue = [...seeds];
   await Promise.all(
     Array.from({ length: Math.min(workers, seeds.length) }, async () => {
@@ -76,15 +74,6 @@ function leaveOut(plan: Plan, { skipped }: ChaosSummary): void {
   const left = plan.faults.filter(({ kind }) => kind === "disk-full").length;
   plan.faults = plan.faults.filter(({ kind }) => kind !== "disk-full");
   if (left > 0) skipped["disk-full"] = (skipped["disk-full"] ?? 0) + left;
-}
-
-function tryMount(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), "legalone-chaos-"));
-  try {
-    return canMount(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 function add(summary: ChaosSummary, result: SeedResult): void {

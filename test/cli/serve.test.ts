@@ -1,16 +1,22 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { knownWorkspaceId, workspaceId } from "../../src/cli/workspace-id.ts";
+import { errorCodes } from "../../src/core/error-codes.ts";
 import { packageRoot } from "../../src/core/paths.ts";
 import { type Database, openDatabase } from "../../src/records/database.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
 import { submitRun } from "../../src/records/runs.ts";
+import { valkeySocket } from "../../src/services/addresses.ts";
 import { startValkey, stopValkey } from "../../src/services/valkey.ts";
 import { runOf } from "../support/pipelines.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 import { ScriptedAgent, success } from "../support/scripted-agent.ts";
 import { type Servers, startServers } from "../support/servers.ts";
+import { canMount, fillDisk, mountDisk, unmountDisk } from "../support/small-disk.ts";
 
 let servers: Servers;
 let db: Database;
@@ -108,3 +114,51 @@ test("without a database it ends with exit code 9 and says what to do", async ()
   expect(code).toBe(9);
   expect(said).toContain("E_DATABASE");
 });
+
+test("a workspace is named once, by two at a time, and anew when a full disk left an empty name", () => {
+  const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
+  try {
+    expect(knownWorkspaceId(home)).toBe("");
+    writeFileSync(join(home, "workspace.id"), "");
+    const name = workspaceId(home);
+    expect(name).toMatch(/^[0-9a-f-]{36}$/);
+    expect([workspaceId(home), knownWorkspaceId(home)]).toEqual([name, name]);
+    expect(readdirSync(home)).toEqual(["workspace.id"]);
+  } finally {
+    removeFolder(home);
+  }
+});
+
+test.skipIf(!canMount())(
+  "on a full disk it ends and says so, holds no office, and starts when there is room",
+  async () => {
+    const { host, port, user, database } = servers.database;
+    const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
+    const env = {
+      LEGALONE_HOME: home,
+      LEGALONE_DATABASE_URL: `postgresql://${user}@localhost:${port}/${database}?host=${host}`,
+      LEGALONE_REDIS_URL: valkeySocket(servers.home),
+    };
+    mountDisk(home, 1);
+    try {
+      const ballast = fillDisk(home, 1);
+      const [code, said] = await spawnServe(env).ended;
+      expect([code, said]).toEqual([errorCodes.E_DISK_FULL.exit, expect.stringContaining("E_DISK_FULL")]);
+      const locks = await db.$queryRaw<
+        unknown[]
+      >`select 1 from pg_locks where locktype = 'advisory' and granted`;
+      expect(locks).toEqual([]);
+      expect(readdirSync(home)).toEqual(["ballast"]);
+
+      rmSync(ballast);
+      const next = spawnServe(env);
+      await expect.poll(() => existsSync(join(home, "serve.json")), { timeout: 60_000 }).toBe(true);
+      expect(knownWorkspaceId(home)).not.toBe("");
+      next.child.kill("SIGTERM");
+      expect((await next.ended)[0]).toBe(0);
+    } finally {
+      unmountDisk(home);
+      removeFolder(home);
+    }
+  },
+);

@@ -43,19 +43,22 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   await migrated(spec, times.databaseWait, log);
 
   const database = openDatabase(spec);
+  // Before anything runs: it writes the workspace's name, and the disk may be full.
+  const artifacts = new Artifacts(database, home);
   const doorbell: Doorbell = new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
-  const office = () => leadership.office;
+  let leadership: Leadership | undefined;
+  const office = () => leadership?.office;
   const look = createLook({ database, doorbell, policy: policyOf(times), log, office });
   const round = new AnswerRound(look.once, log);
   const wake = () => void round.call(undefined);
   look.onLater(wake);
-  const leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
-  const artifacts = new Artifacts(database, home);
   const control = new Control({ database, times, artifacts, wake, queueHealthy: () => doorbell.healthy() });
   let sweeping: NodeJS.Timeout | undefined;
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
   const api = createApi(control, token, log, artifacts);
   try {
+    // Inside, so that whatever fails from here on gives the office back.
+    leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
     const address = await api.listen({ host, port });
     doorbell.listen(reconcileQueue, () => round.call(undefined), { everyMs: times.reconcile });
     await takeNote(home, { address, token });
@@ -69,7 +72,7 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
     look.stop();
     await doorbell.close();
     await round.idle();
-    await leadership.close();
+    await leadership?.close();
     await database.$disconnect();
     if (readDaemon(noteOf(home))?.pid === process.pid) rmSync(noteOf(home), { force: true });
   }

@@ -1,5 +1,3 @@
-import { execFileSync, spawn } from "node:child_process";
-import { chmodSync } from "node:fs";
 import pg from "pg";
 import type { ConnectionSpec } from "../../../src/core/connections.ts";
 import { poolConfig } from "../../../src/records/database.ts";
@@ -104,33 +102,4 @@ export class Lane {
     this.resume();
     await this.servers.stop();
   }
-}
-
-/** True where file systems can be mounted: as root, and not in a container without the right. */
-export function canMount(folder: string): boolean {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
-  try {
-    mountDisk(folder, 1);
-    unmountDisk(folder);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export function mountDisk(folder: string, megabytes: number): void {
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "legalone-chaos", folder], {
-    stdio: "ignore",
-  });
-  chmodSync(folder, 0o711);
-  // Nobody else would take it away when this process is killed.
-  const wait = `while kill -0 ${process.pid} 2>/dev/null && mountpoint -q "$1"; do sleep 1; done; umount -l "$1"`;
-  spawn("/bin/sh", ["-c", wait, "legalone-chaos-unmount", folder], {
-    detached: true,
-    stdio: "ignore",
-  }).unref();
-}
-
-export function unmountDisk(folder: string): void {
-  execFileSync("umount", ["-l", folder], { stdio: "ignore" });
 }

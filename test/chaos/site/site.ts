@@ -5,9 +5,10 @@ import { isSameProcess } from "../../../src/core/start-time.ts";
 import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
+import { fillDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 import type { Plan } from "../plan/types.ts";
 import { Daemon } from "./daemon.ts";
-import { type Lane, mountDisk, unmountDisk } from "./lane.ts";
+import type { Lane } from "./lane.ts";
 import { Network } from "./network.ts";
 import { slowness, timesOf } from "./pace.ts";
 import { processesIn, signalAll } from "./processes.ts";
@@ -110,11 +111,7 @@ export class Site {
 
   fillDisk(): boolean {
     if (this.#mounted.length === 0) return false;
-    try {
-      writeFileSync(join(this.#mounted[0]!, "ballast"), Buffer.alloc(diskMegabytes * 1024 * 1024));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    }
+    fillDisk(this.#mounted[0]!, diskMegabytes);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   existsSync,
@@ -33,6 +33,7 @@ import { runOf } from "../../support/pipelines.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
 import { line as lineOf, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { type Servers, startServers } from "../../support/servers.ts";
+import { canMount, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 
 const mebi = 1024 * 1024;
 const files = () => ({
@@ -196,13 +197,10 @@ describe("what is not right", () => {
   });
 });
 
-const mounts =
-  process.getuid?.() === 0 &&
-  spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
-test.skipIf(!mounts)("a full disk is told, loses nothing that is committed, and passes", async () => {
+test.skipIf(!canMount())("a full disk is told, loses nothing that is committed, and passes", async () => {
   const home = join(far, "disk");
   mkdirSync(home);
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", home]);
+  mountDisk(home, 8);
   try {
     const full = new ArtifactStore(home);
     const put = async (name: string, size: number) => {
@@ -233,7 +231,7 @@ test.skipIf(!mounts)("a full disk is told, loses nothing that is committed, and 
     for (const { content } of [first, second]) expect(full.has(content)).toBe(true);
     expect(contents(full.folder(first.content))).toEqual(contents(join(far, "first")));
   } finally {
-    execFileSync("umount", [home]);
+    unmountDisk(home);
   }
 });
 
