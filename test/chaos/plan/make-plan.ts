@@ -46,7 +46,7 @@ const windowMs = 2_200;
 export function makePlan(seed: number, only: readonly FaultKind[] = []): Plan {
   const random = new Random(`chaos ${seed}`);
   const nodes = random.chance(0.3) ? 2 : 1;
-  const smallDisk = nodes === 1 && random.chance(0.12);
+  const smallDisk = nodes === 1 && (random.chance(0.12) || only.includes("disk-full"));
   const runs = [planRun(random, random.int(1, 1_000_000), 0)];
   if (random.chance(0.25)) runs.push(planRun(random, random.int(1, 1_000_000), random.int(0, 400)));
   else if (random.chance(0.1)) runs.push({ ...runs[0]!, submitAt: random.int(0, 1_500) });
