@@ -102,7 +102,9 @@ export class Leadership {
     });
     ended.catch(() => {});
     try {
-      await client.connect();
+      // A client that is ended while it connects settles its connect() never.
+      await Promise.race([client.connect(), ended]);
+      if (this.#closed) return;
       connected();
       const office = await this.#take(client);
       if (office === undefined) return;

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,11 +35,14 @@ afterAll(async () => {
 
 const note = () => join(servers.home, "serve.json");
 
-function spawnServe(env: NodeJS.ProcessEnv = {}): {
+function spawnServe(
+  env: NodeJS.ProcessEnv = {},
+  ...more: string[]
+): {
   child: ChildProcess;
   ended: Promise<[number | null, string]>;
 } {
-  const words = [join(packageRoot, "dist", "bin.js"), "serve"];
+  const words = [join(packageRoot, "dist", "bin.js"), "serve", ...more];
   const times = { LEGALONE_TIME_SCALE: "0.05", LEGALONE_TIME_NODE_SILENCE: "60000" };
   const child = spawn(process.execPath, words, {
     env: { ...process.env, ...times, ...env },
@@ -114,6 +119,26 @@ test("without a database it ends with exit code 9 and says what to do", async ()
   expect(code).toBe(9);
   expect(said).toContain("E_DATABASE");
 });
+
+test.each([
+  ["that another program has", "127.0.0.1", "E_CONFLICT"],
+  // RFC 5737: no machine has it.
+  ["of another machine", "192.0.2.1", "E_USAGE"],
+] as const)("an address %s is told, and no office is held", async (_, host, error) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  // Several times, since the office may be on its way, taken or neither when serve ends.
+  for (let i = 0; i < 3; i++) {
+    const [code, said] = await spawnServe({}, "--host", host, "--port", String(port)).ended;
+    expect([code, said]).toEqual([errorCodes[error].exit, expect.stringContaining(`${host}:${port}`)]);
+  }
+  expect(await heldOffices()).toEqual([]);
+  other.close();
+});
+
+const heldOffices = () =>
+  db.$queryRaw<unknown[]>`select 1 from pg_locks where locktype = 'advisory' and granted`;
 
 test("a workspace is named once, by two at a time, and anew when a full disk left an empty name", () => {
   const home = mkdtempSync(join(tmpdir(), "legalone-test-"));

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLog } from "../../src/core/log.ts";
 import { openDatabase, poolConfig } from "../../src/records/database.ts";
 import { commitHappenings, LostOffice } from "../../src/records/happenings.ts";
+import { Leadership } from "../../src/records/leadership.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf } from "../support/pipelines.ts";
@@ -59,4 +63,17 @@ test("a holder that no longer renews is put out of office, and what it still wri
   expect(await late.event.count({ where: { type: "worker.late" } })).toBe(0);
   await late.$disconnect();
   await next.stop();
+});
+
+test("one that is closed while its server has accepted it and said nothing comes to its end", async () => {
+  const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const spec = { host: "127.0.0.1", port, user: "u", database: "d" };
+  const log = createLog({ level: "error" });
+  const leadership = Leadership.start(spec, { wake: () => {}, log, leaseMs: 60_000 });
+  await once(silent, "connection");
+  await leadership.close();
+  expect(leadership.office).toBeUndefined();
+  silent.close();
 });

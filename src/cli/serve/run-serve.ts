@@ -59,7 +59,9 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   try {
     // Inside, so that whatever fails from here on gives the office back.
     leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
-    const address = await api.listen({ host, port });
+    const address = await api.listen({ host, port }).catch((error: unknown) => {
+      throw cannotListen(error, { host, port });
+    });
     doorbell.listen(reconcileQueue, () => round.call(undefined), { everyMs: times.reconcile });
     await takeNote(home, { address, token });
     sweeping = artifacts.sweepEvery(sweepMs, log);
@@ -112,6 +114,23 @@ async function takeNote(home: string, note: { address: string; token: string }):
     refuseSecond(home);
     writeDaemon(noteOf(home), { pid: process.pid, build: buildHash(), ...note });
   });
+}
+
+/** What keeps serve from its address, as an error of who gave it; anything else as it came. */
+function cannotListen(error: unknown, { host, port }: ServeOptions): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const place = `${host}:${port}`;
+  if (code === "EADDRINUSE")
+    return new LegaloneError("E_CONFLICT", `another program listens on ${place} already`, {
+      cause: error,
+      hint: "`--port` names another port; 0, the default, takes a free one.",
+    });
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EACCES")
+    return new LegaloneError("E_USAGE", `serve cannot listen on ${place}: ${(error as Error).message}`, {
+      cause: error,
+      hint: "`--host` wants an address of this machine, `--port` one this user may take (0 for a free one).",
+    });
+  return error;
 }
 
 /** Resolves at TERM, INT, or the end of the owner that tests name. */
