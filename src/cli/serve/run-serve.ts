@@ -56,6 +56,8 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   let sweeping: NodeJS.Timeout | undefined;
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
   const api = createApi(control, token, log, artifacts);
+  // Heard from here on: asked before all runs, it leaves as orderly as after.
+  const asked = untilAsked();
   try {
     // Inside, so that whatever fails from here on gives the office back.
     leadership = Leadership.start(spec, { wake, log, leaseMs: times.lead });
@@ -66,7 +68,7 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
     await takeNote(home, { address, token });
     sweeping = artifacts.sweepEvery(sweepMs, log);
     log.info("serve runs", { address, build: buildHash(), home, reconcileMs: times.reconcile });
-    await untilAsked();
+    await asked;
     log.info("serve leaves; agents and workers go on");
   } finally {
     clearInterval(sweeping);
