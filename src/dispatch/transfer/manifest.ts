@@ -19,14 +19,14 @@ export interface Manifest {
   files: ManifestFile[];
 }
 
-/** Reads manifest.json of a folder. @throws Refused when it is absent or not of the form; EMFILE, EIO, … as they come */
+/** Reads manifest.json of a folder. @throws Refused when it cannot be had or is not of the form; EMFILE, … as they come */
 export function readManifest(folder: string): Manifest {
   let raw: Buffer;
   try {
     raw = readFileSync(join(folder, "manifest.json"));
   } catch (error) {
-    // Anything else says nothing about the manifest, and may pass.
-    if (!["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    // A lack of this process says nothing about the manifest, and passes.
+    if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     throw new Refused(`${basename(folder)}/manifest.json: ${(error as Error).message}`);
   }
   return parseManifest(raw, `${basename(folder)}/manifest.json`);
