@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createWhole, replaceWhole } from "../core/whole-file.ts";
 
 const file = "workspace.id";
 
@@ -13,18 +14,9 @@ export function workspaceId(home: string): string {
   const known = knownWorkspaceId(home);
   if (known !== "") return known;
   const path = join(home, file);
-  const own = `${path}.${process.pid}`;
-  try {
-    writeFileSync(own, `${randomUUID()}\n`);
-    // Of two that start at once the first has named it.
-    linkSync(own, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    // An empty one was left by a full disk.
-    if (knownWorkspaceId(home) === "") renameSync(own, path);
-  } finally {
-    rmSync(own, { force: true });
-  }
+  const name = `${randomUUID()}\n`;
+  // Of two that start at once the first has named it; an empty one was left by a full disk.
+  if (!createWhole(path, name) && knownWorkspaceId(home) === "") replaceWhole(path, name);
   return readFileSync(path, "utf8").trim();
 }
 

@@ -1,6 +1,7 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSameProcess, startTime } from "../core/start-time.ts";
+import { replaceWhole } from "../core/whole-file.ts";
 
 /** A daemon's file in the workspace. The start time tells it from a later process with the same pid. */
 export interface DaemonNote {
@@ -12,13 +13,7 @@ export interface DaemonNote {
 /** Writes the note of a running daemon, readable only by us: serve's holds a token. */
 export function writeDaemon(path: string, note: { pid: number; [more: string]: unknown }): void {
   const text = JSON.stringify({ ...note, start: startTime(note.pid) ?? "gone" });
-  const own = `${path}.${process.pid}`;
-  try {
-    writeFileSync(own, text, { mode: 0o600 });
-    renameSync(own, path);
-  } finally {
-    rmSync(own, { force: true });
-  }
+  replaceWhole(path, text, 0o600);
 }
 
 /** The note of a daemon that runs, or undefined: a note of a process that is gone is never trusted. */

@@ -1,8 +1,9 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../core/errors.ts";
 import { isSameProcess, startTime } from "../core/start-time.ts";
+import { createWhole } from "../core/whole-file.ts";
 
 const pollMs = 20;
 const patienceMs = 60_000;
@@ -35,18 +36,8 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 function tryLock(path: string): boolean {
   const held = holder(path);
   if (held !== undefined && !isSameProcess(held.pid, held.start)) removeStale(path, held.text);
-  // A link appears with its content or not at all, so nobody ever reads a half-written lock.
-  const own = `${path}.${process.pid}`;
-  writeFileSync(own, `${process.pid} ${startTime(process.pid)}`);
-  try {
-    linkSync(own, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  } finally {
-    rmSync(own, { force: true });
-  }
+  // Nobody ever reads a half-written lock.
+  return createWhole(path, `${process.pid} ${startTime(process.pid)}`);
 }
 
 /** Two processes may find the same stale file: the one that moves away a fresh lock by mistake puts it back. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeFolder } from "./remove-folder.ts";
@@ -37,13 +37,20 @@ export function unmountDisk(folder: string): void {
   execFileSync("umount", ["-l", folder], { stdio: "ignore" });
 }
 
-/** Leaves no byte free on the disk that is mounted at `folder`; returns the file whose removal makes room again. */
-export function fillDisk(folder: string, megabytes: number): string {
-  const ballast = join(folder, "ballast");
+/** Leaves no byte free on the disk that is mounted at `folder`. */
+export function fillDisk(folder: string, megabytes: number): void {
   try {
-    writeFileSync(ballast, Buffer.alloc(megabytes * 1024 * 1024));
+    writeFileSync(ballastOf(folder), Buffer.alloc(megabytes * 1024 * 1024));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
   }
-  return ballast;
+}
+
+/** Makes room again, where fillDisk() took it. */
+export function emptyDisk(folder: string): void {
+  rmSync(ballastOf(folder), { force: true });
+}
+
+function ballastOf(folder: string): string {
+  return join(folder, "ballast");
 }

@@ -1,11 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../../src/core/paths.ts";
 import { isSameProcess } from "../../../src/core/start-time.ts";
 import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
-import { fillDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
+import { emptyDisk, fillDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 import type { Plan } from "../plan/types.ts";
 import { Daemon } from "./daemon.ts";
 import type { Lane } from "./lane.ts";
@@ -116,7 +116,7 @@ export class Site {
   }
 
   emptyDisk(): void {
-    for (const home of this.#mounted) rmSync(join(home, "ballast"), { force: true });
+    for (const home of this.#mounted) emptyDisk(home);
   }
 
   get smallDisk(): boolean {
