@@ -1,6 +1,4 @@
-import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { isUnreachable } from "../../src/records/database.ts";
 import { resumeRun } from "../../src/records/resume.ts";
 import { submitRun } from "../../src/records/runs.ts";
@@ -144,7 +142,6 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
     if (again.length === 0) return;
     if (resumes === mostResumes)
       throw new Stuck(`still not done after ${resumes} resumes: ${again.join(", ")}`);
-    await patiently(() => removeDamaged(site));
     for (const id of again) await patiently(() => resumeRun(database, id));
     result.resumes += again.length;
   }
@@ -178,18 +175,6 @@ async function gatesMeasured(database: Site["database"]): Promise<boolean> {
   return stages.every(
     ({ spec, gates }) => gates.length >= ((spec as { gates?: unknown[] }).gates?.length ?? 0),
   );
-}
-
-/** A person who reads "no sound checkpoint" removes the damaged ones. */
-async function removeDamaged({ database }: Site): Promise<void> {
-  const told = await database.event.findMany({ where: { type: "worker.warning" } });
-  const damaged = new Set(
-    told.flatMap(({ data }) => /^(step-\d+):/.exec((data as { message?: string }).message ?? "")?.[1] ?? []),
-  );
-  for (const { uri } of await database.artifact.findMany({ where: { kind: "checkpoint" } })) {
-    if ([...damaged].some((name) => uri.endsWith(`/${name}`)))
-      rmSync(fileURLToPath(uri), { recursive: true, force: true });
-  }
 }
 
 const findMs = 1_500;

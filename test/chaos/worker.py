@@ -130,13 +130,17 @@ class Worker:
         if resume is None:
             return None
         for folder, sha256 in candidates(resume):
+            if not folder.is_dir():
+                self.say("warning", code="checkpoint_missing", message=f"there is no folder {folder} here")
+                continue
             try:
                 verify(folder)
                 if sha256 is not None and file_sha256(folder / MANIFEST) != sha256:
                     raise ValueError("another manifest")
                 return json.loads((folder / "state.json").read_text())
             except (OSError, ValueError, KeyError) as error:
-                self.say("warning", code="checkpoint_damaged", message=f"{folder.name}: {error}")
+                which = {} if sha256 is None else {"checkpoint": sha256}
+                self.say("warning", code="checkpoint_damaged", message=f"{folder.name}: {error}", **which)
         raise Ends("failed", "data_error", 65, "no sound checkpoint")
 
     def save(self, state: dict[str, Any]) -> None:

@@ -134,7 +134,7 @@ export class Agent {
     const cancel = new AbortController();
     this.starting.set(spec.attempt, cancel);
     try {
-      const brought = await broughtWhileAlive(spec, { far, client, everyMs: syncMs, cancel });
+      const brought = await broughtWhileAlive(spec, { far, client, everyMs: syncMs, cancel, log });
       await this.start(brought);
     } catch (error) {
       // Serve is away or has taken the attempt back: while it wants it started, it assigns it again.

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +21,7 @@ import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
 import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
 import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
 import { cancelRun } from "../../../src/records/cancel.ts";
+import { resumeRun } from "../../../src/records/resume.ts";
 import { submitRun } from "../../../src/records/runs.ts";
 import { faultsOfEvent } from "../../../src/worker/protocol.ts";
 import { writeArtifact } from "../../support/artifact-folder.ts";
@@ -170,6 +181,40 @@ test("a cancel while inputs are on the line ends the transfer and the stage", {
   const { size } = statSync(fetching);
   await sleep(500);
   expect(statSync(fetching).size).toBe(size);
+});
+
+test("a checkpoint that is damaged at serve, with none before it, is given up, and its stage goes on from the beginning", {
+  timeout: 90_000,
+}, async () => {
+  const { manifest } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(1000, 4) });
+  startAgent({
+    a: `case $(tr -d ' \\n' < job.json) in
+      *'-a-g1-s0-e1"'*) cp -r "${join(far, "made")}" step-5
+        say '"type":"checkpoint","path":"step-5","step":5,"sha256":"${manifest}","bytes":1,"cursor":{}'
+        while [ ! -e die ]; do sleep 0.05; done; kill -9 $$;;
+      *'"resume":null'*) say '"type":"result","status":"succeeded"';;
+      *) say '"type":"result","status":"failed","reason":"data_error","message":"no sound checkpoint"'; exit 65;;
+    esac`,
+  });
+  await submit([{ name: "a", outputs: [] }]);
+  await expect.poll(() => plane.database.artifact.count(), patient).toBe(1);
+  truncateSync(join(servers.home, "artifacts", manifest, "manifest.json"), 50);
+  const [first] = readdirSync(join(far, "attempts"));
+  rmSync(join(far, "attempts", first!, "step-5"), { recursive: true });
+  writeFileSync(join(far, "attempts", first!, "die"), "");
+  await expect.poll(statesOf, patient).toEqual(["FAILED"]);
+  const run = (await plane.database.run.findFirstOrThrow()).id;
+  expect(await resumeRun(plane.database, run)).toEqual(["a"]);
+  await plane.look();
+  await expect.poll(statesOf, patient).toEqual(["FAILED", "SUCCEEDED"]);
+  const told = await plane.database.event.findMany({ where: { type: "worker.warning" } });
+  expect(told.map(({ data }) => data)).toMatchObject([
+    {
+      code: "checkpoint_damaged",
+      checkpoint: manifest,
+      message: expect.stringMatching(/step 5 is damaged.*410/),
+    },
+  ]);
 });
 
 test("a model from outside that is not on the node is named", { timeout: 90_000 }, async () => {

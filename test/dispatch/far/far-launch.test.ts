@@ -66,6 +66,8 @@ test("the node takes a model from its own folder of models", async () => {
   mkdirSync(join(far, "models", "qwen3"), { recursive: true });
   const bring = (uri: string) =>
     store.bring(launch({ inputs: [{ kind: "model", stage: null, uri }] }), new AbortController().signal);
-  expect((await bring("models://qwen3")).job.inputs).toMatchObject([{ uri: `file://${far}/models/qwen3` }]);
+  expect((await bring("models://qwen3")).spec.job.inputs).toMatchObject([
+    { uri: `file://${far}/models/qwen3` },
+  ]);
   await expect(bring("models://other")).rejects.toThrow(`not on this node: file://${far}/models/other`);
 });

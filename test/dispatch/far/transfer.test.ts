@@ -289,12 +289,14 @@ describe("checkpoints", () => {
       const place = new FarStore({ client, home: far, models: far, log });
       const spec = { ...sender, engine: "process", node: "n", kind: "t", env: {}, graceSeconds: 1 };
       const job = { inputs: [], resume: { ...newest, older: [older] } };
-      const { resume } = (await place.bring({ ...spec, job }, go)).job as {
-        resume: { uri: string; older: { uri: string }[] };
-      };
+      const brought = await place.bring({ ...spec, job }, go);
+      const { resume } = brought.spec.job as { resume: { uri: string; older: { uri: string }[] } };
       expect(existsSync(new URL(resume.uri))).toBe(false);
       expect(existsSync(new URL(resume.older[0]!.uri))).toBe(true);
       expect(readFileSync(join(far, "log"), "utf8")).toContain(told);
+      // What is away may come back; what is damaged is given up.
+      const given = told === changed ? [{ code: "checkpoint_damaged", checkpoint: newest.sha256 }] : [];
+      expect(brought.warnings).toMatchObject(given);
     },
   );
 

@@ -1,10 +1,12 @@
-import type { LaunchSpec } from "../../api/contract.ts";
+import type { Log } from "../../../core/log.ts";
+import type { EventLine, LaunchSpec } from "../../api/contract.ts";
 import type { ServeClient } from "../serve-client.ts";
 import type { FarStore } from "./far-store.ts";
 
 /**
  * The launch with its inputs on this machine. While they come, serve hears every `everyMs` that the attempt is being
- * started here; when it no longer wants that, `cancel` is called and the transfer ends.
+ * started here; when it no longer wants that, `cancel` is called and the transfer ends. What is damaged at serve is told
+ * before the worker begins.
  */
 export async function broughtWhileAlive(
   spec: LaunchSpec,
@@ -13,7 +15,8 @@ export async function broughtWhileAlive(
     client,
     everyMs,
     cancel,
-  }: { far: FarStore; client: ServeClient; everyMs: number; cancel: AbortController },
+    log,
+  }: { far: FarStore; client: ServeClient; everyMs: number; cancel: AbortController; log: Log },
 ): Promise<LaunchSpec> {
   const alive = { epoch: spec.epoch, offset: 0, bytes: 0, lines: [] };
   const timer = setInterval(() => {
@@ -26,8 +29,18 @@ export async function broughtWhileAlive(
     );
   }, everyMs);
   try {
-    return await far.bring(spec, cancel.signal);
+    const brought = await far.bring(spec, cancel.signal);
+    await tell(brought.warnings);
+    return brought.spec;
   } finally {
     clearInterval(timer);
+  }
+
+  /** Serve that is away hears it from the next attempt, which finds the same. */
+  async function tell(warnings: EventLine[]): Promise<void> {
+    if (warnings.length === 0) return;
+    await client.events(spec.attempt, { ...alive, lines: warnings }).catch((error: unknown) => {
+      log.warn("damaged checkpoints could not be told", { attempt: spec.attempt, error });
+    });
   }
 }

@@ -24,6 +24,9 @@ export interface FarStoreOptions {
   log: Log;
 }
 
+/** What serve answers for an artifact that it has and that is damaged; one that it does not have is a 404. */
+const damagedThere = 410;
+
 interface Named {
   kind?: string;
   uri?: string;
@@ -44,21 +47,28 @@ export class FarStore {
     this.options = options;
   }
 
-  /** The launch with every input on this machine. @throws LegaloneError E_NODE for a model this machine does not have */
-  async bring(spec: LaunchSpec, signal: AbortSignal): Promise<LaunchSpec> {
+  /**
+   * The launch with every input on this machine, and warnings of the checkpoints that are damaged where serve keeps them:
+   * a worker here sees only that they are missing.
+   * @throws LegaloneError E_NODE for a model this machine does not have
+   */
+  async bring(spec: LaunchSpec, signal: AbortSignal): Promise<{ spec: LaunchSpec; warnings: EventLine[] }> {
     const { inputs = [], resume } = spec.job as {
       inputs?: Named[];
       resume?: (Point & { older?: Point[] }) | null;
     };
     const brought: Named[] = [];
+    const warnings: EventLine[] = [];
     for (const input of inputs) brought.push({ ...input, uri: await this.local(spec, input, signal) });
     const job: Record<string, unknown> = { ...spec.job, inputs: brought };
     if (resume) {
       const { older, ...newest } = resume;
-      const [first, ...others] = await this.points(spec, [newest, ...(older ?? [])], signal);
+      const { placed, damaged } = await this.points(spec, [newest, ...(older ?? [])], signal);
+      const [first, ...others] = placed;
       job.resume = { ...first, ...(older && { older: others }) };
+      warnings.push(...damaged);
     }
-    return { ...spec, job };
+    return { spec: { ...spec, job }, warnings };
   }
 
   /**
@@ -140,9 +150,14 @@ export class FarStore {
    * Checkpoints in the order the worker looks at them. The first that can be had is brought; older ones are named where
    * they would be, so that the worker says of each that it is not there.
    */
-  private async points(spec: LaunchSpec, points: Point[], signal: AbortSignal): Promise<Point[]> {
+  private async points(
+    spec: LaunchSpec,
+    points: Point[],
+    signal: AbortSignal,
+  ): Promise<{ placed: Point[]; damaged: EventLine[] }> {
     const { home, log } = this.options;
     const placed: Point[] = [];
+    const damaged: EventLine[] = [];
     let found = false;
     for (const point of points) {
       const sha256 = storedHash(point.uri);
@@ -156,10 +171,11 @@ export class FarStore {
       } catch (error) {
         if (!(error instanceof ServeRefuses)) throw error;
         log.warn("a checkpoint cannot be had", { attempt: spec.attempt, step: point.step, error });
+        if (error.status === damagedThere) damaged.push(damage(point, error));
       }
       placed.push({ ...point, uri });
     }
-    return placed;
+    return { placed, damaged };
   }
 
   /** A checkpoint that an earlier attempt of the same shard left on this machine. */
@@ -175,6 +191,12 @@ export class FarStore {
     }
     return undefined;
   }
+}
+
+/** As a worker says it that finds the damage itself, so that the records give that checkpoint up. */
+function damage({ uri, step }: Point, { message }: Error): EventLine {
+  const line = warning("checkpoint_damaged", `the checkpoint of step ${step} is damaged: ${message}`);
+  return { ...line, checkpoint: storedHash(uri) };
 }
 
 function isGone(error: unknown): boolean {
