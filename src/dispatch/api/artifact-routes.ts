@@ -85,12 +85,16 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
   });
 }
 
-/** @throws TransferError 410 when it is damaged or away: waiting would not bring it back */
+/** @throws TransferError 410 when it is damaged, 404 when the disk cannot tell: waiting would not bring it back */
 function committedManifest(folder: string, sha256: string): Manifest {
   try {
     return readManifest(folder);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
+    // An error of the disk is no damage: nobody gives up an artifact for it.
+    const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
+    if (code !== undefined && !["ENOENT", "ENOTDIR", "EISDIR"].includes(code))
+      throw new TransferError(404, `${sha256} cannot be read: ${error.message}`);
     throw new TransferError(410, `${sha256} is not what was committed: ${error.message}`);
   }
 }

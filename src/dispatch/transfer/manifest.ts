@@ -27,7 +27,7 @@ export function readManifest(folder: string): Manifest {
   } catch (error) {
     // A lack of this process says nothing about the manifest, and passes.
     if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    throw new Refused(`${basename(folder)}/manifest.json: ${(error as Error).message}`);
+    throw new Refused(`${basename(folder)}/manifest.json: ${(error as Error).message}`, { cause: error });
   }
   return parseManifest(raw, `${basename(folder)}/manifest.json`);
 }

@@ -273,6 +273,14 @@ describe("checkpoints", () => {
     ["has other bytes", (folder) => writeFileSync(join(folder, "model.bin"), randomBytes(1000)), changed],
     ["has a torn manifest", (folder) => truncateSync(join(folder, "manifest.json"), 100), changed],
     ["has a torn file", (folder) => truncateSync(join(folder, "model.bin"), 500), changed],
+    [
+      "has a manifest that the disk does not give",
+      (folder) => {
+        rmSync(join(folder, "manifest.json"));
+        symlinkSync("/proc/self/mem", join(folder, "manifest.json")); // reading gives EIO
+      },
+      "cannot be read",
+    ],
     ["is away", (folder) => rmSync(folder, { recursive: true }), "no committed artifact"],
   ];
   test.each(damages)(
@@ -294,7 +302,7 @@ describe("checkpoints", () => {
       expect(existsSync(new URL(resume.uri))).toBe(false);
       expect(existsSync(new URL(resume.older[0]!.uri))).toBe(true);
       expect(readFileSync(join(far, "log"), "utf8")).toContain(told);
-      // What is away may come back; what is damaged is given up.
+      // What is away or unreadable may come back; what is damaged is given up.
       const given = told === changed ? [{ code: "checkpoint_damaged", checkpoint: newest.sha256 }] : [];
       expect(brought.warnings).toMatchObject(given);
     },
