@@ -47,6 +47,8 @@ export interface StageRow {
   codeHash: string;
   cacheKey: string | null;
   cachedFrom: string | null;
+  /** The stage of the same cache key whose outputs it waits for. */
+  waitsFor: string | null;
   /** It runs although a stage with the same cache key has outputs. */
   fresh: boolean;
   /** Checkpoint of another run that its first attempt goes on from (a fork). */
@@ -70,6 +72,8 @@ export interface ShardRow {
   numericUsed: number;
   userUsed: number;
   stepBack: number;
+  /** Latest step of which a checkpoint was ever committed. */
+  furthestStep: bigint | null;
   notBefore: Date | null;
   result: StageResult | null;
 }

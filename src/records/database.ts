@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { type ConnectionSpec, parseDatabaseUrl } from "../core/connections.ts";
@@ -21,16 +22,116 @@ export function poolConfig(spec: ConnectionSpec) {
   };
 }
 
-/** Opens the records. Connects on first use; end with `$disconnect()`. */
+/** How long a query waits for a connection: for a free one of the pool, or for the server to take a new one. */
+const connectMs = 5_000;
+
+/** Connections of this process as they are now. */
+export interface Connections {
+  limit: number;
+  inUse: number;
+  /** Queries that wait for one to become free. */
+  waiting: number;
+  /** Queries that waited in vain, since the start. */
+  timedOut: number;
+}
+
+/** A pool that says so when it is the one that is full: not the server is away then, but this process asks too much. */
+class NamedPool extends pg.Pool {
+  timedOut = 0;
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(done: Parameters<pg.Pool["connect"]>[0]): void;
+  override connect(done?: Parameters<pg.Pool["connect"]>[0]): Promise<pg.PoolClient> | void {
+    if (done) return super.connect((error, client, release) => done(this.#named(error), client, release));
+    return super.connect().catch((error: unknown) => {
+      throw this.#named(error as Error);
+    });
+  }
+
+  #named<E extends Error | undefined>(error: E): E | Error {
+    // pg says this only of a query that waited for one of its own connections.
+    if (!error || !/^timeout exceeded when trying to connect/.test(error.message)) return error;
+    this.timedOut++;
+    const { max } = this.options;
+    return new Error(`all ${max} connections of this process were in use for ${connectMs / 1000} s`, {
+      cause: error,
+    });
+  }
+}
+
+const pools = new WeakMap<object, NamedPool>();
+
+/** Opens the records. Connects on first use; end with `$disconnect()`. Conflicts of transactions are tried again in it. */
 export function openDatabase(spec: ConnectionSpec, connections = 6): Database {
-  const pool = new pg.Pool({ ...poolConfig(spec), max: connections, connectionTimeoutMillis: 5_000 });
+  const pool = new NamedPool({
+    ...poolConfig(spec),
+    max: connections,
+    connectionTimeoutMillis: connectMs,
+  });
   // A broken connection is replaced at the next query. Without a listener its error would end the process; the pool has
   // one only while a connection is idle, and one may break in the moment it is handed over.
   pool.on("connect", (client) => client.on("error", () => {}));
-  return new PrismaClient({
-    adapter: new PrismaPg(pool, { disposeExternalPool: true, onPoolError: () => {} }),
-    transactionOptions: { timeout: 15_000, maxWait: 10_000 },
-  });
+  const database = againstConflicts(
+    new PrismaClient({
+      adapter: new PrismaPg(pool, { disposeExternalPool: true, onPoolError: () => {} }),
+      transactionOptions: { timeout: 15_000, maxWait: 10_000 },
+    }),
+  );
+  pools.set(database, pool);
+  return database;
+}
+
+/** Connections of a database that `openDatabase` opened. */
+export function connectionsOf(database: Database): Connections | undefined {
+  const pool = pools.get(database);
+  if (!pool) return undefined;
+  const { totalCount, idleCount, waitingCount: waiting, timedOut } = pool;
+  return { limit: pool.options.max, inUse: totalCount - idleCount, waiting, timedOut };
+}
+
+/** PostgreSQL ends one of several transactions that wait for each other; the next try finds the others gone. */
+const mostConflicts = 8;
+const firstPauseMs = 10;
+
+/** What may write: a transaction with all its statements, a statement of its own, and each write of a table. */
+const clientWrites = new Set(["$transaction", "$executeRaw", "$queryRaw"]);
+const tableWrites = new Set([
+  "create",
+  "createMany",
+  "update",
+  "updateMany",
+  "upsert",
+  "delete",
+  "deleteMany",
+]);
+
+/** The same client, whose every transaction is tried again when PostgreSQL ends it for the sake of another one. */
+function againstConflicts(client: PrismaClient): PrismaClient {
+  const guarded = <T extends object>(target: T, writes: ReadonlySet<string>, tables: boolean): T =>
+    new Proxy(target, {
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value === "function") {
+          const call = (...args: unknown[]): unknown => Reflect.apply(value, target, args);
+          return writes.has(String(name)) ? (...args: unknown[]) => tryAgain(() => call(...args)) : call;
+        }
+        const isTable = tables && typeof name === "string" && /^[a-z]/.test(name);
+        return isTable && typeof value === "object" && value ? guarded(value, tableWrites, false) : value;
+      },
+    });
+  return guarded(client, clientWrites, true);
+}
+
+async function tryAgain(work: () => unknown): Promise<unknown> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isConflict(error) || tries === mostConflicts) throw error;
+    }
+    // Apart, or two that met would meet again.
+    await sleep(firstPauseMs * 2 ** (tries - 1) * Math.random());
+  }
 }
 
 /** The database named by LEGALONE_DATABASE_URL, or undefined where the embedded one is to be used. */
@@ -44,11 +145,41 @@ export async function databaseNow(writer: Writer): Promise<Date> {
   return row!.now;
 }
 
+/** Code and text of PostgreSQL beneath an error of Prisma's. */
+export function sqlState(error: unknown): { code?: string; message: string; detail?: string } {
+  const { meta } = error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } };
+  const cause = meta?.driverAdapterError?.cause;
+  const code = cause?.originalCode ?? cause?.code;
+  return {
+    ...(typeof code === "string" ? { code } : {}),
+    message: typeof cause?.originalMessage === "string" ? cause.originalMessage : String(error),
+    ...(typeof cause?.detail === "string" ? { detail: cause.detail } : {}),
+  };
+}
+
+/** True when PostgreSQL ended a transaction because of another one (deadlock, serialization): tried again, it may go through. */
+export function isConflict(error: unknown): boolean {
+  for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
+    const code = sqlState(at).code ?? at.code;
+    if (code === "40P01" || code === "40001" || code === "P2034") return true;
+    if (/Code: `40(?:P01|001)`|TransactionWriteConflict/.test(at.message ?? "")) return true;
+  }
+  return false;
+}
+
+/** True when this process had no connection left to ask with: overload, and no fault of the server. */
+export function isOverload(error: unknown): boolean {
+  for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
+    if (/all \d+ connections of this process were in use/.test(at.message ?? "")) return true;
+  }
+  return false;
+}
+
 const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1011", "P1017", "P2024", "P2028"]);
 
 /** What pg and Prisma say of connections that broke before or between queries; no code goes with it. */
 const awayWords =
-  /Connection terminated|not queryable|Can't reach database|DatabaseNotReachable|connect E|timeout exceeded when trying/;
+  /Connection terminated|not queryable|Can't reach database|DatabaseNotReachable|connect E|connections of this process were in use/;
 
 interface Told {
   code?: unknown;
@@ -74,18 +205,35 @@ export function isUnreachable(error: unknown): boolean {
   return false;
 }
 
+/** What the server is short of: nothing that one row could be the reason of. */
+const troubleCodes = /^(?:53100|53300|53400|57|58)/;
+
+/** True when the database is in trouble as a whole (away, overloaded, its disk full): later it may do the same work. */
+export function isDatabaseTrouble(error: unknown): boolean {
+  if (isUnreachable(error) || isConflict(error)) return true;
+  for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
+    if (troubleCodes.test(sqlState(at).code ?? "")) return true;
+  }
+  return false;
+}
+
 /** Turns a failure to reach the database into E_DATABASE; hands back everything else as it is. */
 export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
-  if (!isUnreachable(error)) return error;
   const where = spec ? `${spec.database} at ${spec.host}:${spec.port}` : "the database";
-  return new LegaloneError(
-    "E_DATABASE",
-    `PostgreSQL (${where}) cannot be reached: ${(error as Error).message}`,
-    {
-      hint: "legalone doctor",
-      cause: error,
-    },
-  );
+  const named = (message: string, hint: string) =>
+    new LegaloneError("E_DATABASE", message, { hint, cause: error });
+  if (isOverload(error))
+    return named(
+      `PostgreSQL (${where}) answers, but this process had no connection free: ${(error as Error).message}`,
+      "give the command again when less is going on",
+    );
+  if (isConflict(error))
+    return named(
+      `PostgreSQL (${where}) ended ${mostConflicts} tries for the sake of other transactions: ${(error as Error).message}`,
+      "give the command again when less is going on",
+    );
+  if (!isUnreachable(error)) return error;
+  return named(`PostgreSQL (${where}) cannot be reached: ${(error as Error).message}`, "legalone doctor");
 }
 
 export { Prisma };

@@ -1,6 +1,6 @@
 import type { Change, Expect, Happening } from "../core/changes.ts";
 import type { AttemptRow } from "../core/rows.ts";
-import { type Database, Prisma, type Writer } from "./database.ts";
+import { type Database, Prisma, sqlState, type Writer } from "./database.ts";
 
 /** A guarded change met a row in another state or epoch: nothing of the transaction was applied. */
 export class StaleWrite extends Error {
@@ -106,18 +106,6 @@ export async function addBells(writer: Writer, bells: readonly Bell[]): Promise<
 export function isUniqueConflict(error: unknown): boolean {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
   return error.code === "P2002" || sqlState(error).code === "23505";
-}
-
-/** Code and text of PostgreSQL beneath an error of Prisma's. */
-function sqlState(error: unknown): { code?: string; message: string; detail?: string } {
-  const { meta } = error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } };
-  const cause = meta?.driverAdapterError?.cause;
-  const code = cause?.originalCode ?? cause?.code;
-  return {
-    ...(typeof code === "string" ? { code } : {}),
-    message: typeof cause?.originalMessage === "string" ? cause.originalMessage : String(error),
-    ...(typeof cause?.detail === "string" ? { detail: cause.detail } : {}),
-  };
 }
 
 /** In words for the log: the row, and the change that it did not fit. */

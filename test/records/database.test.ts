@@ -1,7 +1,14 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Database, databaseError, isUnreachable, openDatabase } from "../../src/records/database.ts";
+import {
+  connectionsOf,
+  type Database,
+  databaseError,
+  isOverload,
+  isUnreachable,
+  openDatabase,
+} from "../../src/records/database.ts";
 import { type Servers, startServers } from "../support/servers.ts";
 
 let servers: Servers;
@@ -78,4 +85,78 @@ test("a connection that breaks in the moment it is handed over ends a query, not
   expect(isUnreachable(asked), String(asked)).toBe(true);
   await other.$disconnect();
   close();
+});
+
+/** Resolves for both when both have come. */
+function meeting(): () => Promise<void> {
+  let come = 0;
+  let open = () => {};
+  const both = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return () => {
+    if (++come >= 2) open();
+    return both;
+  };
+}
+
+test("transactions that deadlock are all done in the end", async () => {
+  await db.$executeRaw`create table account (id int primary key, amount int)`;
+  await db.$executeRaw`insert into account values (1, 0), (2, 0)`;
+  const met = meeting();
+  const move = (first: number, second: number) =>
+    db.$transaction(async (writer) => {
+      await writer.$executeRaw`update account set amount = amount + 1 where id = ${first}`;
+      await met();
+      await writer.$executeRaw`update account set amount = amount + 1 where id = ${second}`;
+    });
+  await Promise.all([move(1, 2), move(2, 1)]);
+  expect(await db.$queryRaw`select amount from account order by id`).toEqual([{ amount: 2 }, { amount: 2 }]);
+});
+
+test("transactions that cannot be put in an order are all done in the end", async () => {
+  await db.$executeRaw`create table counter (amount int)`;
+  await db.$executeRaw`insert into counter values (0)`;
+  const met = meeting();
+  const count = () =>
+    db.$transaction(
+      async (writer) => {
+        const [row] = await writer.$queryRaw<{ amount: number }[]>`select amount from counter`;
+        await met();
+        await writer.$executeRaw`update counter set amount = ${row!.amount + 1}`;
+      },
+      { isolationLevel: "Serializable" },
+    );
+  await Promise.all([count(), count()]);
+  expect(await db.$queryRaw`select amount from counter`).toEqual([{ amount: 2 }]);
+});
+
+test("a single statement that meets a deadlock is done in the end; one that always does is an error that says so", async () => {
+  await db.$executeRaw`create table meets (tries int)`;
+  await db.$executeRaw`create sequence tried`;
+  await db.$executeRaw`create function dies(int) returns int language plpgsql as
+    'begin if nextval(''tried'') < $1 then raise exception ''deadlock detected'' using errcode = ''40P01''; end if; return 1; end'`;
+  expect(await db.$queryRaw`select dies(3::int) as done`).toEqual([{ done: 1 }]);
+  const error = await db.$executeRaw`select dies(1000::int)`.catch((caught: unknown) => caught);
+  expect(databaseError(error)).toMatchObject({
+    code: "E_DATABASE",
+    message: expect.stringContaining("for the sake of other transactions"),
+  });
+});
+
+test("a pool that has no connection free says so, and is not taken for a server that is away", async () => {
+  const narrow = openDatabase(servers.database, 1);
+  const held = narrow.$transaction((writer) => writer.$executeRaw`select pg_sleep(6)`);
+  await vi.waitFor(() => expect(connectionsOf(narrow)).toMatchObject({ limit: 1, inUse: 1 }));
+  const error = await narrow.$queryRaw`select 1`.catch((caught: unknown) => caught);
+  expect(isOverload(error), String(error)).toBe(true);
+  expect(isUnreachable(error), "agents keep what they have and come again").toBe(true);
+  expect(databaseError(error)).toMatchObject({
+    code: "E_DATABASE",
+    message: expect.stringMatching(/answers, but this process had no connection free: .*all 1 connections/s),
+  });
+  expect(connectionsOf(narrow)).toMatchObject({ timedOut: 1 });
+  await held;
+  expect(await narrow.$queryRaw`select 1 as one`).toEqual([{ one: 1 }]);
+  await narrow.$disconnect();
 });
