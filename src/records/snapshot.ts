@@ -98,11 +98,13 @@ function list(rows: Prisma.Sql): Prisma.Sql {
 /**
  * A stage is `closing` when nothing of it waits and every worker it had has left: only then may this look end it well,
  * and needs all its shards and outputs. Of results only the metrics are read, which gates are measured by: summaries of ten
- * thousand shards are large. A `source` is a stage whose outputs a waiting stage of its run is to get.
+ * thousand shards are large. A `source` is a stage whose outputs this look may bind to a waiting stage: one that waits for a
+ * stage that cannot end well in this look, or for a gate that is compared with such a one, is `held` and binds nothing.
+ * Every join begins with what is open, so that an index leads to its rows however many have ended.
  */
 function statement(cooldownMs: number, known: { runs: string[]; stages: string[] }): Prisma.Sql {
   return Prisma.sql`
-with clock as materialized (select clock_timestamp() as now),
+with recursive clock as materialized (select clock_timestamp() as now),
 runs as materialized (select distinct "runId" as id from "Stage" where "endedAt" is null),
 stages as materialized (select st.* from "Stage" st join runs r on r.id = st."runId"),
 live as materialized (select a.*, sh."stageId" from "Attempt" a join "Shard" sh on sh.id = a."shardId" where a."endedAt" is null),
@@ -114,12 +116,48 @@ closing as materialized (
    where st.state in ('READY', 'RUNNING')
      and not exists (select from tallies t where t."stageId" = st.id and t.state = 'PENDING')
      and not exists (select from live l where l."stageId" = st.id and l."exitedAt" is null)),
+current as materialized (
+  select distinct on ("runId", name) id, "runId", name, state, "cachedFrom", spec -> 'needs' as needs, spec -> 'gates' as gates
+    from stages order by "runId", name, generation desc),
+awaited as materialized (
+  select w.id, w."runId", n.name from current w, jsonb_array_elements_text(w.needs) as n (name) where w.state = 'PENDING'
+  union
+  select w.id, w."runId", g.gate -> 'against' ->> 'stage'
+    from current w join current n on n."runId" = w."runId" and w.needs ? n.name, jsonb_array_elements(n.gates) as g (gate)
+   where w.state = 'PENDING' and jsonb_typeof(g.gate -> 'against') = 'object'
+     and (select count(*) from "Gate" m where m."stageId" = n.id) < jsonb_array_length(n.gates)),
+held as (
+  select id, "runId", name from current where state in ('READY', 'RUNNING') and id not in (select id from closing)
+  union
+  select w.id, w."runId", w.name
+    from held h join awaited a on a."runId" = h."runId" and a.name = h.name join current w on w.id = a.id),
 sources as (
   select id from closing
   union
-  select coalesce(st."cachedFrom", st.id) from stages st
-   where st.state in ('SUCCEEDED', 'SKIPPED') and exists (
-     select from stages w where w."runId" = st."runId" and w.state = 'PENDING' and w.spec -> 'needs' ? st.name))
+  select coalesce(st."cachedFrom", st.id)
+    from awaited a join current st on st."runId" = a."runId" and st.name = a.name and st.state in ('SUCCEEDED', 'SKIPPED')
+   where a.id not in (select id from held)),
+shards as materialized (
+  select sh.* from "Shard" sh where sh."stageId" in (select id from closing)
+  union all
+  select sh.* from stages st join "Shard" sh on sh."stageId" = st.id and sh.state = 'RUNNING'
+   where st."endedAt" is null and st.id not in (select id from closing)
+  union all
+  select w.* from stages st cross join lateral (
+    select * from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
+       and (sh."notBefore" is null or sh."notBefore" <= (select now from clock))
+     order by sh.index limit (select ${spare}::int + coalesce(sum(slots + npus), 0) from "Node")) w
+   where st."endedAt" is null and st.desired = 'RUN'),
+artifacts as (
+  select a.id from live l join "Artifact" a on a."attemptId" = l.id
+  union
+  select a.id
+    from shards sh join stages st on st.id = sh."stageId" join stages made on made."runId" = st."runId" and made.name = st.name
+    join "Artifact" a on a."stageId" = made.id and a.shard = sh.index and a.kind = 'checkpoint' and a."goneAt" is null
+  union
+  select a.id from sources s join "Artifact" a on a."stageId" = s.id and a.kind <> 'checkpoint'
+  union
+  select "startFrom" from stages where "startFrom" is not null)
 select case when not exists (select from runs) then null else json_build_object(
 'now', (select now from clock),
 'runs', ${list(Prisma.sql`
@@ -132,29 +170,16 @@ select case when not exists (select from runs) then null else json_build_object(
          case when st.result is not null then jsonb_build_object('metrics', st.result -> 'metrics', 'summary', '{}'::jsonb) end
            as result
     from stages st order by st."runId", st.position`)},
-'shards', ${list(Prisma.sql`
-  select sh.* from "Shard" sh join stages st on st.id = sh."stageId"
-   where st."endedAt" is null and (sh.state = 'RUNNING' or sh."stageId" in (select id from closing))
-  union
-  select w.* from stages st cross join lateral (
-    select * from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
-       and (sh."notBefore" is null or sh."notBefore" <= (select now from clock))
-     order by sh.index limit (select ${spare}::int + coalesce(sum(slots + npus), 0) from "Node")) w
-   where st."endedAt" is null and st.desired = 'RUN'`)},
+'shards', ${list(Prisma.sql`select * from shards`)},
 'tallies', ${list(Prisma.sql`select * from tallies`)},
-'nextTryAt', (select min(sh."notBefore") from "Shard" sh join stages st on st.id = sh."stageId"
+'nextTryAt', (select min(sh."notBefore") from stages st join "Shard" sh on sh."stageId" = st.id
    where st."endedAt" is null and sh.state = 'PENDING' and sh."notBefore" > (select now from clock)),
 'attempts', ${list(Prisma.sql`
   select id, "shardId", epoch, state, "nodeId", engine, reason, cause, message, "exitCode", signal, phase, "phaseAt", step,
          "of", unit, "stepAt", "stepMs", result, "resumeFrom", "dispatchedAt", "startedAt", "heartbeatAt", "leaseUntil",
          "stopAt", "stopReason", "exitedAt", "endedAt" from live`)},
 'artifacts', ${list(Prisma.sql`
-  select a.* from "Artifact" a where a."goneAt" is null and (
-      a."attemptId" in (select id from live)
-   or (a.kind = 'checkpoint' and a."stageId" in (select id from stages))
-   or (a.kind <> 'checkpoint' and a."stageId" in (select id from sources))
-   or a.id in (select "startFrom" from stages where "startFrom" is not null))
-   order by a.shard, a."committedAt"`)},
+  select a.* from "Artifact" a join artifacts using (id) where a."goneAt" is null order by a.shard, a."committedAt"`)},
 'gates', ${list(Prisma.sql`select g.* from "Gate" g join stages st on st.id = g."stageId"`)},
 'nodes', ${list(Prisma.sql`select id, engines, npus, slots, "heartbeatAt" from "Node" order by id`)},
 'leases', ${list(Prisma.sql`select * from "Lease"`)},
