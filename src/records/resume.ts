@@ -110,7 +110,7 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
   const rows = await writer.stage.findMany({
     where: { runId: run },
     orderBy: [{ position: "asc" }, { generation: "desc" }],
-    include: { _count: { select: { shards: true } }, gates: true },
+    include: { shards: { select: { id: true } }, gates: true },
   });
   const current = newestGenerations(rows);
   const gone = await writer.artifact.findMany({
@@ -122,10 +122,10 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
     select: { stageId: true },
   });
   const incomplete = new Set(gone.map((artifact) => artifact.stageId));
-  return current.map(({ _count, ...row }) => ({
+  return current.map(({ shards, ...row }) => ({
     ...row,
     spec: row.spec as CurrentStage["spec"],
-    shards: _count.shards,
+    shards: shards.length,
     needs: (row.spec as CurrentStage["spec"]).needs ?? [],
     outputsGone: incomplete.has(row.cachedFrom ?? row.id),
   }));
