@@ -52,6 +52,10 @@ export const errorCodes = {
     about:
       "The request contradicts what is recorded, for example a used idempotency key with another configuration.",
   },
+  E_REFUSED: {
+    exit: 2,
+    about: "The records refuse a value that was sent to them (text, number or size); the message names it.",
+  },
   E_DATABASE: { exit: 9, about: "PostgreSQL cannot be reached or refuses the login." },
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },

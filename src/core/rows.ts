@@ -156,6 +156,9 @@ export interface GateRow {
   measuredAt: Date;
 }
 
+/** Slots or NPUs that one node can have. */
+export const mostPlaces = 1024;
+
 export interface NodeRow {
   id: string;
   engines: string[];

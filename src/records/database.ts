@@ -217,6 +217,12 @@ export function isDatabaseTrouble(error: unknown): boolean {
   return false;
 }
 
+/** True when PostgreSQL does not take a value, size or depth, or a rule of the tables forbids it: no later try changes that. */
+export function isRefused(error: unknown): boolean {
+  const code = sqlState(error).code ?? "";
+  return /^(?:22|23|54)/.test(code) && code !== "23505";
+}
+
 /** Turns a failure to reach the database into E_DATABASE; hands back everything else as it is. */
 export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
   const where = spec ? `${spec.database} at ${spec.host}:${spec.port}` : "the database";

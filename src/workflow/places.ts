@@ -1,4 +1,4 @@
-import type { NodeRow, StageRow } from "../core/rows.ts";
+import { mostPlaces, type NodeRow, type StageRow } from "../core/rows.ts";
 import { isSilent } from "./judge-attempt.ts";
 import { pipelineOf, specOf } from "./types.ts";
 import type { World } from "./world.ts";
@@ -32,7 +32,9 @@ export class Places {
       .map((node): Offer => {
         const taken = new Set(world.leasesOfNode(node.id).map((lease) => lease.device));
         const free = (count: number, device: (i: number) => number) =>
-          Array.from({ length: count }, (_, i) => device(i)).filter((number) => !taken.has(number));
+          Array.from({ length: Math.min(count, mostPlaces) }, (_, i) => device(i)).filter(
+            (number) => !taken.has(number),
+          );
         return {
           node,
           trusted: !faulty.has(node.id),

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventsOf, readBatch } from "../../src/dispatch/agent/event-tail.ts";
 import { openEventFile } from "../../src/worker/event-file.ts";
-import { faultsOfEvent } from "../../src/worker/protocol.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -12,7 +11,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const typesOf = (file: string) => eventsOf(readBatch(file, 0, true)!, faultsOfEvent).map(({ type }) => type);
+const typesOf = (file: string) => eventsOf(readBatch(file, 0, true)!).map(({ type }) => type);
 
 test("programs of one attempt follow each other in the file", () => {
   const path = join(folder, "two.jsonl");

@@ -21,7 +21,6 @@ import { queuePrefix, queueSpec } from "../../services/addresses.ts";
 import { readDaemon, writeDaemon } from "../../services/daemon.ts";
 import { withLock } from "../../services/lock.ts";
 import { endWithOwner, leaveWithOwner } from "../../services/owner.ts";
-import { faultsOfEvent } from "../../worker/protocol.ts";
 import { knownWorkspaceId } from "../workspace-id.ts";
 
 export interface AgentCommand {
@@ -55,7 +54,6 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     }),
     ...(elsewhere === undefined ? {} : { farStore: farStore(find, home, log) }),
     launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
-    faultsOf: faultsOfEvent,
     log,
     syncMs: readTimes().sync,
   });

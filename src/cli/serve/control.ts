@@ -15,7 +15,7 @@ import type {
 } from "../../dispatch/api/contract.ts";
 import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
-import { type Database, databaseError } from "../../records/database.ts";
+import { type Database, databaseError, isRefused, sqlState } from "../../records/database.ts";
 import { recordExit } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
@@ -141,11 +141,22 @@ export class Control implements ControlPort {
   }
 }
 
-/** A database that is away is E_DATABASE (503): agents keep what they have and come again. */
+/**
+ * A database that is away is E_DATABASE (503): agents keep what they have and come again. What it refuses is E_REFUSED
+ * (422): they look for the line.
+ */
 async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (isRefused(error))
+      throw new LegaloneError(
+        "E_REFUSED",
+        `the records refuse it: ${sqlState(error).message.slice(0, 500)}`,
+        {
+          cause: error,
+        },
+      );
     const known = databaseError(error);
     throw known instanceof LegaloneError ? known : error;
   }

@@ -25,7 +25,6 @@ export interface AgentOptions {
   /** What every sync tells of this node. */
   facts: () => SyncRequest["agent"];
   launchOf: (spec: LaunchSpec) => Launch;
-  faultsOf: (value: unknown) => string[];
   /** For a serve that turns out to have another folder. */
   farStore?: FarStore;
   log: Log;
@@ -195,7 +194,7 @@ export class Agent {
   }
 
   private hold(attempt: string, epoch: number, engine: Engine): void {
-    const { home, client, log, faultsOf } = this.options;
+    const { home, client, log } = this.options;
     const folder = join(home, "attempts", attempt);
     const artifacts = join(home, "artifacts");
     const reporter = new AttemptReporter({
@@ -206,7 +205,6 @@ export class Agent {
       engine,
       client,
       log,
-      faultsOf,
       far: () => {
         if (this.far === null) throw new ServeAway("serve has not said yet where its folder is");
         return this.far;

@@ -5,7 +5,15 @@ import type { Log } from "../../core/log.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
 import type { Engine, Exit, Observation } from "../engine.ts";
 import { type CheckpointLine, Claims, keepingOf } from "./claims.ts";
-import { type Batch, eventsOf, newestProgress, piecesOf, readBatch, warning } from "./event-tail.ts";
+import {
+  type Batch,
+  eventsOf,
+  halvesOf,
+  newestProgress,
+  piecesOf,
+  readBatch,
+  refusedLine,
+} from "./event-tail.ts";
 import { Stale } from "./far/artifact-client.ts";
 import type { FarStore } from "./far/far-store.ts";
 import { settle } from "./outputs.ts";
@@ -29,7 +37,6 @@ export interface ReporterOptions {
   engine: Engine;
   client: ServeClient;
   log: Log;
-  faultsOf: (value: unknown) => string[];
   /** Where outputs go when serve has another folder; undefined when they stay here. */
   far: () => FarStore | undefined;
   /** While an output is on its way, serve hears at least this often that the attempt lives. */
@@ -115,31 +122,50 @@ export class AttemptReporter {
   }
 
   private async pushLines(final: boolean): Promise<void> {
-    const { folder, artifacts, faultsOf } = this.options;
     for (;;) {
       if (this.stale || this.left) return;
-      const batch = readBatch(join(folder, "events.jsonl"), this.acknowledged, final);
+      const batch = readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final);
       if (batch === undefined) return;
       const far = this.options.far();
-      if (far !== undefined) await this.pushPieces(batch, far);
-      else {
-        const lines = eventsOf(batch, faultsOf).map((line) => settle(line, folder, artifacts));
-        await this.dropStale(lines, await this.send(batch, lines));
-      }
+      for (const piece of far === undefined ? [batch] : piecesOf(batch))
+        if (!(await this.push(piece, far))) break;
     }
   }
 
-  /** What a line announces is at serve before the line is, so that a row always has its bytes. */
-  private async pushPieces(batch: Batch, far: FarStore): Promise<void> {
-    const { folder, faultsOf, attempt, epoch } = this.options;
-    for (const piece of piecesOf(batch)) {
-      const lines: EventLine[] = [];
-      for (const line of eventsOf(piece, faultsOf))
-        lines.push(await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal)));
-      if (this.stale || this.left) return;
-      await this.send(piece, lines);
-      if (this.acknowledged !== piece.offset + piece.bytes) return;
+  /**
+   * Sends a batch, and says whether serve has taken all of it. One that serve refuses is sent in halves, until the line is
+   * found that it does not take: that one alone is put aside.
+   */
+  private async push(batch: Batch, far: FarStore | undefined): Promise<boolean> {
+    const lines = await this.settled(batch, far);
+    if (this.stale || this.left) return false;
+    try {
+      const taken = await this.send(batch, lines);
+      if (far === undefined) await this.dropStale(lines, taken);
+    } catch (error) {
+      if (!(error instanceof ServeRefuses)) throw error;
+      const halves = halvesOf(batch);
+      if (halves !== undefined) {
+        for (const half of halves) if (!(await this.push(half, far))) return false;
+        return true;
+      }
+      const { attempt, log } = this.options;
+      log.error("serve refused a line of an event file", { attempt, offset: batch.offset, error });
+      const taken = await this.send(batch, refusedLine(batch, error.message));
+      if (far === undefined) await this.dropStale(lines, taken === undefined ? undefined : false);
     }
+    return this.acknowledged === batch.offset + batch.bytes;
+  }
+
+  /** The events of a batch. What one announces is at serve before it is, so that a row always has its bytes. */
+  private async settled(batch: Batch, far: FarStore | undefined): Promise<EventLine[]> {
+    const { folder, artifacts, attempt, epoch } = this.options;
+    const events = eventsOf(batch);
+    if (far === undefined) return events.map((line) => settle(line, folder, artifacts));
+    const lines: EventLine[] = [];
+    for (const line of events)
+      lines.push(await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal)));
+    return lines;
   }
 
   /**
@@ -147,7 +173,7 @@ export class AttemptReporter {
    * hears the newest progress out of turn, or at least that the attempt is here, and may answer with a stop.
    */
   private async staying(work: Promise<EventLine>): Promise<EventLine> {
-    const { folder, faultsOf, aliveMs } = this.options;
+    const { folder, aliveMs } = this.options;
     const over = work.then(
       () => true,
       () => true,
@@ -156,7 +182,7 @@ export class AttemptReporter {
       if (Date.now() >= this.heardAt + aliveMs) {
         // Noted first: serve that is away is asked no more often.
         this.heardAt = Date.now();
-        const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged, faultsOf);
+        const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged);
         const alive = { offset: this.acknowledged, bytes: 0 };
         await this.send(alive, progress === undefined ? [] : [progress]).catch(() => {});
       }
@@ -183,29 +209,11 @@ export class AttemptReporter {
     }
   }
 
-  /** True when the lines were taken, false when others were in their place, undefined when that is not known. */
-  private async send(
-    batch: Pick<Batch, "offset" | "bytes">,
-    lines: EventLine[],
-  ): Promise<boolean | undefined> {
-    const { attempt, epoch, engine, client, log } = this.options;
+  /** True when the lines were taken, undefined when that is not known. @throws ServeRefuses */
+  private async send(batch: Pick<Batch, "offset" | "bytes">, lines: EventLine[]): Promise<true | undefined> {
+    const { attempt, epoch, engine, client } = this.options;
     const { offset, bytes } = batch;
-    let answer: Awaited<ReturnType<ServeClient["events"]>>;
-    let whole = true;
-    try {
-      answer = await client.events(attempt, { epoch, offset, bytes, lines });
-    } catch (error) {
-      if (!(error instanceof ServeRefuses) || lines.length === 0) throw error;
-      // Lines that pass our own check and not serve's: the worker's life does not hang on them.
-      log.error("serve refused lines of an event file", { attempt, offset, bytes, error });
-      whole = false;
-      answer = await client.events(attempt, {
-        epoch,
-        offset,
-        bytes,
-        lines: [warning("lines_refused", error.message)],
-      });
-    }
+    const answer = await client.events(attempt, { epoch, offset, bytes, lines });
     if (answer.status === "stale") {
       await this.abandon();
       return undefined;
@@ -216,7 +224,7 @@ export class AttemptReporter {
     this.heardAt = Date.now();
     if (answer.status === "accepted" && answer.desired === "STOP")
       await engine.stop(attempt, answer.graceSeconds ?? 120);
-    return answer.status === "accepted" ? whole : undefined;
+    return answer.status === "accepted" ? true : undefined;
   }
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {

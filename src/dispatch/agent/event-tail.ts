@@ -1,17 +1,24 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { eventsFrom, warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 
 /** Serve takes batches of this size in one transaction without keeping others waiting. */
 const batchBytes = 256 * 1024;
 const batchLines = 2000;
 /** No event is longer; what has no line end for so long is no event file. */
-const longestLine = 32 * 1024 * 1024;
+const longestLine = 8 * 1024 * 1024;
+
+/** A line of the file, and how many bytes of it: no UTF-8 may have been in it. */
+interface Line {
+  text: string;
+  bytes: number;
+}
 
 /** Lines from byte `offset` on, which together cover `bytes` bytes of the file. */
 export interface Batch {
   offset: number;
   bytes: number;
-  lines: string[];
+  lines: Line[];
 }
 
 /**
@@ -35,7 +42,11 @@ export function readBatch(file: string, offset: number, final: boolean): Batch |
       if (batch !== undefined) return batch;
       if (chunk.length === left && !final) return undefined;
       if (chunk.length === left || size >= longestLine)
-        return { offset, bytes: chunk.length, lines: [chunk.toString("utf8")] };
+        return {
+          offset,
+          bytes: chunk.length,
+          lines: [{ text: chunk.toString("utf8"), bytes: chunk.length }],
+        };
     }
     return undefined;
   } finally {
@@ -45,10 +56,10 @@ export function readBatch(file: string, offset: number, final: boolean): Batch |
 
 /** The whole lines of a chunk, at most `batchLines`; undefined when it holds no line end. */
 function cut(chunk: Buffer, offset: number): Batch | undefined {
-  const lines: string[] = [];
+  const lines: Line[] = [];
   let begin = 0;
   for (let end = chunk.indexOf(10); end !== -1 && lines.length < batchLines; end = chunk.indexOf(10, begin)) {
-    lines.push(chunk.toString("utf8", begin, end));
+    lines.push({ text: chunk.toString("utf8", begin, end), bytes: end + 1 - begin });
     begin = end + 1;
   }
   return begin === 0 ? undefined : { offset, bytes: begin, lines };
@@ -59,19 +70,28 @@ function cut(chunk: Buffer, offset: number): Batch | undefined {
  * the folder is sent.
  */
 export function piecesOf(batch: Batch): Batch[] {
-  const pieces: (Batch & { alone: boolean })[] = [];
+  return split(batch, (text, before) => announces.test(text) || announces.test(before));
+}
+
+/** The batch in two, or undefined when it is one line. */
+export function halvesOf(batch: Batch): Batch[] | undefined {
+  const middle = batch.lines.length >> 1;
+  return middle === 0 ? undefined : split(batch, (_text, _before, index) => index === middle);
+}
+
+/** Cuts a batch before every line of which `begins` says so. */
+function split(batch: Batch, begins: (text: string, before: string, index: number) => boolean): Batch[] {
+  const pieces: Batch[] = [];
   let at = batch.offset;
-  for (const line of batch.lines) {
-    // The last line of a file may end without a line end.
-    const bytes = Math.min(Buffer.byteLength(line) + 1, batch.offset + batch.bytes - at);
-    const alone = announces.test(line);
+  for (const [index, line] of batch.lines.entries()) {
     const last = pieces.at(-1);
-    if (last === undefined || last.alone || alone) pieces.push({ offset: at, bytes, lines: [line], alone });
+    if (last === undefined || begins(line.text, batch.lines[index - 1]!.text, index))
+      pieces.push({ offset: at, bytes: line.bytes, lines: [line] });
     else {
-      last.bytes += bytes;
+      last.bytes += line.bytes;
       last.lines.push(line);
     }
-    at += bytes;
+    at += line.bytes;
   }
   return pieces;
 }
@@ -79,55 +99,60 @@ export function piecesOf(batch: Batch): Batch[] {
 const announces = /"type"\s*:\s*"(artifact|checkpoint)"/;
 
 /** The newest progress from `offset` on, however far ahead. */
-export function newestProgress(
-  file: string,
-  offset: number,
-  faultsOf: (value: unknown) => string[],
-): EventLine | undefined {
+export function newestProgress(file: string, offset: number): EventLine | undefined {
   let newest: EventLine | undefined;
   for (
     let batch = readBatch(file, offset, false);
     batch;
     batch = readBatch(file, batch.offset + batch.bytes, false)
   ) {
-    const line = batch.lines.findLast((text) => /"type"\s*:\s*"progress"/.test(text));
-    const [event] = line === undefined ? [] : eventsOf({ ...batch, lines: [line] }, faultsOf);
+    const line = batch.lines.findLast(({ text }) => /"type"\s*:\s*"progress"/.test(text));
+    const [event] = line === undefined ? [] : eventsOf({ ...batch, lines: [line] });
     if (event?.type === "progress") newest = event;
   }
   return newest;
 }
 
 /**
- * The events of a batch. A line that is no event of the protocol becomes a warning that says where and why, so
- * that nothing is lost in silence and no line stops those behind it. Empty lines are dropped.
+ * The events of a batch. What is no event of the protocol becomes a warning that says where and why, so that nothing is
+ * lost in silence and no line stops those behind it. Empty lines are dropped.
  */
-export function eventsOf(batch: Batch, faultsOf: (value: unknown) => string[]): EventLine[] {
+export function eventsOf(batch: Batch): EventLine[] {
   let at = batch.offset;
   const events: EventLine[] = [];
-  for (const line of batch.lines) {
-    const begin = at;
-    at += Buffer.byteLength(line) + 1;
-    if (line.trim() !== "") events.push(eventOf(line, begin, faultsOf));
+  for (const { text, bytes } of batch.lines) {
+    if (text.trim() !== "") events.push(...eventsIn(text, `byte ${at} of the event file`));
+    at += bytes;
   }
   return events;
 }
 
-function eventOf(line: string, begin: number, faultsOf: (value: unknown) => string[]): EventLine {
+function eventsIn(line: string, where: string): EventLine[] {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    return warning("not_json", `byte ${begin} of the event file: no JSON: ${line.slice(0, 200)}`);
+    return [warning("not_json", `${where}: no JSON: ${line.slice(0, 200)}`)];
   }
-  const faults = faultsOf(value);
-  if (faults.length === 0) return value as EventLine;
-  return warning(
-    "no_event",
-    `byte ${begin} of the event file: ${faults.slice(0, 3).join("; ")}: ${line.slice(0, 200)}`,
-  );
+  return eventsFrom(value, where);
 }
 
-/** A warning event of the agent's own. */
-export function warning(code: string, message: string): EventLine {
-  return { type: "warning", at: new Date().toISOString(), code, message };
+/**
+ * What stands for a batch of one line that passes our own check and not serve's. How a worker ended is told all the same,
+ * in the plainest words there are.
+ */
+export function refusedLine(batch: Batch, why: string): EventLine[] {
+  const [line] = batch.lines;
+  const note = warning(
+    "line_refused",
+    `byte ${batch.offset} of the event file: ${why}: ${line?.text.slice(0, 500)}`,
+  );
+  const [event] = eventsOf(batch);
+  if (event?.type !== "result") return [note];
+  const plain = (text: unknown) => String(text ?? "").replace(/[^ -~]/gu, "?");
+  const { type, at, status, reason, message } = event;
+  return [
+    { type, at, status, reason: plain(reason) || "crashed", message: plain(message).slice(0, 2000) },
+    note,
+  ];
 }

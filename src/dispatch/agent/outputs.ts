@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync 
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { sha256 } from "../../core/hash.ts";
+import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 import { syncFolder } from "../transfer/durable.ts";
 import { contentHash, isHash, Refused, readManifest } from "../transfer/manifest.ts";
 import { Claims } from "./claims.ts";
-import { warning } from "./event-tail.ts";
 
 /**
  * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,

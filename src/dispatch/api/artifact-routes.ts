@@ -4,7 +4,9 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ArtifactStore, TransferError } from "../transfer/artifact-store.ts";
 import { sizeOf } from "../transfer/durable.ts";
-import { isHash, type Manifest, Refused, readManifest } from "../transfer/manifest.ts";
+import { type Manifest, Refused, readManifest } from "../transfer/manifest.ts";
+import { artifactParams, checked, uploadParams, uploadQuery } from "./contract.ts";
+import type { RouteConfig } from "./limits.ts";
 
 /** Committed artifacts as agents of other machines see them. */
 export interface ArtifactPort {
@@ -17,19 +19,8 @@ export interface ArtifactPort {
 
 /** A manifest names a file in about 150 bytes. */
 const longestManifest = 64 * 1024 * 1024;
-/** A connection that was cut without a word is given up after this. */
-const silenceMs = 60_000;
 /** Every file asks for the manifest; the content of a hash does not change. */
 const manifestsKept = 16;
-
-interface Upload {
-  Params: { id: string; sha256: string; index?: string };
-  Querystring: { epoch?: string; offset?: string };
-}
-
-interface Download {
-  Params: { sha256: string; index: string };
-}
 
 /**
  * Adds the routes of artifacts. Files are named by their place in the manifest, so no path of a request ever touches
@@ -41,7 +32,7 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
   api.addContentTypeParser("application/octet-stream", (_request, body, done) => done(null, body));
 
   const manifestOf = async (sha256: string): Promise<{ folder: string; manifest: Manifest }> => {
-    const folder = isHash(sha256) ? await port.find(sha256) : undefined;
+    const folder = await port.find(sha256);
     if (folder === undefined) throw new TransferError(404, `no committed artifact ${sha256} here`);
     let manifest = manifests.get(folder);
     if (manifest === undefined) {
@@ -52,17 +43,18 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     return { folder, manifest };
   };
 
-  api.get<Download>("/v1/artifacts/:sha256", async ({ params }, reply) => {
-    const { manifest } = await manifestOf(params.sha256);
+  api.get("/v1/artifacts/:sha256", async ({ params }, reply) => {
+    const { manifest } = await manifestOf(checked(artifactParams, params).sha256);
     return reply.type("application/octet-stream").send(manifest.raw);
   });
-  api.get<Download>("/v1/artifacts/:sha256/files/:index", async ({ params, headers }, reply) => {
-    const { folder, manifest } = await manifestOf(params.sha256);
-    const file = manifest.files[whole(params.index)];
-    if (file === undefined) throw new TransferError(404, `no file ${params.index} in the manifest`);
+  api.get("/v1/artifacts/:sha256/files/:index", async ({ params, headers }, reply) => {
+    const { sha256, index } = checked(artifactParams, params);
+    const { folder, manifest } = await manifestOf(sha256);
+    const file = manifest.files[index];
+    if (file === undefined) throw new TransferError(404, `no file ${index} in the manifest`);
     const path = join(folder, file.path);
     if (sizeOf(path) !== file.size)
-      throw new TransferError(410, `${file.path} of ${params.sha256} is not what was committed`);
+      throw new TransferError(410, `${file.path} of ${sha256} is not what was committed`);
     const start = firstByte(headers.range);
     if (start > file.size) throw new TransferError(416, `${file.path} has ${file.size} bytes`);
     reply.type("application/octet-stream").header("content-length", file.size - start);
@@ -70,15 +62,16 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     return reply.send(start === file.size ? "" : createReadStream(path, { start }));
   });
 
-  api.post<Upload>("/v1/attempts/:id/uploads/:sha256", async (request) => {
+  api.post("/v1/attempts/:id/uploads/:sha256", { bodyLimit: longestManifest }, async (request) => {
     const { id, sha256 } = await fenced(port, request);
     return store.begin(id, sha256, await read(bodyOf(request)));
   });
-  api.put<Upload>("/v1/attempts/:id/uploads/:sha256/files/:index", async (request) => {
-    const { id, sha256, index } = await fenced(port, request);
-    return store.receive(id, sha256, { index, offset: whole(request.query.offset ?? "0") }, bodyOf(request));
+  const stream: RouteConfig = { stream: true };
+  api.put("/v1/attempts/:id/uploads/:sha256/files/:index", { config: stream }, async (request) => {
+    const { id, sha256, index, offset } = await fenced(port, request);
+    return store.receive(id, sha256, { index, offset }, bodyOf(request));
   });
-  api.post<Upload>("/v1/attempts/:id/uploads/:sha256/commit", async (request) => {
+  api.post("/v1/attempts/:id/uploads/:sha256/commit", async (request) => {
     const { id, sha256 } = await fenced(port, request);
     await store.commit(id, sha256);
     return {};
@@ -99,23 +92,18 @@ function committedManifest(folder: string, sha256: string): Manifest {
   }
 }
 
-async function fenced(
-  port: ArtifactPort,
-  { params, query }: FastifyRequest<Upload>,
-): Promise<{ id: string; sha256: string; index: number }> {
-  const { id, sha256, index = "0" } = params;
-  if (!isHash(sha256)) throw new TransferError(400, `${String(sha256).slice(0, 80)} is no SHA-256`);
+/** Whose upload it is, and of what. @throws TransferError 409 when the attempt is not live with this epoch */
+async function fenced(port: ArtifactPort, { params, query }: FastifyRequest) {
+  const upload = { ...checked(uploadParams, params), ...checked(uploadQuery, query) };
   // The attempt names a folder; that it is live says that serve itself gave it that name.
-  if (!(await port.isLive(id, whole(query.epoch ?? "0")))) throw new TransferError(409, "stale epoch");
-  return { id, sha256, index: whole(index) };
+  if (!(await port.isLive(upload.id, upload.epoch))) throw new TransferError(409, "stale epoch");
+  return upload;
 }
 
 function bodyOf(request: FastifyRequest): Readable {
   const body = request.body as Readable | undefined;
   if (typeof body?.pipe !== "function")
     throw new TransferError(415, "expected a body of application/octet-stream");
-  // The server ends a connection that is silent for so long.
-  request.raw.socket.setTimeout(silenceMs);
   return body;
 }
 
@@ -128,12 +116,6 @@ async function read(body: Readable): Promise<Buffer> {
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new TransferError(400, `${text} is no whole number`);
-  return value;
 }
 
 /** Of `Range: bytes=N-`, the only form agents use. */

@@ -1,34 +1,60 @@
 import { z } from "zod";
+import { mostPlaces } from "../../core/rows.ts";
+import { storable } from "../../core/text.ts";
+import { outOfBounds } from "../../worker/protocol.ts";
 
 /**
- * What agents and serve say to each other over HTTP. Bodies are checked with these schemas on the server;
- * the types serve both sides (import them with `import type`, zod stays out of the agent).
+ * What agents and serve say to each other over HTTP. Every part of a request is checked with these schemas on the server:
+ * each number, name, list and text has a bound. Types are inferred from them and serve both sides (import them with
+ * `import type`, zod stays out of the agent). What is said to people is cleaned and cut; anything else is refused.
  */
 
-const name = z.string().min(1).max(200);
+/** A name of ours (node, attempt, engine, kind): it can be no path, and no way out of one. */
+export const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/, "expected a name of letters, digits, '.', '_' and '-'");
+export const hash = z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256 of 64 hexadecimal digits");
+const epoch = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
+/** Attempts that one node can hold. */
+const mostHeld = 10_000;
+
+/** Words for people. */
+const text = (most: number) => z.string().transform((given) => storable(given, most));
+
+/** Facts for people, of any form. */
+const facts = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  const message = outOfBounds({ depth: 6, values: 2000, text: 4000, key: 200, size: 65_536 }, value);
+  if (message !== undefined) context.addIssue(message);
+});
 
 /** What an agent says about one attempt it holds. */
 export const heldAttempt = z.object({
   attempt: name,
-  epoch: z.int().min(1),
+  epoch,
   state: z.enum(["running", "exited", "lost"]),
 });
 export type HeldAttempt = z.infer<typeof heldAttempt>;
 
 export const syncRequest = z.object({
   agent: z.object({
-    pid: z.int(),
-    build: z.string(),
-    address: z.string(),
-    engines: z.array(name),
-    npus: z.int().min(0),
+    pid: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1),
+    build: text(200),
+    address: text(500),
+    engines: z.array(name).max(20),
+    npus: z.int().min(0).max(mostPlaces),
     /** How many attempts may run at once where there are no NPUs to count. */
-    slots: z.int().min(1),
-    info: z.record(z.string(), z.unknown()).default({}),
+    slots: z.int().min(1).max(mostPlaces),
+    info: facts.default({}),
     /** What workspace.id says in the agent's folder; absent: it has serve's own folder. */
-    workspace: z.string().max(100).optional(),
+    workspace: text(100).optional(),
   }),
-  attempts: z.array(heldAttempt),
+  attempts: z.array(heldAttempt).max(mostHeld),
 });
 export type SyncRequest = z.infer<typeof syncRequest>;
 
@@ -64,19 +90,29 @@ export interface SyncReply {
   build?: string;
 }
 
+/** An event of a worker (stages/_worker/protocol.schema.json), checked by whoever holds it. */
+export interface EventLine {
+  type: string;
+  at: string;
+  [field: string]: unknown;
+}
+
 /**
  * Lines of an event file from byte `offset` on; `bytes` is how many bytes of the file they cover. A batch without
  * lines and bytes is a sign of life; lines that cover no bytes are a look ahead, sent again in their turn.
- * The agent adds `uri` to `artifact` and `checkpoint` events once the folder is where it stays.
+ * The agent adds `uri` to `artifact` and `checkpoint` events once the folder is where it stays. What is no event does not
+ * refuse the batch: the server puts it aside (eventsFrom of src/worker/protocol.ts).
  */
 export const eventBatch = z.object({
-  epoch: z.int().min(1),
+  epoch,
   offset: z.int().min(0),
-  bytes: z.int().min(0),
-  lines: z.array(z.looseObject({ type: z.string(), at: z.string() })).max(10_000),
+  bytes: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
+  lines: z.array(z.unknown()).max(10_000),
 });
-export type EventBatch = z.infer<typeof eventBatch>;
-export type EventLine = EventBatch["lines"][number];
+export type EventBatch = Omit<z.infer<typeof eventBatch>, "lines"> & { lines: EventLine[] };
 
 export type IngestReply =
   | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds: number }
@@ -85,16 +121,46 @@ export type IngestReply =
 
 /** Sent once, after all lines are acknowledged. `lost`: no process and no exit.json. */
 export const exitReport = z.object({
-  epoch: z.int().min(1),
-  code: z.int().nullable(),
-  signal: z.string().nullable(),
+  epoch,
+  code: z
+    .int()
+    .min(-(2 ** 31))
+    .max(2 ** 31 - 1)
+    .nullable(),
+  signal: z
+    .string()
+    .regex(/^[A-Z0-9][A-Z0-9+-]{0,19}$/)
+    .nullable(),
   lost: z.boolean().default(false),
-  at: z.iso.datetime({ offset: true }),
+  at: z.iso.datetime({ offset: true }).max(40),
   /** A reason the agent knows better than the exit code: dispatch_failed, disk_full, … */
-  reason: z.string().optional(),
-  message: z.string().optional(),
+  reason: name.optional(),
+  message: text(10_000).optional(),
 });
 export type ExitReport = z.infer<typeof exitReport>;
+
+/** A request that does not fit its schema: 400. */
+export class RequestRefused extends Error {}
+
+/** @throws RequestRefused with the first places that do not fit */
+export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const places = result.error.issues.map((issue) => `${issue.path.join(".") || "request"}: ${issue.message}`);
+  throw new RequestRefused(storable(places.slice(0, 5).join("; "), 1000));
+}
+
+/** A whole number in an address. */
+const whole = z
+  .string()
+  .regex(/^\d{1,16}$/, "expected a whole number")
+  .transform(Number)
+  .pipe(z.int().min(0));
+
+export const named = z.object({ id: name });
+export const uploadParams = z.object({ id: name, sha256: hash, index: whole.default(0) });
+export const uploadQuery = z.object({ epoch: whole.pipe(epoch), offset: whole.default(0) });
+export const artifactParams = z.object({ sha256: hash, index: whole.default(0) });
 
 export interface Health {
   ok: boolean;

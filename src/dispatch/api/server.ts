@@ -1,38 +1,69 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
-import type { z } from "zod";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { storable } from "../../core/text.ts";
+import { eventsFrom } from "../../worker/protocol.ts";
 import { type ArtifactPort, addArtifactRoutes } from "./artifact-routes.ts";
-import { type ControlPort, eventBatch, exitReport, syncRequest } from "./contract.ts";
+import {
+  type ControlPort,
+  checked,
+  type EventLine,
+  eventBatch,
+  exitReport,
+  named,
+  RequestRefused,
+  syncRequest,
+} from "./contract.ts";
+import { addLimits, defaultLimits, type Limits } from "./limits.ts";
 
-/** A batch is read as a whole; one line of an event file may have 32 MiB. */
-const bodyLimit = 64 * 1024 * 1024;
-
-interface Named {
-  Params: { id: string };
-}
+/** A batch is read as a whole; one line of an event file may have 16 MiB, and some take twice as many as JSON. */
+const batchBytes = 32 * 1024 * 1024;
+/** A sync names every attempt of a node. */
+const syncBytes = 4 * 1024 * 1024;
+/** Everything else. */
+const bodyLimit = 256 * 1024;
 
 /**
- * The HTTP API of serve. Everything but /healthz asks for the bearer token; bodies are checked before the port
- * sees them. Without `artifacts` it serves agents of its own workspace only. Not listening yet.
+ * The HTTP API of serve. Everything but /healthz asks for the bearer token before a byte of a body is read; each part of a
+ * request is checked before the port sees it. Without `artifacts` it serves agents of its own workspace only. Not
+ * listening yet.
  */
 export function createApi(
   port: ControlPort,
   token: string,
   log: Log,
   artifacts?: ArtifactPort,
+  limits: Limits = defaultLimits,
 ): FastifyInstance {
-  const api = Fastify({ bodyLimit, forceCloseConnections: true });
+  const { headMs, idleMs } = limits;
+  const api = Fastify({
+    bodyLimit,
+    forceCloseConnections: true,
+    keepAliveTimeout: idleMs,
+    // Uploads take as long as they take; how long a body may take is for the limits to say.
+    requestTimeout: 0,
+    http: {
+      headersTimeout: headMs,
+      connectionsCheckingInterval: Math.min(1000, headMs),
+      maxHeaderSize: 16_384,
+    },
+    routerOptions: { maxParamLength: 200 },
+    // What a line may hold is for the protocol to say, line by line.
+    onProtoPoisoning: "ignore",
+    onConstructorPoisoning: "ignore",
+  });
   api.addHook("onRequest", async (request, reply) => {
     if (request.routeOptions.url === "/healthz") return;
     if (!isToken(request.headers.authorization, token)) {
       await reply.code(401).send({ code: "E_SERVE", message: "the bearer token is missing or another one" });
     }
   });
+  addLimits(api, limits);
   api.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
-    if (status >= 500) log.error("a request failed", { method: request.method, url: request.url, error });
+    if (status >= 500 && status !== 503)
+      log.error("a request failed", { method: request.method, url: request.url, error });
     const known =
       error instanceof LegaloneError ? error.toJSON() : { code: "E_SERVE", message: messageOf(error) };
     return reply.code(status).send(known);
@@ -42,21 +73,23 @@ export function createApi(
     const health = await port.health();
     return reply.code(health.ok ? 200 : 503).send(health);
   });
-  api.post<Named>("/v1/nodes/:id/sync", async ({ params, body }) => {
-    return port.sync(params.id, checked(syncRequest, body));
+  api.post("/v1/nodes/:id/sync", { bodyLimit: syncBytes }, async ({ params, body }) => {
+    return port.sync(checked(named, params).id, checked(syncRequest, body));
   });
-  api.post<Named>("/v1/attempts/:id/events", async ({ params, body }, reply) => {
-    const { status, ...answer } = await port.ingest(params.id, checked(eventBatch, body));
+  api.post("/v1/attempts/:id/events", { bodyLimit: batchBytes }, async ({ params, body }, reply) => {
+    const { id } = checked(named, params);
+    const { lines, ...batch } = checked(eventBatch, body);
+    const { status, ...answer } = await port.ingest(id, { ...batch, lines: eventsOf(lines, batch.offset) });
     if (status === "stale") return reply.code(409).send({ code: "E_CONFLICT", message: "stale epoch" });
     return reply.code(status === "accepted" ? 200 : 416).send(answer);
   });
-  api.post<Named>("/v1/attempts/:id/exit", async ({ params, body }, reply) => {
-    const taken = await port.exit(params.id, checked(exitReport, body));
+  api.post("/v1/attempts/:id/exit", async ({ params, body }, reply) => {
+    const taken = await port.exit(checked(named, params).id, checked(exitReport, body));
     return taken
       ? {}
       : reply.code(409).send({ code: "E_CONFLICT", message: "stale epoch, or ended already" });
   });
-  api.get<Named>("/v1/attempts/:id/launch", async ({ params }) => port.launch(params.id));
+  api.get("/v1/attempts/:id/launch", async ({ params }) => port.launch(checked(named, params).id));
   api.post("/v1/doorbell", async () => {
     port.doorbell();
     return {};
@@ -65,26 +98,35 @@ export function createApi(
   return api;
 }
 
+/**
+ * The events of a batch, whoever sent it: agents clean and check what they send, and older ones do not. The address that an
+ * agent adds is none of the worker's words.
+ */
+function eventsOf(lines: readonly unknown[], offset: number): EventLine[] {
+  return lines.flatMap((line, index) => {
+    const { uri, ...told } =
+      typeof line === "object" && line !== null ? (line as Record<string, unknown>) : {};
+    const [event, ...notes] = eventsFrom(
+      uri === undefined ? line : told,
+      `line ${index} of the batch at byte ${offset}`,
+    ) as EventLine[];
+    const placed = event!.type === told.type && typeof uri === "string" && uri.length <= 5000;
+    return [placed ? { ...event!, uri: storable(uri) } : event!, ...notes];
+  });
+}
+
 /** Compared by hash, so that the time taken tells nothing about the token. */
 function isToken(header: string | undefined, token: string): boolean {
   const hash = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(header ?? ""), hash(`Bearer ${token}`));
 }
 
-class BadRequest extends Error {}
-
-function checked<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const places = result.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`);
-  throw new BadRequest(places.slice(0, 5).join("; "));
-}
-
 function statusOf(error: unknown): number {
-  if (error instanceof BadRequest) return 400;
+  if (error instanceof RequestRefused) return 400;
   if (error instanceof LegaloneError) {
     if (error.code === "E_NOT_FOUND") return 404;
     if (error.code === "E_CONFLICT") return 409;
+    if (error.code === "E_REFUSED") return 422;
     return error.code === "E_DATABASE" ? 503 : 500;
   }
   const { statusCode } = error as { statusCode?: unknown };

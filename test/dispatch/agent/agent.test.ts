@@ -9,7 +9,6 @@ import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
 import type { LaunchSpec } from "../../../src/dispatch/api/contract.ts";
 import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
 import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
-import { faultsOfEvent } from "../../../src/worker/protocol.ts";
 import { ScriptedServe } from "../../support/scripted-serve.ts";
 import { openWorkspace, type TestWorkspace } from "../../support/servers.ts";
 
@@ -53,7 +52,6 @@ function startAgent(): Agent {
       main: ["/bin/sh", "-c", String(spec.job.script)],
       env: spec.env,
     }),
-    faultsOf: faultsOfEvent,
     log,
     syncMs: 50,
   });
@@ -204,13 +202,41 @@ test("lines that are no events become warnings that name their place; those behi
   expect(seen.acknowledged).toBe(statSync(join(folderOf(spec), "events.jsonl")).size);
 });
 
-test("lines that serve itself refuses do not stop the rest", async () => {
+test("of lines that serve refuses, each is put aside alone", async () => {
   serve.refuseType = "phase";
-  const spec = specOf(`say '"type":"phase","phase":"loading"'; sleep 0.3; say '"type":"heartbeat"'`);
+  const spec =
+    specOf(`printf '{"type":"metric","at":"2026-01-01T00:00:00Z","name":"\\377","step":0,"value":0}\\n' > lines
+    for n in 1 2 3 4 5; do
+      [ $n = 3 ] && printf '{"type":"phase","at":"2026-01-01T00:00:00Z","phase":"loading"}\\n' >> lines
+      printf '{"type":"metric","at":"2026-01-01T00:00:00Z","name":"loss","step":%s,"value":0.5}\\n' $n >> lines
+    done; cat lines >> events.jsonl`);
   const seen = serve.assign(spec);
   startAgent();
   await expect.poll(() => seen.exits.length).toBe(1);
-  expect(seen.lines.map(({ type }) => type)).toEqual(["warning", "heartbeat"]);
+  const said = seen.lines.map((line) => (line as { step?: number }).step ?? (line as { code?: string }).code);
+  expect(said).toEqual([0, 1, 2, "line_refused", 3, 4, 5]);
+  expect(seen.acknowledged).toBe(statSync(join(folderOf(spec), "events.jsonl")).size);
+});
+
+test("a text that no database holds is cleaned before it is sent, and a number beyond the bounds is put aside", async () => {
+  const spec = specOf(`say '"type":"metric","name":"loss","step":1e300,"value":1'
+    say '"type":"result","status":"failed","reason":"data_error","message":"at row \\u0000 of \\ud800 it broke","metrics":{"loss":1e999}'`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.lines).toMatchObject([
+    {
+      type: "warning",
+      code: "no_event",
+      message: expect.stringContaining("metric.step must be <= 9007199254740991"),
+    },
+    {
+      type: "result",
+      message: "at row \ufffd of \ufffd it broke",
+      reason: "data_error",
+      metrics: { loss: null },
+    },
+  ]);
 });
 
 test("while serve is away the worker goes on, and afterwards nothing is missing or double", async () => {

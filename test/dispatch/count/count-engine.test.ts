@@ -27,7 +27,7 @@ test("an attempt ends well at once; a new agent finds it until its end is record
   await engine.start(launch);
   expect(await engine.observe("a-e1")).toMatchObject({ state: "exited", exit: { code: 0 } });
   const batch = readBatch(join(attempts, "a-e1", "events.jsonl"), 0, true);
-  const events = batch!.lines.map((line) => JSON.parse(line) as { type: string });
+  const events = batch!.lines.map(({ text }) => JSON.parse(text) as { type: string });
   expect(events.map(({ type }) => type)).toEqual(["started", "result"]);
   for (const event of events) expect(faultsOfEvent(event)).toEqual([]);
   expect(await new CountEngine(attempts).adopt()).toEqual(["a-e1"]);

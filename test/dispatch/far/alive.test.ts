@@ -23,7 +23,6 @@ import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
 import { cancelRun } from "../../../src/records/cancel.ts";
 import { resumeRun } from "../../../src/records/resume.ts";
 import { submitRun } from "../../../src/records/runs.ts";
-import { faultsOfEvent } from "../../../src/worker/protocol.ts";
 import { writeArtifact } from "../../support/artifact-folder.ts";
 import { type BadLine, openBadLine } from "../../support/bad-line.ts";
 import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
@@ -86,7 +85,6 @@ function startAgent(scripts: Record<string, string>): void {
       folder: join(attempts, spec.attempt),
       main: ["/bin/sh", "-c", prelude + scripts[String(spec.job.stage)]],
     }),
-    faultsOf: faultsOfEvent,
     farStore: new FarStore({ client: new ArtifactClient(find), home: far, models: far, log }),
     log,
     syncMs: 50,
