@@ -3,8 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ResolvedStage } from "../../src/config/types.ts";
 import { packageRoot } from "../../src/core/paths.ts";
-import { type CommittedRow, lineageFaults } from "./checks/lineage.ts";
+import { type CommittedRow, lineageFaults, mixedAttempts } from "./checks/lineage.ts";
+import { walkLog } from "./checks/log.ts";
 import { expectedOf } from "./model.ts";
 import type { RunPlan, StagePlan } from "./plan/types.ts";
 
@@ -106,4 +108,44 @@ test("other bytes, another state, a step taken twice or left out, and an unknown
   expect(changed(1, (row) => legs(row).unshift({ attempt: "a1", from: 0, to: 2 }))).toHaveLength(1);
   expect(changed(1, (row) => legs(row).push({ attempt: "a1", from: 5, to: 6 }))).toHaveLength(1);
   expect(faultsOf(committed, ["a2"])).toHaveLength(4);
+});
+
+test("steps of one attempt that come from two processes are a fault", () => {
+  expect(mixedAttempts(committed)).toEqual([]);
+  const rows = structuredClone(committed);
+  (rows[1]!.meta as { cursor: { lineage: { process: number }[] } }).cursor.lineage[0]!.process = 0;
+  expect(mixedAttempts(rows)).toEqual(["a1: what it committed comes from 2 processes"]);
+});
+
+test("two runs that train one cache key at once are a fault, unless the first is asked to stop or the second means to", () => {
+  const stage = (id: string, more: object = {}) => ({
+    table: "Stage",
+    insert: {
+      id,
+      runId: id,
+      name: "train",
+      generation: 1,
+      state: "READY",
+      desired: "RUN",
+      cacheKey: "k",
+      fresh: false,
+      startFrom: null,
+      ...more,
+    },
+  });
+  const begin = (of: string) => [
+    { table: "Shard", insert: { id: `${of}-s0`, stageId: of, epoch: 1 } },
+    { table: "Attempt", insert: { id: `${of}-s0-e1`, shardId: `${of}-s0`, epoch: 1, state: "DISPATCHING" } },
+  ];
+  const faults = (changes: object[]) =>
+    walkLog(
+      [{ id: 1, runId: "r", type: "x", at: "", stageId: null, attemptId: null, data: { changes } }],
+      () => ({ inputs: [] }) as unknown as ResolvedStage,
+    );
+  expect(faults([stage("a"), ...begin("a"), stage("b"), ...begin("b")])).toEqual([
+    expect.stringContaining("trains what a-s0-e1 trains already"),
+  ]);
+  expect(faults([stage("a"), ...begin("a"), stage("b", { cacheKey: "other" }), ...begin("b")])).toEqual([]);
+  expect(faults([stage("a"), ...begin("a"), stage("b", { fresh: true }), ...begin("b")])).toEqual([]);
+  expect(faults([stage("a", { desired: "STOP" }), ...begin("a"), stage("b"), ...begin("b")])).toEqual([]);
 });

@@ -3,17 +3,18 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { textOfLog } from "../replay/log-file.ts";
 import { keepLogs } from "./keep-logs.ts";
-import { type FaultKind, faultKinds, type Plan } from "./plan/types.ts";
+import { type FaultKind, faultKinds, type Plan, wideFaultKinds } from "./plan/types.ts";
 import type { SeedResult } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 import { timesOf } from "./site/pace.ts";
 import type { Site } from "./site/site.ts";
 
-const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 3] [--only KIND,KIND] [--json] [--verbose]
+const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 3] [--only KIND,KIND] [--at-least N] [--json] [--verbose]
 
 Random faults against the real control plane with stand-in workers; the last line says what came of it.
   --seeds N     this many seeds      --from N   beginning with this one     --seed N   just this one, with its story
   --record DIR  keep the event log of each seed there
+  --at-least N  fails as well when one of these hit something in fewer cases: ${wideFaultKinds.join(", ")}
   --only KINDS  just these faults: ${faultKinds.join(", ")}`;
 
 /** The command behind \`npm run chaos\`. Ends with 1 when something was violated. */
@@ -28,6 +29,7 @@ export async function main(words: string[]): Promise<void> {
       seed: text,
       workers: text,
       only: text,
+      "at-least": text,
       json: flag,
       verbose: flag,
       record: text,
@@ -39,7 +41,8 @@ export async function main(words: string[]): Promise<void> {
   const count = values.seed === undefined ? Number(values.seeds ?? 60) : 1;
   const only = values.only?.split(",") as FaultKind[] | undefined;
   const unknown = only?.filter((kind) => !faultKinds.includes(kind)) ?? [];
-  if (![first, count].every(Number.isInteger) || unknown.length > 0) {
+  const atLeast = Number(values["at-least"] ?? 0);
+  if (![first, count, atLeast].every(Number.isInteger) || unknown.length > 0) {
     process.stderr.write(`${usage}\n`);
     process.exitCode = 2;
     return;
@@ -54,8 +57,9 @@ export async function main(words: string[]): Promise<void> {
     onResult: (plan, result) =>
       tell(plan, result, { verbose: values.verbose || values.seed !== undefined, json: values.json }),
   });
-  process.exitCode = summary.violations > 0 ? 1 : 0;
-  if (values.json) return say(JSON.stringify(summary));
+  const rare = wideFaultKinds.filter((kind) => (summary.faults[kind] ?? 0) < atLeast);
+  process.exitCode = summary.violations > 0 || rare.length > 0 ? 1 : 0;
+  if (values.json) return say(JSON.stringify({ ...summary, rare }));
   const kinds = Object.entries(summary.faults).map(([kind, times]) => `${kind} ${times}`);
   say(
     `${summary.seeds} seeds, ${summary.violations} violations, ${summary.attempts} attempts, ${summary.seconds} s`,
@@ -63,6 +67,7 @@ export async function main(words: string[]): Promise<void> {
   say(
     `faults: ${kinds.join(", ")}; ${summary.missed} hit nothing; skipped: ${JSON.stringify(summary.skipped)}`,
   );
+  if (rare.length > 0) say(`fewer than ${atLeast}: ${rare.join(", ")}`);
   if (summary.failed.length > 0) say(`failing seeds: ${summary.failed.join(", ")}`);
 }
 
@@ -84,7 +89,7 @@ function tell(plan: Plan, result: SeedResult, { verbose, json }: { verbose: bool
     write(`  at ${at} ms: ${kind} for ${ms} ms, pick ${pick.toFixed(3)}`);
   for (const violation of result.violations) write(`  ✗ ${violation}`);
   if (verbose) write(JSON.stringify({ ...plan, faults: undefined }));
-  if (!bad) return;
+  if (!bad && !process.env.CHAOS_KEEP) return;
   write(`  what its processes said: ${keepLogs(result)}; again alone: npm run chaos -- --seed ${plan.seed}`);
 }
 

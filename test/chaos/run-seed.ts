@@ -52,7 +52,7 @@ export async function runSeed(
   };
   await lane.start();
   const site = await Site.open(lane, plan);
-  const watcher = new Watcher(site.database);
+  const watcher = new Watcher(site.database, () => site.attemptFolders());
   try {
     // Faults find something to hit once a node is there; every fourth seed has them from the first moment on.
     if (plan.seed % 4 > 0) await untilReady(site);
@@ -79,7 +79,7 @@ export async function runSeed(
       error instanceof Stuck ? error.message : `the test itself failed: ${(error as Error).stack}`,
     );
   } finally {
-    if (result.violations.length > 0) result.logs = await tellAll(site);
+    if (result.violations.length > 0 || process.env.CHAOS_KEEP) result.logs = await tellAll(site);
     await watcher.end().catch(() => []);
     await site.heal();
     await site.close();
@@ -119,10 +119,17 @@ async function injectAll(scene: Scene, from: number, { injected, missed }: SeedR
   await Promise.all(
     scene.plan.faults.map(async (fault) => {
       await sleep(Math.max(0, from + fault.at * scene.site.pace - Date.now()));
-      const into = (await injectors[fault.kind](scene, fault)) ? injected : missed;
+      const hit = await injectors[fault.kind](scene, fault).catch(fromUnderIt);
+      const into = hit ? injected : missed;
       into[fault.kind] = (into[fault.kind] ?? 0) + 1;
     }),
   );
+}
+
+/** A workspace was moved while another fault looked at it: that one hit nothing. */
+function fromUnderIt(error: unknown): false {
+  if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+  throw error;
 }
 
 /** Waits for the end of every run; what was cancelled or has failed for a known reason is resumed, as a person would. */
@@ -131,6 +138,12 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
   const last = Date.now() + endlessMs * site.pace;
   for (let resumes = 0; ; resumes++) {
     await untilEnded(site, last);
+    if (site.unreadable !== undefined) {
+      // All others have come to their end beside it.
+      await patiently(site.unreadable.mend);
+      site.unreadable = undefined;
+      await untilEnded(site, last);
+    }
     const again: string[] = [];
     result.outcomes = {};
     for (const { id } of await patiently(() => database.run.findMany({ select: { id: true } }))) {
@@ -150,11 +163,12 @@ async function bringToEnd(site: Site, plan: Plan, result: SeedResult): Promise<v
 class Stuck extends Error {}
 
 /** @throws Stuck when nothing happens for long, or when things go on happening and come to no end */
-async function untilEnded({ database, pace }: Site, last: number): Promise<void> {
+async function untilEnded({ database, pace, unreadable }: Site, last: number): Promise<void> {
+  const beside = unreadable === undefined ? {} : { runId: { not: unreadable.run } };
   let deadline = Date.now() + boundMs * pace;
   for (let events = -1; ; ) {
-    const open = await patiently(() => database.stage.findMany({ where: { endedAt: null } }));
-    if (open.length === 0 && (await patiently(() => gatesMeasured(database)))) return;
+    const open = await patiently(() => database.stage.findMany({ where: { endedAt: null, ...beside } }));
+    if (open.length === 0 && (await patiently(() => gatesMeasured(database, beside)))) return;
     const seen = await patiently(() => database.event.count());
     if (seen !== events) deadline = Math.min(last, Date.now() + boundMs * Math.max(pace, slowness()));
     events = seen;
@@ -167,9 +181,9 @@ async function untilEnded({ database, pace }: Site, last: number): Promise<void>
   }
 }
 
-async function gatesMeasured(database: Site["database"]): Promise<boolean> {
+async function gatesMeasured(database: Site["database"], beside: object): Promise<boolean> {
   const stages = await database.stage.findMany({
-    where: { state: { in: ["SUCCEEDED", "SKIPPED"] } },
+    where: { state: { in: ["SUCCEEDED", "SKIPPED"] }, ...beside },
     include: { gates: true },
   });
   return stages.every(

@@ -3,6 +3,7 @@ import { makePlan } from "./plan/make-plan.ts";
 import { type FaultKind, faultKinds, type Plan } from "./plan/types.ts";
 import { runSeed, type SeedResult } from "./run-seed.ts";
 import { Lane } from "./site/lane.ts";
+import { Machine } from "./site/machine.ts";
 import type { Site } from "./site/site.ts";
 
 export interface ChaosOptions {
@@ -47,7 +48,9 @@ export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOpt
     attempts: 0,
     seconds: 0,
   };
-  const mayMount = canMount();
+  const cannot: FaultKind[] = [];
+  if (!canMount()) cannot.push("disk-full", "outage-small-disk");
+  if (!Machine.canStart()) cannot.push("two-machines");
   const queue = [...seeds];
   await Promise.all(
     Array.from({ length: Math.min(workers, seeds.length) }, async () => {
@@ -55,7 +58,7 @@ export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOpt
       try {
         for (let seed = queue.shift(); seed !== undefined; seed = queue.shift()) {
           const plan = makePlan(seed, only);
-          if (!mayMount) leaveOut(plan, summary);
+          leaveOut(plan, cannot, summary);
           const result = await runSeed(lane, plan, see && ((site, hit) => see(plan, site, hit)));
           add(summary, result);
           onResult?.(plan, result);
@@ -69,11 +72,13 @@ export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOpt
   return summary;
 }
 
-function leaveOut(plan: Plan, { skipped }: ChaosSummary): void {
-  plan.smallDisk = false;
-  const left = plan.faults.filter(({ kind }) => kind === "disk-full").length;
-  plan.faults = plan.faults.filter(({ kind }) => kind !== "disk-full");
-  if (left > 0) skipped["disk-full"] = (skipped["disk-full"] ?? 0) + left;
+/** What this machine cannot do is not done, and counted. */
+function leaveOut(plan: Plan, cannot: readonly FaultKind[], { skipped }: ChaosSummary): void {
+  if (cannot.includes("disk-full")) plan.smallDisk = false;
+  if (cannot.includes("two-machines") && plan.sharedDisk)
+    Object.assign(plan, { nodes: 1, sharedDisk: false });
+  for (const { kind } of plan.faults) if (cannot.includes(kind)) skipped[kind] = (skipped[kind] ?? 0) + 1;
+  plan.faults = plan.faults.filter(({ kind }) => !cannot.includes(kind));
 }
 
 function add(summary: ChaosSummary, result: SeedResult): void {

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,8 @@ class Worker:
         self.folder = Path(job["folder"])
         self.stopping = threading.Event()
         self.hours = 0.0
+        # Names this process in all it says: what an attempt committed must come from one.
+        self.process = secrets.randbelow(2**20) + 1
         self._events = os.open(job["events"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._lock = threading.Lock()
 
@@ -88,7 +91,7 @@ class Worker:
             if mishap is not None and step >= mishap["at"]:
                 self.misbehave(mishap["how"])
             self.train(state, step)
-            self.say("metric", name="loss", step=step, value=8 / (1 + step))
+            self.say("metric", name="loss", step=step, value=self.process + 1 / (1 + step))
             self.say("progress", step=step, of=options["steps"], unit="step")
             if step % job["checkpoint"]["every"] == 0:
                 self.save(state)
@@ -122,7 +125,8 @@ class Worker:
             text = f"{job['seed']}/{job['stage']}/{job['shard']}/{shas}"
             state = {"step": 0, "digest": hashlib.sha256(text.encode()).hexdigest(), "lineage": []}
         state["from"] = state["step"]
-        state["lineage"].append({"attempt": job["attempt"], "from": state["step"], "to": state["step"]})
+        leg = {"attempt": job["attempt"], "process": self.process}
+        state["lineage"].append({**leg, "from": state["step"], "to": state["step"]})
         return state
 
     def resumed(self) -> dict[str, Any] | None:

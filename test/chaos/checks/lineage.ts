@@ -3,8 +3,15 @@ import type { Expected } from "../model.ts";
 /** Which attempt trained which steps, from the beginning on; a worker writes it into what it commits. */
 interface Leg {
   attempt: string;
+  /** A number that the process drew at its start. */
+  process: number;
   from: number;
   to: number;
+}
+
+interface Meta {
+  lineage?: Leg[];
+  cursor?: { ledger: string; row: number; lineage?: Leg[] };
 }
 
 export interface CommittedRow {
@@ -16,6 +23,16 @@ export interface CommittedRow {
   stageId: string;
   shard: number;
   step: number | null;
+}
+
+/** Attempts whose steps come from more than one process. */
+export function mixedAttempts(rows: readonly CommittedRow[]): string[] {
+  const processes = new Map<string, Set<number>>();
+  for (const { attempt, process } of rows.flatMap(legsOf))
+    processes.set(attempt, (processes.get(attempt) ?? new Set()).add(process));
+  return [...processes].flatMap(([attempt, { size }]) =>
+    size > 1 ? [`${attempt}: what it committed comes from ${size} processes`] : [],
+  );
 }
 
 /**
@@ -32,8 +49,8 @@ export function lineageFaults(
     const name = stageNames.get(row.stageId);
     const digests = expected.digests.get(`${name}/${row.shard}`);
     if (!digests) return [`${row.id}: nothing was to come of ${name}`];
-    const meta = row.meta as { lineage?: Leg[]; cursor?: { ledger: string; row: number; lineage: Leg[] } };
-    const broken = chainFault(meta.cursor?.lineage ?? meta.lineage ?? [], row, digests.length - 1, attempts);
+    const meta = row.meta as Meta;
+    const broken = chainFault(legsOf(row), row, digests.length - 1, attempts);
     const faults = broken ? [`${row.id}: ${broken}`] : [];
     if (row.kind === "checkpoint") {
       if (meta.cursor?.ledger !== digests[row.step ?? -1])
@@ -43,6 +60,11 @@ export function lineageFaults(
     }
     return faults;
   });
+}
+
+function legsOf({ meta }: CommittedRow): Leg[] {
+  const { cursor, lineage } = meta as Meta;
+  return cursor?.lineage ?? lineage ?? [];
 }
 
 function chainFault(

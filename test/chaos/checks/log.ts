@@ -18,8 +18,8 @@ export type Specs = (run: string, stage: string) => ResolvedStage;
 
 /**
  * Walks the event log and checks, at every moment of it: one live attempt a shard (1), ended rows stay as they are (2), ends
- * have reason and cause (3), stages begin with all their inputs committed (4), and only the attempt of the shard's
- * epoch commits anything (6). Returns what is wrong.
+ * have reason and cause (3), stages begin with all their inputs committed (4), only the attempt of the shard's
+ * epoch commits anything (6), and no two runs train the same at once. Returns what is wrong.
  */
 export function walkLog(events: readonly LoggedEvent[], specs: Specs): string[] {
   const rows = emptyRows();
@@ -60,6 +60,7 @@ function after(rows: RowMaps, change: Change, specs: Specs, say: (what: string) 
   if ("all" in change) return;
   const id = "insert" in change ? change.insert.id : change.id;
   if (change.table === "Attempt") checkAttempt(rows, rows.Attempt.get(id)!, say);
+  if (change.table === "Attempt" && "insert" in change) checkTrainedOnce(rows, change.insert, say);
   if (change.table === "Artifact" && "insert" in change) checkCommit(rows, change.insert, say);
   if (change.table === "Stage" && "set" in change && change.set.state) {
     const stage = rows.Stage.get(id)!;
@@ -75,6 +76,22 @@ function checkAttempt(rows: RowMaps, attempt: AttemptRow, say: (what: string) =>
   if (isLive(attempt)) return;
   if (!attempt.reason || (attempt.state !== "SUCCEEDED" && !attempt.cause)) {
     say(`${attempt.id} is ${attempt.state} with reason ${attempt.reason} and cause ${attempt.cause}`);
+  }
+}
+
+/** What a stage of another run is training, with the same cache key, is waited for. */
+function checkTrainedOnce(rows: RowMaps, attempt: AttemptRow, say: (what: string) => void): void {
+  const stageOf = ({ shardId }: AttemptRow) => rows.Stage.get(rows.Shard.get(shardId)!.stageId)!;
+  const own = stageOf(attempt);
+  if (own.cacheKey === null || own.fresh || own.startFrom !== null) return;
+  const attempts = [...rows.Attempt.values()].filter(({ id }) => id !== attempt.id);
+  // Only its first: one that began while nobody else trained goes on.
+  if (attempts.some((other) => stageOf(other).id === own.id)) return;
+  for (const other of attempts) {
+    const stage = stageOf(other);
+    if (!isLive(other) || other.state === "STOPPING" || stage.desired === "STOP" || stage.fresh) continue;
+    if (stage.runId !== own.runId && stage.cacheKey === own.cacheKey)
+      say(`trains what ${other.id} trains already: both have one cache key`);
   }
 }
 

@@ -2,6 +2,8 @@ import type { FaultKind } from "../plan/types.ts";
 import { fileFaults } from "./file-faults.ts";
 import { networkFaults } from "./network-faults.ts";
 import { peopleFaults } from "./people-faults.ts";
+import { placeFaults } from "./place-faults.ts";
+import { poisonFaults } from "./poison-faults.ts";
 import { processFaults } from "./process-faults.ts";
 import { storeFaults } from "./store-faults.ts";
 import type { Inject } from "./types.ts";
@@ -12,4 +14,6 @@ export const injectors: Record<FaultKind, Inject> = {
   ...networkFaults,
   ...fileFaults,
   ...peopleFaults,
+  ...placeFaults,
+  ...poisonFaults,
 };

@@ -1,6 +1,5 @@
 import { appendFileSync, existsSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { sessionMembers } from "../../../src/dispatch/process/session.ts";
 import { signalAll } from "../site/processes.ts";
 import { type Inject, picked, type Scene } from "./types.ts";
@@ -16,6 +15,7 @@ const diskFull: Inject = async ({ site, wait }, { ms }) => {
 const tornExit: Inject = async (scene, fault) => {
   const attempt = await scene.find(() => picked(scene.site.runningAttempts(), fault));
   if (!attempt) return false;
+  scene.site.take([attempt.folder]);
   return whileAgentsStandStill(scene, async () => {
     signalAll(sessionMembers(attempt.shim), "SIGKILL");
     const file = attempt.folder.file("exit.json");
@@ -62,6 +62,7 @@ function newestStep(folder: string): string | undefined {
 
 const tornPid: Inject = async ({ site, find }, fault) => {
   const attempt = await find(() => picked(site.runningAttempts(), fault));
+  if (attempt) site.take([attempt.folder]);
   return attempt !== undefined && cut(attempt.folder.file("pid.json"), fault.pick / 2);
 };
 
@@ -76,16 +77,16 @@ const removeArtifact: Inject = async ({ site, patiently, find }, fault) => {
     );
   const victim = await find(async () => picked(await artifacts(), fault));
   if (!victim) return false;
-  rmSync(fileURLToPath(victim.uri), { recursive: true, force: true });
+  rmSync(join(site.serves[0]!.home, "artifacts", victim.sha256), { recursive: true, force: true });
   return true;
 };
 
 async function whileAgentsStandStill({ site }: Scene, work: () => Promise<boolean>): Promise<boolean> {
-  for (const agent of site.agents) agent.pause();
+  const still = [...site.agents, ...site.twins].filter((agent) => agent.pause());
   try {
     return await work();
   } finally {
-    for (const agent of site.agents) agent.resume();
+    for (const agent of still) agent.resume();
   }
 }
 

@@ -39,7 +39,10 @@ async function workersOf({ site, find }: Scene, fault: Fault): Promise<number[]>
 
 const killShim: Inject = async ({ site, find }, fault) => {
   const attempt = await find(() => picked(site.runningAttempts(), fault));
-  if (attempt) signalAll([attempt.shim], "SIGKILL");
+  if (attempt) {
+    site.take([attempt.folder]);
+    signalAll([attempt.shim], "SIGKILL");
+  }
   return attempt !== undefined;
 };
 
@@ -82,6 +85,7 @@ const killMachine: Inject = async ({ site, wait }, fault) => {
   for (const daemon of site.daemons()) daemon.kill((fault.ms + 300) * site.pace);
   site.lane.killPostgres();
   site.lane.killValkey();
+  site.take(site.attemptFolders().filter((folder) => !folder.reported()));
   signalAll(site.workers(), "SIGKILL");
   await wait(fault.ms);
   await site.lane.start();

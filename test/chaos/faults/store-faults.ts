@@ -52,7 +52,7 @@ const flushQueue: Inject = async (scene) => {
 
 /** Agents stand still until jobs wait for them, and those are taken away. */
 const deleteJobs: Inject = async (scene) => {
-  for (const agent of scene.site.agents) agent.pause();
+  const still = scene.site.agents.filter((agent) => agent.pause());
   const waiting = /:(wait|active|prioritized|delayed|\d+)$/;
   try {
     return await withQueue(scene, async (redis) => {
@@ -64,7 +64,7 @@ const deleteJobs: Inject = async (scene) => {
       return jobs !== undefined;
     });
   } finally {
-    for (const agent of scene.site.agents) agent.resume();
+    for (const agent of still) agent.resume();
   }
 };
 

@@ -22,3 +22,9 @@ export type Inject = (scene: Scene, fault: Fault) => Promise<boolean>;
 export function picked<T>(list: readonly T[], { pick }: Fault): T | undefined {
   return list[Math.floor(pick * list.length)];
 }
+
+/** A second and a third number from 0 to 1 out of a fault's pick. */
+export function digit({ pick }: Fault, place: 1 | 2): number {
+  const scaled = pick * 100 ** place;
+  return scaled - Math.floor(scaled);
+}

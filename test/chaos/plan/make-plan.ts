@@ -1,9 +1,9 @@
 import { Random } from "../random.ts";
 import { planRun } from "./pipeline-plan.ts";
-import type { Fault, FaultKind, Plan } from "./types.ts";
+import { type Fault, type FaultKind, type Plan, type WideFaultKind, wideFaultKinds } from "./types.ts";
 
 /** How often each fault is drawn, beside the others that a seed allows. */
-const weights: Record<FaultKind, number> = {
+const weights: Record<Exclude<FaultKind, WideFaultKind>, number> = {
   "kill-serve": 6,
   "kill-agent": 6,
   "kill-worker": 8,
@@ -11,14 +11,14 @@ const weights: Record<FaultKind, number> = {
   "kill-valkey": 4,
   "kill-postgres": 4,
   "kill-backend": 5,
-  "kill-machine": 2,
+  "kill-machine": 4,
   "pause-serve": 4,
   "pause-agent": 4,
   "pause-worker": 4,
   "pause-shim": 2,
   "pause-valkey": 3,
   "pause-postgres": 3,
-  "stale-agent": 5,
+  "stale-agent": 25,
   "flush-queue": 3,
   "ring-again": 3,
   "delete-jobs": 3,
@@ -35,8 +35,20 @@ const weights: Record<FaultKind, number> = {
   "torn-pid": 2,
   "remove-artifact": 3,
   cancel: 4,
-  "submit-again": 2,
+  "submit-again": 8,
   "repeat-stage": 2,
+  "unreadable-run": 12,
+};
+
+/** In how many seeds each of the wide ones falls, where the site allows it. */
+const chances: Record<WideFaultKind, number> = {
+  "twin-agent": 0.25,
+  "two-machines": 1,
+  "clock-step": 0.25,
+  "moved-workspace": 0.33,
+  "poisoned-lines": 0.25,
+  "outage-small-disk": 1,
+  sleep: 0.24,
 };
 
 /** The faults fall in the first seconds, while the runs go on. */
@@ -45,39 +57,82 @@ const windowMs = 2_200;
 /** What seed `seed` is about. Pure. `only`: just these kinds of fault, for looking at one of them. */
 export function makePlan(seed: number, only: readonly FaultKind[] = []): Plan {
   const random = new Random(`chaos ${seed}`);
-  const nodes = random.chance(0.3) ? 2 : 1;
-  const smallDisk = nodes === 1 && (random.chance(0.12) || only.includes("disk-full"));
-  const runs = [planRun(random, random.int(1, 1_000_000), 0)];
-  if (random.chance(0.25)) runs.push(planRun(random, random.int(1, 1_000_000), random.int(0, 400)));
-  else if (random.chance(0.1)) runs.push({ ...runs[0]!, submitAt: random.int(0, 1_500) });
+  const site = planSite(random, only);
+  const runs = [planRun(random, random.int(1, 1_000_000), 0, site.smallDisk)];
+  if (random.chance(0.25)) runs.push(planRun(random, random.int(1, 1_000_000), random.int(0, 400), false));
+  else if (random.chance(0.2)) runs.push({ ...runs[0]!, submitAt: random.int(0, 1_500) });
   const plan: Plan = {
     seed,
-    nodes,
+    ...site,
     serves: random.chance(0.2) ? 2 : 1,
     slots: random.int(1, 3),
-    smallDisk,
     runs,
     faults: [],
   };
-  const allowed: Partial<Record<FaultKind, number>> = { ...weights };
-  if (!smallDisk) delete allowed["disk-full"];
-  if (nodes === 1) delete allowed["stale-agent"];
-  if (!runs.some(({ twice }) => twice)) delete allowed["submit-again"];
-  if (only.length > 0)
-    for (const kind of Object.keys(allowed) as FaultKind[]) if (!only.includes(kind)) delete allowed[kind];
   // One seed in twenty is left alone: it shows that an undisturbed run is what the checks expect.
-  const count = random.chance(0.05) ? 0 : random.weighted({ 1: 1, 2: 2, 3: 3, 4: 3, 5: 2, 6: 1, 8: 1 });
-  if (Object.keys(allowed).length > 0)
-    for (let i = 0; i < Number(count); i++) plan.faults.push(planFault(random, allowed));
-  plan.faults.sort((a, b) => a.at - b.at);
+  if (only.length === 0 && random.chance(0.05)) return plan;
+  const mayFall = (kind: FaultKind) => fits(kind, plan) && (only.length === 0 || only.includes(kind));
+  const wide = wideFaultKinds.filter(
+    (kind) => mayFall(kind) && (only.length > 0 || random.chance(chances[kind])),
+  );
+  const allowed = Object.fromEntries(Object.entries(weights).filter(([kind]) => mayFall(kind as FaultKind)));
+  const count = random.weighted({ 1: 2, 2: 3, 3: 3, 4: 2, 5: 2, 6: 1, 8: 1 });
+  const others = Object.keys(allowed).length === 0 ? 0 : Number(count);
+  const kinds = [
+    ...wide,
+    ...Array.from({ length: others }, () => random.weighted(allowed as typeof weights)),
+  ];
+  plan.faults = kinds.map((kind) => planFault(random, kind)).sort((a, b) => a.at - b.at);
+  plan.ownClocks = kinds.includes("clock-step");
   return plan;
 }
 
-function planFault(random: Random, allowed: Partial<Record<FaultKind, number>>): Fault {
-  const kind = random.weighted(allowed as Record<FaultKind, number>);
-  // Short, longer than a lease, and for the stale agent longer than lease and grace.
-  const short = random.chance(0.7);
-  const ms =
-    kind === "stale-agent" ? random.int(2_600, 3_600) : short ? random.int(20, 400) : random.int(900, 1_600);
-  return { at: random.int(100, windowMs), kind, ms, pick: random.next() };
+type SitePlan = Pick<Plan, "nodes" | "sharedDisk" | "smallDisk" | "ownClocks">;
+
+/** One node, two with a folder each, two on one folder, or one on a small disk. */
+function planSite(random: Random, only: readonly FaultKind[]): SitePlan {
+  const asked = (kinds: FaultKind[]) => only.length === 0 || only.some((kind) => kinds.includes(kind));
+  const drawn = random.weighted({
+    plain:
+      asked(["two-machines", "outage-small-disk", "disk-full", "stale-agent"]) && only.length > 0 ? 0 : 32,
+    apart: asked(["stale-agent"]) ? 18 : 0,
+    shared: asked(["two-machines"]) ? 26 : 0,
+    small: asked(["outage-small-disk", "disk-full"]) ? 24 : 0,
+  });
+  return {
+    nodes: drawn === "apart" || drawn === "shared" ? 2 : 1,
+    sharedDisk: drawn === "shared",
+    smallDisk: drawn === "small",
+    ownClocks: false,
+  };
 }
+
+/** Whether a kind of fault can fall on such a site. */
+function fits(kind: FaultKind, { nodes, sharedDisk, smallDisk, runs }: Plan): boolean {
+  if (kind === "disk-full" || kind === "outage-small-disk") return smallDisk;
+  if (kind === "stale-agent") return nodes === 2 && !sharedDisk;
+  if (kind === "two-machines") return sharedDisk;
+  // A small disk is a place of its own: what is mounted is not moved.
+  if (kind === "moved-workspace") return !smallDisk;
+  if (kind === "submit-again") return runs.some(({ twice }) => twice);
+  if (kind === "unreadable-run") return runs.length > 1;
+  return true;
+}
+
+function planFault(random: Random, kind: FaultKind): Fault {
+  const short = random.chance(0.7);
+  const [least, most] = lasting[kind] ?? (short ? [20, 400] : [900, 1_600]);
+  return { at: random.int(100, windowMs), kind, ms: random.int(least, most), pick: random.next() };
+}
+
+/** How long those last that are not as often short as not: short, or longer than a lease. */
+const lasting: Partial<Record<FaultKind, readonly [number, number]>> = {
+  // Longer than lease and grace.
+  "stale-agent": [2_600, 3_600],
+  sleep: [3_200, 4_000],
+  "twin-agent": [700, 2_200],
+  "clock-step": [300, 1_500],
+  "moved-workspace": [50, 500],
+  // Longer than several checkpoints.
+  "outage-small-disk": [1_000, 2_200],
+};

@@ -1,21 +1,21 @@
 import type { Random } from "../random.ts";
 import { type Mishap, mishapKinds, type RunPlan, type StagePlan } from "./types.ts";
 
-/** A pipeline that takes one to two seconds when nothing happens. */
-export function planRun(random: Random, seed: number, submitAt: number): RunPlan {
-  const count = random.weighted({ 1: 2, 2: 3, 3: 4, 4: 2, 5: 1 });
+/** A pipeline that takes one to two seconds when nothing happens. `frequent`: it makes many checkpoints, and keeps few. */
+export function planRun(random: Random, seed: number, submitAt: number, frequent: boolean): RunPlan {
+  const count = frequent ? 2 : random.weighted({ 1: 2, 2: 3, 3: 4, 4: 2, 5: 1 });
   const names = ["data", "base", "train", "tune", "rest"].slice(0, Number(count));
   const stages: StagePlan[] = [];
-  for (const name of names) stages.push(planStage(random, name, stages));
+  for (const name of names) stages.push(planStage(random, name, stages, frequent));
   return { seed, stages, submitAt, twice: random.chance(0.25) };
 }
 
-function planStage(random: Random, name: string, before: readonly StagePlan[]): StagePlan {
+function planStage(random: Random, name: string, before: readonly StagePlan[], frequent: boolean): StagePlan {
   const needs = before.filter((_, i) =>
     i === before.length - 1 ? random.chance(0.85) : random.chance(0.25),
   );
-  const shards = random.weighted({ 1: 6, 2: 2, 3: 1, 4: 1 });
-  const steps = random.int(3, 24);
+  const shards = frequent ? 1 : random.weighted({ 1: 6, 2: 2, 3: 1, 4: 1 });
+  const steps = frequent ? random.int(30, 45) : random.int(3, 24);
   return {
     name,
     needs: needs.map((need) => need.name),
@@ -23,10 +23,10 @@ function planStage(random: Random, name: string, before: readonly StagePlan[]): 
     shards: Number(shards),
     concurrency: Number(shards) > 1 && random.chance(0.3) ? 1 : null,
     steps,
-    stepMs: Math.round(random.int(100, 700) / steps),
-    every: random.int(1, 6),
-    keep: random.int(1, 3),
-    padKb: 4,
+    stepMs: Math.round((frequent ? random.int(900, 1_300) : random.int(100, 700)) / steps),
+    every: frequent ? 1 : random.int(1, 6),
+    keep: frequent ? random.int(1, 2) : random.int(1, 3),
+    padKb: frequent ? 96 : 4,
     retry: {
       infra: random.chance(0.1) ? random.int(0, 2) : 40,
       user: random.chance(0.1) ? 0 : 6,

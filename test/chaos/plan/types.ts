@@ -1,13 +1,17 @@
 /** One seed's whole story: what is run, and what befalls it. Plain data, so that it can be printed. */
 export interface Plan {
   seed: number;
-  /** Agents: the second has a workspace of its own and may be thought dead. */
+  /** Agents: the second has a workspace of its own and may be thought dead, or is another machine on the first one's disk. */
   nodes: 1 | 2;
+  /** Both agents work in one folder, the second with another hostname, another boot and processes the first cannot see. */
+  sharedDisk: boolean;
   /** Control planes on the one database: the second stands by. */
   serves: 1 | 2;
   slots: number;
   /** The workspace lies on a small tmpfs (root only). */
   smallDisk: boolean;
+  /** Daemons have a clock that the seed sets. */
+  ownClocks: boolean;
   runs: RunPlan[];
   faults: Fault[];
 }
@@ -53,7 +57,20 @@ export interface Mishap {
   how: (typeof mishapKinds)[number];
 }
 
+/** Of the whole place rather than of one process: drawn so often that 600 seeds hold each a hundred times. */
+export const wideFaultKinds = [
+  "twin-agent",
+  "two-machines",
+  "clock-step",
+  "moved-workspace",
+  "poisoned-lines",
+  "outage-small-disk",
+  "sleep",
+] as const;
+export type WideFaultKind = (typeof wideFaultKinds)[number];
+
 export const faultKinds = [
+  ...wideFaultKinds,
   "kill-serve",
   "kill-agent",
   "kill-worker",
@@ -87,6 +104,7 @@ export const faultKinds = [
   "cancel",
   "submit-again",
   "repeat-stage",
+  "unreadable-run",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

@@ -7,6 +7,7 @@ const slowest = 15;
  * are stretched by it: what is tested is what happens, not how fast two loaded cores are.
  */
 export function slowness(): number {
+  if (process.env.CHAOS_PACE) return Number(process.env.CHAOS_PACE);
   const share = loadavg()[0]! / availableParallelism();
   return Math.min(slowest, Math.max(1, share / 1.5));
 }

@@ -1,20 +1,39 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { packageRoot } from "../../../src/core/paths.ts";
 import { isSameProcess } from "../../../src/core/start-time.ts";
 import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
+import { sessionIn } from "../../../src/dispatch/process/session.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
 import { emptyDisk, fillDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 import type { Plan } from "../plan/types.ts";
 import { Daemon } from "./daemon.ts";
 import type { Lane } from "./lane.ts";
+import { Machine } from "./machine.ts";
 import { Network } from "./network.ts";
 import { slowness, timesOf } from "./pace.ts";
 import { processesIn, signalAll } from "./processes.ts";
+import { Sentinels } from "./sentinels.ts";
 
-const diskMegabytes = 3;
+const diskMegabytes = 4;
 const token = "chaos-token-chaos-token";
+
+/** An agent that should not be, and where. */
+export interface Twin {
+  daemon: Daemon;
+  place: "own" | "same";
+  machine?: Machine;
+}
 
 /** The processes of one seed: control planes, agents with their workspaces, the network between. */
 export class Site {
@@ -25,11 +44,25 @@ export class Site {
   readonly folder: string;
   readonly serves: Daemon[] = [];
   readonly agents: Daemon[] = [];
-  /** Workspaces of the agents. */
+  /** Agents that should not be: of a name that another has. */
+  readonly twins: Daemon[] = [];
+  /** Workspaces of the agents, those of twins behind them. */
   readonly homes: string[] = [];
   readonly network: Network;
+  /** Where the second agent runs when it shares the first one's disk. */
+  machine: Machine | undefined;
+  /** Attempts that a fault has taken from their agents: they may be LOST, no other may. */
+  readonly taken = new Set<string>();
+  /** A run whose rows somebody made unreadable, and how it is mended. */
+  unreadable: { run: string; mend: () => Promise<void> } | undefined;
+  /** Shards whose attempt ended with a move, and the step of the checkpoint that has to be gone on from. */
+  readonly interrupted: { shard: string; step: number; at: Date }[] = [];
+  readonly sentinels: Sentinels;
   readonly #mounted: string[] = [];
-  #serveHomes: string[] = [];
+  readonly #others: Machine[] = [];
+  readonly #serveHomes: string[] = [];
+  #asleep = false;
+  #moves = 0;
   /** Which serve the agents' requests go to while both run. */
   preferred = 0;
   /** How many times slower this machine is than an idle one. */
@@ -41,6 +74,8 @@ export class Site {
     this.database = database;
     this.network = network;
     this.folder = join(lane.home, name);
+    mkdirSync(join(this.folder, "logs"), { recursive: true });
+    this.sentinels = new Sentinels(this.folder);
   }
 
   static async open(lane: Lane, plan: Plan, replay = 0): Promise<Site> {
@@ -49,32 +84,33 @@ export class Site {
     let opened: Site | undefined;
     const site = new Site(lane, name, database, await Network.open(() => opened?.address()));
     opened = site;
-    mkdirSync(join(site.folder, "logs"), { recursive: true });
-    for (let i = 0; i < plan.nodes; i++) site.homes.push(site.#home(`node-${i + 1}`));
-    site.#serveHomes = [site.homes[0]!];
+    const own = plan.sharedDisk ? 1 : plan.nodes;
+    for (let i = 0; i < own; i++) site.homes.push(site.#home(`node-${i + 1}`));
+    site.#serveHomes.push(site.homes[0]!);
     if (plan.serves === 2) site.#serveHomes.push(site.#home("standby"));
     if (plan.smallDisk) {
       mountDisk(site.homes[0]!, diskMegabytes);
       site.#mounted.push(site.homes[0]!);
     }
-    const program = site.#program();
+    for (const home of site.homes) site.sentinels.lay(home);
+    if (plan.sharedDisk) site.machine = await Machine.start("other", site.folder);
+    const clocks = (file: string) => (plan.ownClocks ? { CHAOS_CLOCK: join(site.folder, file) } : {});
     for (const [i, home] of site.#serveHomes.entries())
-      site.serves.push(site.#daemon(`serve-${i + 1}`, ["serve"], home, {}));
-    for (const [i, home] of site.homes.entries()) {
-      const words = ["agent", "--node", `n${i + 1}`, "--slots", String(plan.slots)];
-      const env = {
-        LEGALONE_SERVE_URL: site.network.url,
-        LEGALONE_PYTHON: program,
-        LEGALONE_CONTAINER_SOCKET: "",
-      };
-      site.agents.push(site.#daemon(`agent-${i + 1}`, words, home, env));
-    }
+      site.serves.push(site.#daemon(`serve-${i + 1}`, ["serve"], home, clocks("clock-of-serve")));
+    for (let i = 0; i < plan.nodes; i++)
+      site.agents.push(
+        site.#agent(`agent-${i + 1}`, `n${i + 1}`, plan.slots, {
+          home: site.homes[i] ?? site.homes[0]!,
+          env: clocks("clock-of-agents"),
+          ...(i === 1 && site.machine ? { machine: site.machine } : {}),
+        }),
+      );
     for (const daemon of site.daemons()) daemon.start();
     return site;
   }
 
   daemons(): Daemon[] {
-    return [...this.serves, ...this.agents];
+    return [...this.serves, ...this.agents, ...this.twins];
   }
 
   /** Folders of all attempts, of every node. */
@@ -91,7 +127,11 @@ export class Site {
   runningAttempts(): { folder: AttemptFolder; shim: number }[] {
     return this.attemptFolders().flatMap((folder) => {
       const shim = folder.shim();
-      return shim && isSameProcess(shim.pid, shim.start) ? [{ folder, shim: shim.pid }] : [];
+      if (!shim || folder.exit()) return [];
+      if (isSameProcess(shim.pid, shim.start)) return [{ folder, shim: shim.pid }];
+      // On another machine it has another number there than here.
+      const here = this.machine === undefined ? undefined : sessionIn(folder.path);
+      return here === undefined ? [] : [{ folder, shim: here }];
     });
   }
 
@@ -100,13 +140,105 @@ export class Site {
     return this.homes.flatMap((home) => processesIn(join(home, "attempts")));
   }
 
+  /** What runs now may be LOST: a fault takes its processes away, or the one that would report it. */
+  take(folders: readonly AttemptFolder[]): void {
+    for (const { path } of folders) this.taken.add(basename(path));
+  }
+
   /** What goes on must go on, what was taken away is there again. */
   async heal(): Promise<void> {
     this.network.mode = "fine";
-    for (const daemon of this.daemons()) daemon.resume();
+    this.wake();
+    for (const daemon of this.daemons()) daemon.heal();
     signalAll(this.workers(), "SIGCONT");
+    for (const file of ["clock-of-serve", "clock-of-agents"]) this.setClock(file, 0);
     this.emptyDisk();
     await this.lane.start();
+  }
+
+  /** Everything here stands still, as on a laptop that is closed. False when it does already. */
+  sleep(): boolean {
+    if (this.#asleep) return false;
+    this.#asleep = true;
+    for (const daemon of this.daemons()) {
+      daemon.hold();
+      daemon.pause();
+    }
+    // What was started while the first were stopped is found by the second look.
+    for (let look = 0; look < 2; look++) signalAll(this.workers(), "SIGSTOP");
+    return true;
+  }
+
+  wake(): void {
+    if (!this.#asleep) return;
+    this.#asleep = false;
+    signalAll(this.workers(), "SIGCONT");
+    for (const daemon of this.daemons()) {
+      daemon.resume();
+      daemon.release();
+    }
+  }
+
+  get asleep(): boolean {
+    return this.#asleep;
+  }
+
+  /** How many milliseconds the clock of serves or agents is off. */
+  setClock(which: string, ms: number): void {
+    writeFileSync(join(this.folder, which), String(ms));
+  }
+
+  /** An agent of a name that another has, in a folder of its own or in that one's, here or on another machine. */
+  async startTwin(of: number, slots: number, place: "own" | "same", elsewhere: boolean): Promise<Twin> {
+    const name = `twin-${this.twins.length + 1}`;
+    const home = place === "same" ? this.agents[of]!.home : this.#home(name);
+    if (place === "own") {
+      this.homes.push(home);
+      this.sentinels.lay(home);
+    }
+    const machine = elsewhere ? await Machine.start(name, this.folder) : undefined;
+    if (machine) this.#others.push(machine);
+    const daemon = this.#agent(name, `n${of + 1}`, slots, { home, env: {}, ...(machine ? { machine } : {}) });
+    this.twins.push(daemon);
+    if (this.#asleep) daemon.hold();
+    daemon.start();
+    return { daemon, place, ...(machine ? { machine } : {}) };
+  }
+
+  /** It goes, and with its folder or its machine what runs there. */
+  async endTwin({ daemon, place, machine }: Twin): Promise<void> {
+    await daemon.close();
+    const there = this.attemptFolders().filter(({ path }) => path.startsWith(`${daemon.home}/`));
+    if (place === "own") {
+      this.take(there);
+      for (const { path } of there) signalAll(processesIn(path), "SIGKILL");
+    } else if (machine) this.take(there.filter(({ path }) => machine.worksIn(path)));
+    await machine?.cutPower();
+  }
+
+  /** Workspaces that can be carried elsewhere. */
+  movable(): string[] {
+    return [...new Set(this.daemons().map(({ home }) => home))];
+  }
+
+  /**
+   * All that works in a workspace is ended, its folder carried elsewhere, and all of it started again there.
+   * `meanwhile`: is called when nothing runs any more.
+   */
+  async move(home: string, patienceMs: number, meanwhile: () => Promise<void>): Promise<void> {
+    const those = this.daemons().filter((daemon) => daemon.home === home);
+    await Promise.all(those.map((daemon) => daemon.down(patienceMs)));
+    this.take(this.attemptFolders().filter(({ path }) => path.startsWith(`${home}/`)));
+    for (let look = 0; look < 2; look++) signalAll(processesIn(join(home, "attempts")), "SIGKILL");
+    while (processesIn(join(home, "attempts")).length > 0) await wait(5);
+    await meanwhile();
+    const moved = `${home.replace(/-moved-\d+$/, "")}-moved-${++this.#moves}`;
+    renameSync(home, moved);
+    for (const homes of [this.homes, this.#serveHomes])
+      for (const [i, one] of homes.entries()) if (one === home) homes[i] = moved;
+    this.sentinels.follow(home, moved);
+    for (const daemon of those) daemon.moveTo(moved);
+    for (const daemon of those) daemon.release();
   }
 
   fillDisk(): boolean {
@@ -126,6 +258,7 @@ export class Site {
   async close(): Promise<void> {
     await Promise.all(this.daemons().map((daemon) => daemon.close()));
     signalAll(this.workers(), "SIGKILL");
+    for (const machine of [this.machine, ...this.#others]) await machine?.cutPower();
     await this.network.close();
     await this.database.$disconnect();
     await this.lane.dropDatabase(this.name);
@@ -157,6 +290,19 @@ export class Site {
     return undefined;
   }
 
+  /** Environment of a command of the program in a workspace of this seed. */
+  environment(home: string): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      ...timesOf(this.pace),
+      LEGALONE_HOME: home,
+      LEGALONE_DATABASE_URL: this.lane.databaseUrl(this.name),
+      LEGALONE_REDIS_URL: this.lane.queueUrl(),
+      LEGALONE_QUEUE_PREFIX: this.name,
+      LEGALONE_TOKEN: token,
+    };
+  }
+
   #home(name: string): string {
     const home = join(this.folder, name);
     mkdirSync(home, { recursive: true });
@@ -169,21 +315,32 @@ export class Site {
     const path = join(this.folder, "stand-in");
     const python = join(packageRoot, ".venv", "bin", "python");
     const worker = join(packageRoot, "test", "chaos", "worker.py");
-    writeFileSync(path, `#!/bin/sh\nexec "${python}" -I -S "${worker}" "$4"\n`, { mode: 0o755 });
+    if (!existsSync(path))
+      writeFileSync(path, `#!/bin/sh\nexec "${python}" -I -S "${worker}" "$4"\n`, { mode: 0o755 });
     return path;
   }
 
-  #daemon(name: string, words: string[], home: string, more: NodeJS.ProcessEnv): Daemon {
-    const env: NodeJS.ProcessEnv = {
-      ...process.env,
-      ...timesOf(this.pace),
-      LEGALONE_HOME: home,
-      LEGALONE_DATABASE_URL: this.lane.databaseUrl(this.name),
-      LEGALONE_REDIS_URL: this.lane.queueUrl(),
-      LEGALONE_QUEUE_PREFIX: this.name,
-      LEGALONE_TOKEN: token,
-      ...more,
+  #agent(
+    name: string,
+    node: string,
+    slots: number,
+    { home, env, machine }: { home: string; env: NodeJS.ProcessEnv; machine?: Machine },
+  ): Daemon {
+    const words = ["agent", "--node", node, "--slots", String(slots)];
+    const more = {
+      LEGALONE_SERVE_URL: this.network.url,
+      LEGALONE_PYTHON: this.#program(),
+      LEGALONE_CONTAINER_SOCKET: "",
+      // There nobody sees this process; all of it ends with it anyway.
+      ...(machine ? { LEGALONE_OWNER_PID: "" } : {}),
+      ...env,
     };
-    return new Daemon(name, words, env, join(this.folder, "logs", `${name}.log`));
+    return this.#daemon(name, words, home, more, machine);
+  }
+
+  #daemon(name: string, words: string[], home: string, more: NodeJS.ProcessEnv, machine?: Machine): Daemon {
+    const env = { ...this.environment(home), ...more };
+    const log = join(this.folder, "logs", `${name}.log`);
+    return new Daemon({ name, words, env, log, ...(machine ? { machine } : {}) });
   }
 }
