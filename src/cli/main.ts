@@ -1,6 +1,8 @@
 import { CommanderError } from "commander";
 import { ExitCode, LegaloneError } from "../core/errors.ts";
+import { checkHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
+import { environmentError } from "../core/system-errors.ts";
 import { buildProgram, version } from "./program.ts";
 
 /** Runs one command line; the exit code is left in `process.exitCode`. */
@@ -8,15 +10,28 @@ export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes("--json");
   process.stdout.on("error", endOnClosedPipe);
   process.on("SIGINT", leaveOnInterrupt);
+  // Whatever this process and those it starts write, nobody else may change.
+  process.umask(process.umask() | 0o022);
+  for (const event of ["uncaughtException", "unhandledRejection"] as const)
+    process.on(event, (error) => void report(error, json).finally(() => process.exit()));
   try {
     const program = await buildProgram(argv);
     if (json) silenceUsage(program);
+    program.hook("preAction", (_, command) => checkPlace(command.name()));
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
     await report(error, json);
   } finally {
     process.removeListener("SIGINT", leaveOnInterrupt);
   }
+}
+
+/** Commands that tell about a workspace whatever it is, and that need none. */
+const withoutWorkspace = ["doctor", "validate"];
+
+/** A place that cannot be a workspace is said at once, whatever the command would have come upon first. */
+function checkPlace(command: string): void {
+  if (!withoutWorkspace.includes(command)) checkHome(workspace());
 }
 
 /** Commander prints usage errors itself; with --json the error object is all that is printed. */
@@ -32,7 +47,7 @@ async function report(error: unknown, json: boolean): Promise<void> {
     if (json && !asked) printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
     return;
   }
-  const known = error instanceof LegaloneError ? error : (fullDisk(error) ?? bug(error));
+  const known = error instanceof LegaloneError ? error : (environmentError(error) ?? bug(error));
   process.exitCode = known.exitCode;
   if (json) printError(known.toJSON());
   else process.stderr.write(await renderError(known));
@@ -40,15 +55,6 @@ async function report(error: unknown, json: boolean): Promise<void> {
 
 function printError(error: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify({ error })}\n`);
-}
-
-function fullDisk(error: unknown): LegaloneError | undefined {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code !== "ENOSPC") return undefined;
-  return new LegaloneError("E_DISK_FULL", `the disk of ${workspace()} is full: ${message}`, {
-    cause: error,
-    hint: "`legalone gc` removes what no run needs any more.",
-  });
 }
 
 function bug(error: unknown): LegaloneError {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeHome } from "../core/own-folder.ts";
 import { createWhole, replaceWhole } from "../core/whole-file.ts";
 
 const file = "workspace.id";
@@ -10,7 +11,7 @@ const file = "workspace.id";
  * @throws ENOSPC, EACCES, …; never leaves half a name
  */
 export function workspaceId(home: string): string {
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const known = knownWorkspaceId(home);
   if (known !== "") return known;
   const path = join(home, file);

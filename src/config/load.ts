@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { durationSeconds } from "../core/duration.ts";
@@ -10,7 +9,14 @@ import { crossProblems } from "./cross-checks.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Problem, throwProblems } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
-import { overriddenText, parseYaml, problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
+import {
+  overriddenText,
+  parseYaml,
+  problemAt,
+  readText,
+  readYaml,
+  type YamlSource,
+} from "./form/yaml-source.ts";
 import { resolveGates } from "./gates.ts";
 import { parseLeniently } from "./lenient.ts";
 import { checkNeeds } from "./needs.ts";
@@ -35,7 +41,7 @@ export function loadPipeline(file: string, options: LoadOptions = {}): ResolvedP
 }
 
 /** The text that gives the same pipeline without `set`: what a run keeps of its file. */
-export function writtenText(file: string, set: readonly string[], text = readFileSync(file, "utf8")): string {
+export function writtenText(file: string, set: readonly string[], text = readText(file)): string {
   return overriddenText(text, parseOverrides(set));
 }
 

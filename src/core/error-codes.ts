@@ -18,6 +18,11 @@ export const errorCodes = {
     about: "The pipeline or a file of configs/ is wrong; every place is listed with line and column.",
   },
   E_FILE_MISSING: { exit: 2, about: "A file named on the command line or in the pipeline does not exist." },
+  E_FILE: {
+    exit: 2,
+    about:
+      "A file or folder of this machine cannot be used: closed to this user, read-only, of another kind or another user's; the message names it.",
+  },
   E_DATA: {
     exit: 2,
     about:

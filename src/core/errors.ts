@@ -1,5 +1,5 @@
 import { type ErrorCode, errorCodes } from "./error-codes.ts";
-import { redact } from "./redact.ts";
+import { redact, redactWithin } from "./redact.ts";
 
 /** Exit codes of the command line; DESIGN of the product, documented in docs/errors.md. */
 export const ExitCode = {
@@ -45,6 +45,7 @@ export class LegaloneError extends Error {
   }
 
   toJSON(): Record<string, unknown> {
-    return { code: this.code, message: this.message, hint: this.hint, ...this.fields };
+    const fields = redactWithin(this.fields) as Record<string, unknown>;
+    return { code: this.code, message: this.message, hint: this.hint, ...fields };
   }
 }

@@ -18,12 +18,12 @@ export function sourceRoot(): string {
 
 /** The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. */
 export function workspace(): string {
-  return resolve(process.env.LEGALONE_HOME ?? join(packageRoot, ".legalone"));
+  return resolve(process.env.LEGALONE_HOME || join(packageRoot, ".legalone"));
 }
 
 /** Data that set-up fetched from package registries. `LEGALONE_DATA`, or `.legalone/data` in the checkout. */
 export function dataFolder(): string {
-  return resolve(process.env.LEGALONE_DATA ?? join(packageRoot, ".legalone", "data"));
+  return resolve(process.env.LEGALONE_DATA || join(packageRoot, ".legalone", "data"));
 }
 
 /**
@@ -38,5 +38,5 @@ export function socketFolder(home = workspace()): string {
 
 /** Weights from outside: `models://NAME` lies here. `LEGALONE_MODELS`, or `.legalone/models` in the checkout. */
 export function modelsFolder(): string {
-  return resolve(process.env.LEGALONE_MODELS ?? join(packageRoot, ".legalone", "models"));
+  return resolve(process.env.LEGALONE_MODELS || join(packageRoot, ".legalone", "models"));
 }

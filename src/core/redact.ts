@@ -48,3 +48,12 @@ export function redactValues(text: string, values: Iterable<string>): string {
   }
   return redact(left);
 }
+
+/** As `redact`, of every text inside a value of JSON's kinds. */
+export function redactWithin(value: unknown): unknown {
+  if (typeof value === "string") return redact(value);
+  if (Array.isArray(value)) return value.map(redactWithin);
+  if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype)
+    return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, redactWithin(inner)]));
+}

@@ -3,6 +3,7 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { type ConnectionSpec, parseDatabaseUrl } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { isFileError, systemErrorIn } from "../core/system-errors.ts";
 import { Prisma, PrismaClient } from "./generated/client.ts";
 
 export type Database = PrismaClient;
@@ -189,12 +190,15 @@ interface Told {
 
 /** True when the database could not be asked at all, so that trying again later makes sense. */
 export function isUnreachable(error: unknown): boolean {
+  // Of files and of other servers the same codes tell something else.
+  const system = systemErrorIn(error);
+  if (system !== undefined && (isFileError(system) || isFetch(error))) return false;
   // Of an error in COMMIT, Prisma's adapter hands on a plain object as the cause.
   for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
     const { code, message = "" } = at;
     if (
       typeof code === "string" &&
-      (unreachableCodes.has(code) || /^(ECONN|ENOENT|EPIPE|57P0|08|53300)/.test(code))
+      (unreachableCodes.has(code) || /^(ECONN|ENOENT|EACCES|EPIPE|57P0|08|53300)/.test(code))
     ) {
       return true;
     }
@@ -221,6 +225,11 @@ export function isDatabaseTrouble(error: unknown): boolean {
 export function isRefused(error: unknown): boolean {
   const code = sqlState(error).code ?? "";
   return /^(?:22|23|54)/.test(code) && code !== "23505";
+}
+
+/** What Node's fetch throws for a server that is away. */
+function isFetch(error: unknown): boolean {
+  return error instanceof TypeError && error.message === "fetch failed";
 }
 
 /** Turns a failure to reach the database into E_DATABASE; hands back everything else as it is. */

@@ -1,15 +1,23 @@
 import { basename, join } from "node:path";
 import { type ConnectionSpec, parseDatabaseUrl, type QueueSpec } from "../core/connections.ts";
+import { checkOwnFolder } from "../core/own-folder.ts";
 import { socketFolder, workspace } from "../core/paths.ts";
 
-/** Folder of PostgreSQL's socket. Its own, since as root it belongs to another user. */
+/** Folder of PostgreSQL's socket. Its own, since as root it belongs to another user. @throws E_FILE */
 export function postgresSocketFolder(home: string): string {
-  return join(socketFolder(home), "postgres");
+  return join(ownSockets(home), "postgres");
 }
 
-/** Valkey's socket. */
+/** Valkey's socket. @throws E_FILE */
 export function valkeySocket(home: string): string {
-  return join(socketFolder(home), "valkey.sock");
+  return join(ownSockets(home), "valkey.sock");
+}
+
+/** Nobody talks to what another user put in our folder's place. */
+function ownSockets(home: string): string {
+  const folder = socketFolder(home);
+  checkOwnFolder(folder);
+  return folder;
 }
 
 /** Where the database of this workspace is, whether it runs or not: LEGALONE_DATABASE_URL or the embedded one. */

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorCode } from "../core/error-codes.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { makeHome } from "../core/own-folder.ts";
 import { packageRoot } from "../core/paths.ts";
 import { type DaemonNote, readDaemon } from "./daemon.ts";
 
@@ -23,7 +24,7 @@ export interface DaemonCommand {
  * @throws the command's code with the end of its log, when it ends or is not ready within a minute
  */
 export async function launchDaemon(command: DaemonCommand, home: string): Promise<DaemonNote> {
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const log = join(home, `${command.name}.log`);
   const output = openSync(log, "a", 0o600);
   const child = spawn(process.execPath, [join(packageRoot, "dist", "bin.js"), command.name], {

@@ -1,7 +1,8 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../core/errors.ts";
+import { makeHome } from "../core/own-folder.ts";
 import { isSameProcess, startTime } from "../core/start-time.ts";
 import { createWhole } from "../core/whole-file.ts";
 
@@ -10,10 +11,10 @@ const patienceMs = 60_000;
 
 /**
  * Runs `work` while no other process of this machine runs under the same lock file. A file left by a process
- * that ended counts as free.
+ * that ended counts as free. The file lies in the workspace, which is made where there is none.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(dirname(path), { recursive: true });
+  makeHome(dirname(path));
   const deadline = Date.now() + patienceMs;
   while (!tryLock(path)) {
     if (Date.now() > deadline)

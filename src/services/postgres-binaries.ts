@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
+import { ownFolder } from "../core/own-folder.ts";
 import { canReach, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
 const requireHere = createRequire(import.meta.url);
@@ -18,9 +19,10 @@ export function postgresBinaries(user: ServiceUser | undefined): string {
   if (canReach(native, user)) return native;
   const copy = join(serviceFolder(), `legalone-postgresql-${version}`);
   if (!existsSync(copy)) {
-    const half = `${copy}.${process.pid}`;
-    mkdirSync(half, { mode: 0o755 });
+    const half = mkdtempSync(`${copy}.`);
     execFileSync("cp", ["-RP", `${native}/.`, half]);
+    // Whatever the umask was, here and at the install.
+    execFileSync("chmod", ["-R", "u=rwX,go=rX", half]);
     try {
       renameSync(half, copy);
     } catch (error) {
@@ -28,6 +30,8 @@ export function postgresBinaries(user: ServiceUser | undefined): string {
       if (!existsSync(copy)) throw error;
     }
   }
+  // Root runs what lies here: nobody else may have made it.
+  ownFolder(copy, 0o755);
   return copy;
 }
 

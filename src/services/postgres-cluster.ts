@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
+import { makeHome, ownFolder } from "../core/own-folder.ts";
 import { postgresVersion } from "./postgres-binaries.ts";
 import { canReach, giveTo, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
@@ -25,7 +26,7 @@ export function dataFolder(home: string, user: ServiceUser | undefined): string 
   const data = canReach(home, user)
     ? join(home, "postgres")
     : join(serviceFolder(), `legalone-${id}`, "postgres");
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   writeFileSync(`${note}.new`, JSON.stringify({ data }));
   renameSync(`${note}.new`, note);
   return data;
@@ -42,12 +43,18 @@ export function makeCluster(
   throwaway: boolean,
 ): boolean {
   if (existsSync(join(data, "PG_VERSION"))) return false;
-  mkdirSync(dirname(data), { recursive: true });
+  openParent(data, user);
   const fresh = `${data}.new-${process.pid}`;
   if (throwaway) copyTemplate(binaries, fresh, user);
   else initialise(binaries, fresh, user);
   renameSync(fresh, data);
   return true;
+}
+
+/** A folder of its own below serviceFolder(), through which the server's user passes; else the workspace itself. */
+function openParent(data: string, user: ServiceUser | undefined): void {
+  const above = dirname(data);
+  if (user !== undefined && dirname(above) === serviceFolder()) ownFolder(above, 0o711);
 }
 
 function initialise(binaries: string, folder: string, user: ServiceUser | undefined): void {
@@ -87,8 +94,7 @@ function copyTemplate(binaries: string, fresh: string, user: ServiceUser | undef
       if (!existsSync(template)) throw error;
     }
   }
-  if (statSync(template).uid !== uid)
-    throw new LegaloneError("E_SETUP", `${template} belongs to another user`);
+  ownFolder(template, 0o700, uid);
   run("cp", ["-Rp", template, fresh], undefined);
 }
 

@@ -1,5 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from "node:fs";
-import { LegaloneError } from "../core/errors.ts";
+import { ownFolder } from "../core/own-folder.ts";
 import { socketFolder } from "../core/paths.ts";
 
 /**
@@ -8,17 +7,6 @@ import { socketFolder } from "../core/paths.ts";
  */
 export function openSocketFolder(home: string): string {
   const folder = socketFolder(home);
-  const root = process.getuid?.() === 0;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const owner = statSync(folder).uid;
-  if (owner !== process.getuid?.())
-    throw new LegaloneError(
-      "E_SETUP",
-      `${folder} belongs to user ${owner}, expected user ${process.getuid?.()}`,
-      {
-        hint: "Set XDG_RUNTIME_DIR to a folder of your own, or ask that user to remove it.",
-      },
-    );
-  chmodSync(folder, root ? 0o711 : 0o700);
+  ownFolder(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
   return folder;
 }

@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildHash } from "../core/build.ts";
+import { makeHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
 import { type DaemonNote, endDaemon, readDaemon } from "./daemon.ts";
 import { type DaemonCommand, launchDaemon } from "./launch-daemon.ts";
@@ -29,7 +29,7 @@ export interface UpResult {
  * Returns when serve answers. Calling it again costs a few milliseconds.
  */
 export async function up(home = workspace()): Promise<UpResult> {
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const asItIs = await running(home);
   if (asItIs !== undefined) return { started: [], replaced: [], ...asItIs };
   return withLock(join(home, "up.lock"), () => start(home));

@@ -8,11 +8,16 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ownFolder } from "../../src/core/own-folder.ts";
 import { packageRoot, socketFolder } from "../../src/core/paths.ts";
+import { databaseSpec, queueSpec } from "../../src/services/addresses.ts";
+import { openSocketFolder } from "../../src/services/socket-folder.ts";
 import { canReach, serviceUser } from "../../src/services/unprivileged.ts";
 
 const root = process.getuid?.() === 0;
@@ -105,6 +110,89 @@ test.skipIf(!root || !canReach(process.execPath, nobody))(
     rmSync(socketFolder(home), { recursive: true, force: true });
   },
 );
+
+/** What another user of the machine may have put where our folder of sockets goes. */
+const squatters: Record<string, (folder: string) => void> = {
+  "a folder of another user": (folder) => {
+    mkdirSync(folder);
+    chownSync(folder, nobody.uid, nobody.gid);
+  },
+  "a link to a folder of ours": (folder) => symlinkSync(mkdtempSync(join(base, "ours-")), folder),
+  "a file": (folder) => writeFileSync(folder, ""),
+};
+
+test.skipIf(!root).each(Object.keys(squatters))(
+  "sockets are neither made in nor asked through what somebody else put there: %s",
+  async (name) => {
+    const home = mkdtempSync(join(base, "squatted-"));
+    const folder = socketFolder(home);
+    squatters[name]!(folder);
+    try {
+      expect(() => openSocketFolder(home)).toThrow(/belongs to user|expected a folder/);
+      expect(() => databaseSpec(home)).toThrow(folder);
+      expect(() => queueSpec(home)).toThrow(folder);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+test("a folder of sockets gets its rights whatever the umask, and those of one that is there are mended", () => {
+  const home = mkdtempSync(join(base, "rights-"));
+  const before = process.umask(0o777);
+  try {
+    const folder = openSocketFolder(home);
+    const right = root ? 0o711 : 0o700;
+    expect(statSync(folder).mode & 0o7777).toBe(right);
+    chmodSync(folder, 0o777);
+    openSocketFolder(home);
+    expect(statSync(folder).mode & 0o7777).toBe(right);
+    expect(() => ownFolder(join(openToAll(), "x"), 0o700)).toThrow(/not sticky/);
+  } finally {
+    process.umask(before);
+    rmSync(socketFolder(home), { recursive: true, force: true });
+  }
+
+  function openToAll(): string {
+    const folder = mkdtempSync(join(base, "open-"));
+    chmodSync(folder, 0o777);
+    return folder;
+  }
+});
+
+test.skipIf(!root)("root runs no PostgreSQL that another user put where its copy goes", () => {
+  const closed = join(base, "squatted");
+  mkdirSync(closed, { mode: 0o700 });
+  const program = join(closed, "program");
+  copyProgram(program);
+  const service = join(base, "squatted-service");
+  mkdirSync(service);
+  const { version } = JSON.parse(
+    readFileSync(join(program, "node_modules", platform, "package.json"), "utf8"),
+  ) as { version: string };
+  const copy = join(service, `legalone-postgresql-${version}`);
+  mkdirSync(copy);
+  chownSync(copy, nobody.uid, nobody.gid);
+  const script = `
+    const { postgresBinaries } = await import("${program}/dist/services/postgres-binaries.js");
+    const { serviceUser } = await import("${program}/dist/services/unprivileged.js");
+    try { console.log(postgresBinaries(serviceUser())); } catch (error) { console.log(error.message); }
+  `;
+  const ask = () =>
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, LEGALONE_SERVICE_FOLDER: service },
+    });
+  expect(ask()).toMatch(/belongs to user 65534/);
+  rmSync(copy, { recursive: true });
+  const before = process.umask(0o077);
+  try {
+    expect(ask().trim()).toBe(copy);
+  } finally {
+    process.umask(before);
+  }
+  expect(statSync(join(copy, "bin", "postgres")).mode & 0o777).toBe(0o755);
+});
 
 test("only root runs it as another user", () => {
   if (root) expect(serviceUser()?.uid).toBeGreaterThan(0);

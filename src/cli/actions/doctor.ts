@@ -1,7 +1,8 @@
 import colors from "picocolors";
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
-import type { Check } from "../doctor/check.ts";
+import { environmentError } from "../../core/system-errors.ts";
+import { type Check, fail } from "../doctor/check.ts";
 import { daemonChecks } from "../doctor/daemons.ts";
 import { machineChecks } from "../doctor/machine.ts";
 import { pythonChecks } from "../doctor/python.ts";
@@ -24,8 +25,24 @@ export async function runDoctor({ json, deep }: { json?: boolean; deep: boolean 
 /** Every check of this machine and workspace. */
 export async function allChecks(deep: boolean): Promise<Check[]> {
   const home = workspace();
-  const groups = [machineChecks(home), pythonChecks(deep), storeChecks(home), daemonChecks(home)];
+  const groups = [
+    guarded("machine", () => machineChecks(home)),
+    guarded("python", () => pythonChecks(deep)),
+    guarded("stores", () => storeChecks(home)),
+    guarded("daemons", () => daemonChecks(home)),
+  ];
   return (await Promise.all(groups)).flat();
+}
+
+/** What keeps a check from looking is what doctor is asked for: a line, not the end of the others. */
+async function guarded(name: string, look: () => Check[] | Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await look();
+  } catch (error) {
+    const known = error instanceof LegaloneError ? error : environmentError(error);
+    if (known === undefined) throw error;
+    return [fail(name, known.message, known.hint ?? "Mend what the line names.")];
+  }
 }
 
 /** The exit code of a list of checks. */

@@ -1,5 +1,9 @@
-import { mkdirSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { LegaloneError } from "../../core/errors.ts";
+import { checkHome } from "../../core/own-folder.ts";
+import { environmentError } from "../../core/system-errors.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 
 const gib = 2 ** 30;
@@ -19,6 +23,7 @@ export function machineChecks(home: string): Check[] {
     nodeVersion(process.versions.node),
     platformLevel(`${platform()}-${arch()}`),
     memory(totalmem()),
+    place(home),
     disk(home),
   ];
 }
@@ -55,9 +60,26 @@ export function memory(bytes: number): Check {
   );
 }
 
+/** That the workspace is ours to write, or can be made. Makes none. */
+function place(home: string): Check {
+  try {
+    checkHome(home);
+    accessSync(nearest(home), constants.W_OK | constants.X_OK);
+    return ok("workspace", existsSync(home) ? home : `${home}, not made yet`);
+  } catch (error) {
+    const known = error instanceof LegaloneError ? error : environmentError(error);
+    if (known === undefined) throw error;
+    return fail("workspace", known.message, known.hint ?? "Name another folder in LEGALONE_HOME.");
+  }
+}
+
+/** The folder itself, or the nearest one above that is there. */
+function nearest(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
+}
+
 function disk(home: string): Check {
-  mkdirSync(home, { recursive: true });
-  const { bavail, bsize } = statfsSync(home);
+  const { bavail, bsize } = statfsSync(nearest(home));
   const free = (bavail * bsize) / gib;
   const seen = `${free.toFixed(1)} GiB free for ${home}`;
   if (free >= diskGib) return ok("disk", seen);

@@ -1,7 +1,5 @@
-import { parse } from "yaml";
 import { LegaloneError } from "../../core/errors.ts";
-import type { Json } from "../types.ts";
-import type { Override } from "./yaml-source.ts";
+import { isReserved, type Override, parsed, plainValue } from "./yaml-source.ts";
 
 /**
  * `--set a.b=c` arguments, after those of `LEGALONE_SET` (several are divided by `;`), as overrides of the file.
@@ -18,14 +16,27 @@ export function parseOverrides(
 function parseOverride(text: string): Override {
   const equals = text.indexOf("=");
   const path = text.slice(0, equals).trim().split(".");
+  const reserved = path.find(isReserved);
+  if (reserved !== undefined)
+    throw new LegaloneError("E_USAGE", `--set ${text}: no map may have the key \`${reserved}\``, {
+      hint: "for example --set stages.midtrain.with.tokens=1e9",
+    });
   if (equals < 1 || path.some((part) => part === "")) {
     throw new LegaloneError("E_USAGE", `--set ${text} is not of the form path.of.key=value`, {
       hint: "for example --set stages.midtrain.with.tokens=1e9",
     });
   }
   try {
-    return { text, path, value: parse(text.slice(equals + 1)) as Json };
+    const document = parsed(text.slice(equals + 1));
+    if (document.errors[0]) throw document.errors[0];
+    return { text, path, value: plainValue(document) };
   } catch (cause) {
-    throw new LegaloneError("E_USAGE", `the value of --set ${text} is not YAML`, { cause });
+    throw new LegaloneError(
+      "E_USAGE",
+      `the value of --set ${text} is not YAML: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -1,5 +1,6 @@
-import { mkdirSync, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import { arch, availableParallelism, freemem, hostname, platform, totalmem } from "node:os";
+import { makeHome } from "../../core/own-folder.ts";
 import type { SyncRequest } from "../api/contract.ts";
 import { npuDevices } from "../npu-devices.ts";
 
@@ -8,7 +9,7 @@ export function nodeFacts(
   home: string,
   slots: number,
 ): Pick<SyncRequest["agent"], "address" | "npus" | "slots" | "info"> {
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const disk = statfsSync(home);
   return {
     address: hostname(),
