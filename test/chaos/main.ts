@@ -6,15 +6,17 @@ import { keepLogs } from "./keep-logs.ts";
 import { type FaultKind, faultKinds, type Plan, wideFaultKinds } from "./plan/types.ts";
 import type { SeedResult } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
-import { timesOf } from "./site/pace.ts";
+import { fixPace, timesOf } from "./site/pace.ts";
 import type { Site } from "./site/site.ts";
 
-const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 3] [--only KIND,KIND] [--at-least N] [--json] [--verbose]
+const usage = `npm run chaos -- [--seeds 60] [--from 1] [--seed N] [--workers 3] [--only KIND,KIND] [--at-least N] [--pace N] [--json] [--verbose]
 
 Random faults against the real control plane with stand-in workers; the last line says what came of it.
   --seeds N     this many seeds      --from N   beginning with this one     --seed N   just this one, with its story
   --record DIR  keep the event log of each seed there
   --at-least N  fails as well when one of these hit something in fewer cases: ${wideFaultKinds.join(", ")}
+  --pace N      as on a machine so many times slower; left out, its load says so
+  --keep        keeps what the processes of every seed said
   --only KINDS  just these faults: ${faultKinds.join(", ")}`;
 
 /** The command behind \`npm run chaos\`. Ends with 1 when something was violated. */
@@ -32,6 +34,8 @@ export async function main(words: string[]): Promise<void> {
       "at-least": text,
       json: flag,
       verbose: flag,
+      keep: flag,
+      pace: text,
       record: text,
       help: flag,
     },
@@ -47,7 +51,9 @@ export async function main(words: string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  if (values.pace !== undefined) fixPace(Number(values.pace));
   const summary = await runSeeds({
+    keep: values.keep,
     seeds: Array.from({ length: count }, (_, i) => first + i),
     workers: Number(values.workers ?? 3),
     ...(only === undefined ? {} : { only }),
@@ -82,14 +88,15 @@ function tell(plan: Plan, result: SeedResult, { verbose, json }: { verbose: bool
   const bad = result.violations.length > 0;
   const { logs: _, ...told } = result;
   if (json) say(JSON.stringify({ type: "seed", ...told, ...(bad ? { plan } : {}) }));
-  if (!bad && !verbose) return;
+  const kept = Object.keys(result.logs).length > 0;
+  if (!bad && !verbose && !kept) return;
   const write = (line: string) => void (json ? process.stderr : process.stdout).write(`${line}\n`);
   write(`seed ${plan.seed}: ${bad ? "VIOLATED" : "held"} in ${result.seconds.toFixed(1)} s`);
   for (const { at, kind, ms, pick } of plan.faults)
     write(`  at ${at} ms: ${kind} for ${ms} ms, pick ${pick.toFixed(3)}`);
   for (const violation of result.violations) write(`  ✗ ${violation}`);
   if (verbose) write(JSON.stringify({ ...plan, faults: undefined }));
-  if (!bad && !process.env.CHAOS_KEEP) return;
+  if (!kept) return;
   write(`  what its processes said: ${keepLogs(result)}; again alone: npm run chaos -- --seed ${plan.seed}`);
 }
 

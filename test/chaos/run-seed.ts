@@ -32,11 +32,18 @@ export interface SeedResult {
   logs: Record<string, string>;
 }
 
+export interface SeedOptions {
+  /** Looks at the site after its checks. */
+  see?: ((site: Site, hit: readonly string[]) => Promise<void>) | undefined;
+  /** What the processes said is kept in any case. */
+  keep?: boolean;
+}
+
 /** Lives through one plan and checks what must hold after it. */
 export async function runSeed(
   lane: Lane,
   plan: Plan,
-  see?: (site: Site, hit: readonly string[]) => Promise<void>,
+  { see, keep = false }: SeedOptions = {},
 ): Promise<SeedResult> {
   const began = Date.now();
   const result: SeedResult = {
@@ -79,7 +86,7 @@ export async function runSeed(
       error instanceof Stuck ? error.message : `the test itself failed: ${(error as Error).stack}`,
     );
   } finally {
-    if (result.violations.length > 0 || process.env.CHAOS_KEEP) result.logs = await tellAll(site);
+    if (result.violations.length > 0 || keep) result.logs = await tellAll(site);
     await watcher.end().catch(() => []);
     await site.heal();
     await site.close();

@@ -12,6 +12,8 @@ export interface ChaosOptions {
   workers: number;
   /** Only these faults. */
   only?: readonly FaultKind[];
+  /** What the processes said is kept in any case. */
+  keep?: boolean;
   onResult?: (plan: Plan, result: SeedResult) => void;
   /** Looks at a site after its checks, before it is taken down. */
   see?: (plan: Plan, site: Site, hit: readonly string[]) => Promise<void>;
@@ -34,7 +36,14 @@ export interface ChaosSummary {
 }
 
 /** Runs seeds side by side and adds up what happened. */
-export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOptions): Promise<ChaosSummary> {
+export async function runSeeds({
+  seeds,
+  workers,
+  only,
+  onResult,
+  see,
+  keep = false,
+}: ChaosOptions): Promise<ChaosSummary> {
   const began = Date.now();
   const summary: ChaosSummary = {
     seeds: 0,
@@ -59,7 +68,10 @@ export async function runSeeds({ seeds, workers, only, onResult, see }: ChaosOpt
         for (let seed = queue.shift(); seed !== undefined; seed = queue.shift()) {
           const plan = makePlan(seed, only);
           leaveOut(plan, cannot, summary);
-          const result = await runSeed(lane, plan, see && ((site, hit) => see(plan, site, hit)));
+          const result = await runSeed(lane, plan, {
+            keep,
+            see: see && ((site, hit) => see(plan, site, hit)),
+          });
           add(summary, result);
           onResult?.(plan, result);
         }

@@ -3,8 +3,15 @@ import { join } from "node:path";
 import type { Site } from "../site/site.ts";
 import { digit, type Inject, picked, type Scene } from "./types.ts";
 
+/** Waits for attempts that go on, so that there is something to lose. False when none come. */
+async function anythingRuns({ site, find }: Scene): Promise<boolean> {
+  return (await find(() => (site.runningAttempts().length > 0 ? true : undefined))) ?? false;
+}
+
 /** For a while there is a second agent of one name: a unit file was copied, a machine cloned. */
-const twinAgent: Inject = async ({ site, plan, wait }, fault) => {
+const twinAgent: Inject = async (scene, fault) => {
+  const { site, plan, wait } = scene;
+  if (!(await anythingRuns(scene))) return false;
   const of = Math.floor(fault.pick * plan.nodes);
   const elsewhere = plan.sharedDisk && digit(fault, 2) < 0.5;
   const twin = await site.startTwin(of, plan.slots, digit(fault, 1) < 0.6 ? "own" : "same", elsewhere);
@@ -36,6 +43,7 @@ const twoMachines: Inject = async ({ site, find, patiently, wait }, fault) => {
 /** The clock of a host is half a minute off for a while, or that of the database has been set. */
 const clockStep: Inject = async (scene, fault) => {
   const { site, wait } = scene;
+  if (!(await anythingRuns(scene))) return false;
   const sign = digit(fault, 1) < 0.5 ? 1 : -1;
   const hosts = ["clock-of-serve", "clock-of-agents"].filter((_, i) => (fault.pick * 3) % 1 > 0.3 || i === 0);
   if (fault.pick < 0.5) {
@@ -66,7 +74,9 @@ async function setDatabaseClock({ site, patiently }: Scene, seconds: number): Pr
 }
 
 /** A workspace is carried to another folder while nothing works in it, with runs that are on their way. */
-const movedWorkspace: Inject = async ({ site, patiently, wait }, fault) => {
+const movedWorkspace: Inject = async ({ site, patiently, find, wait }, fault) => {
+  const committed = () => patiently(() => site.database.artifact.count({ where: { goneAt: null } }));
+  if (!(await find(async () => ((await committed()) > 0 ? true : undefined)))) return false;
   while (site.asleep) await wait(20);
   const home = picked(site.movable(), fault);
   if (home === undefined || !existsSync(home)) return false;
@@ -91,17 +101,25 @@ async function noteCheckpoints({ database, interrupted }: Site, home: string): P
   }
 }
 
-/** The lid is closed for longer than every lease, or, every second time, the databases stand still too. */
-const sleep: Inject = async ({ site, wait }, fault) => {
-  if (!site.sleep()) return false;
+/**
+ * The lid is closed for longer than every lease, and, every second time, the databases stand still too. Then all goes on at
+ * once, but the network a little later than the processes.
+ */
+const sleep: Inject = async (scene, fault) => {
+  const { site, wait } = scene;
+  if (!(await anythingRuns(scene)) || !site.sleep()) return false;
   const all = digit(fault, 1) < 0.5;
   if (all) {
     site.lane.pausePostgres();
     site.lane.pauseValkey();
   }
   await wait(fault.ms);
+  const { mode } = site.network;
+  site.network.mode = "refuse";
   if (all) site.lane.resume();
   site.wake();
+  await wait(800 * digit(fault, 2));
+  site.network.mode = mode;
   return true;
 };
 
