@@ -1,9 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { corpusGroups } from "../config/corpus-groups.ts";
 import { loadPipeline } from "../config/load.ts";
 import { isPasSpec, readPasSpec } from "../config/pas-spec.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { workspace } from "../core/paths.ts";
+import { placePath } from "../core/places.ts";
 import type { OrderSpec } from "../recipe/order.ts";
 import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
 import { type PackedCells, type PackedLayout, readPackedLayout } from "../worker/pas-order/packed-cells.ts";
@@ -108,9 +109,9 @@ async function newestPacked(pipeline: string): Promise<{ folders: string[]; from
   const { result } = await withPlanRecords(
     async (_, database) => database && findNewestOutputs(database, pipeline, "packed"),
   );
-  const uris = result?.artifacts.map(({ uri }) => uri) ?? [];
-  if (!result || uris.length === 0 || !uris.every((uri) => uri.startsWith("file://"))) return null;
-  return { folders: uris.map((uri) => fileURLToPath(uri)), from: `the packed data of ${result.run}` };
+  const folders = result?.artifacts.flatMap(({ uri }) => placePath(workspace(), uri) ?? []) ?? [];
+  if (!result || folders.length === 0 || folders.length < result.artifacts.length) return null;
+  return { folders, from: `the packed data of ${result.run}` };
 }
 
 /** Groups of the corpus configuration, three equal bands, and as many sequences as one pass takes. */

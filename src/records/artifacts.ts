@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Change } from "../core/changes.ts";
+import { artifactUri, checkpointUri, isHash, placePath } from "../core/places.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import { prunedChanges } from "./checkpoints.ts";
 import { type Database, databaseNow, type Writer } from "./database.ts";
@@ -8,17 +8,38 @@ import { commitHappenings } from "./happenings.ts";
 import type { EventLine, LiveAttempt } from "./ingest.ts";
 import { inputArtifacts } from "./inputs.ts";
 
-/** An `artifact` or `checkpoint` line. `uri` says where the folder stays; without it, at `path`. */
+/** An `artifact` or `checkpoint` line. Where the bytes lie is derived from it, never taken from it. */
 export interface CommitLine extends EventLine {
   type: "artifact" | "checkpoint";
-  path: string;
-  uri?: string;
   sha256: string;
   bytes: number;
   kind?: string;
   step?: number;
   cursor?: unknown;
   meta?: unknown;
+}
+
+/** Names of what a stage makes. */
+const kindForm = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/;
+
+/** The line, or the warning in its place when nothing of this workspace can be what it announces. */
+export function soundLine(line: EventLine): EventLine {
+  if (line.type !== "artifact" && line.type !== "checkpoint") return line;
+  const fault = faultOf(line as CommitLine);
+  if (fault === undefined) return line;
+  const message = `${line.type}: ${fault}; nothing is committed by this line`;
+  return { type: "warning", at: line.at, code: "output_refused", message };
+}
+
+function faultOf({ type, sha256, bytes, kind, step }: CommitLine): string | undefined {
+  const seen = (value: unknown) => (JSON.stringify(value) ?? "nothing").slice(0, 100);
+  const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isHash(sha256)) return `sha256 is ${seen(sha256)}, expected 64 hexadecimal digits`;
+  if (!count(bytes)) return `bytes is ${seen(bytes)}, expected a whole number`;
+  if (type === "checkpoint")
+    return count(step) ? undefined : `step is ${seen(step)}, expected a whole number`;
+  if (typeof kind === "string" && kind !== "checkpoint" && kindForm.test(kind)) return undefined;
+  return `kind is ${seen(kind)}, expected the name of an output`;
 }
 
 /** Inserts of what the lines commit, by line. A line whose artifact is there already gives none. */
@@ -65,7 +86,10 @@ function artifactRow(attempt: LiveAttempt, line: CommitLine, now: Date): Artifac
     id: `${attempt.id}-${kind}-${line.sha256.slice(0, 12)}`,
     kind,
     sha256: line.sha256,
-    uri: line.uri ?? pathToFileURL(line.path).href,
+    uri:
+      line.type === "checkpoint" && !attempt.far
+        ? checkpointUri(attempt.id, Number(line.step))
+        : artifactUri(line.sha256),
     bytes: BigInt(line.bytes),
     meta,
     parents: [],
@@ -87,8 +111,13 @@ function artifactRow(attempt: LiveAttempt, line: CommitLine, now: Date): Artifac
 export async function markMissing(
   database: Database,
   artifacts: readonly Pick<ArtifactRow, "id" | "uri" | "runId" | "stageId">[],
+  home: string | undefined,
 ): Promise<string[]> {
-  const missing = artifacts.filter(({ uri }) => uri.startsWith("file://") && !existsSync(fileURLToPath(uri)));
+  if (home === undefined) return [];
+  const missing = artifacts.filter(({ uri }) => {
+    const path = placePath(home, uri);
+    return path !== undefined && !existsSync(path);
+  });
   if (missing.length === 0) return [];
   const now = await databaseNow(database);
   for (const { id, runId, stageId } of missing) {

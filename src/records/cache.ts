@@ -16,6 +16,7 @@ export interface CacheHit {
 export async function lookUpCache(
   database: Database,
   keys: readonly string[],
+  home?: string,
 ): Promise<Map<string, CacheHit | null>> {
   const hits = new Map<string, CacheHit | null>(keys.map((key) => [key, null]));
   const rows = await database.stage.findMany({
@@ -24,7 +25,7 @@ export async function lookUpCache(
     include: { artifacts: { where: { kind: { not: "checkpoint" } } } },
   });
   const outputs = rows.flatMap((stage) => stage.artifacts.filter((artifact) => artifact.goneAt === null));
-  const missing = new Set(await markMissing(database, outputs));
+  const missing = new Set(await markMissing(database, outputs, home));
   for (const { id: stageId, cacheKey, artifacts, result } of rows) {
     const whole = artifacts.every((artifact) => artifact.goneAt === null && !missing.has(artifact.id));
     if (!whole || !cacheKey || hits.get(cacheKey)) continue;

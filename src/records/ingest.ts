@@ -1,7 +1,7 @@
 import type { Change, Happening } from "../core/changes.ts";
 import { type AttemptRow, type AttemptState, liveStates, type WorkerResult } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
-import { artifactChanges, type CommitLine } from "./artifacts.ts";
+import { artifactChanges, type CommitLine, soundLine } from "./artifacts.ts";
 import { damagedChanges } from "./checkpoints.ts";
 import type { Database, Writer } from "./database.ts";
 import { type QuietChange, StaleWrite, writeHappenings } from "./happenings.ts";
@@ -49,6 +49,8 @@ export interface LiveAttempt {
   /** How many checkpoints of an attempt stay, and at multiples of how many steps more do. */
   keep: number | null;
   keepEvery: number | null;
+  /** Its node has a folder of its own: what it commits lies in serve's store. */
+  far: boolean;
   now: Date;
 }
 
@@ -104,8 +106,10 @@ export async function readLiveAttempt(
            a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
            st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
            (st.spec -> 'checkpoint' ->> 'keep')::int as keep,
-           (st.spec -> 'checkpoint' ->> 'keep_every')::int as "keepEvery", clock_timestamp() as now
+           (st.spec -> 'checkpoint' ->> 'keep_every')::int as "keepEvery",
+           coalesce(n.info ->> 'store' = 'far', false) as far, clock_timestamp() as now
       from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
+      left join "Node" n on n.id = a."nodeId"
      where a.id = ${attempt}`;
   if (!row || row.epoch !== epoch || row.shardEpoch !== epoch || !liveStates.includes(row.state))
     return undefined;
@@ -115,10 +119,12 @@ export async function readLiveAttempt(
 async function writeBatch(
   database: Database,
   row: LiveAttempt,
-  { lines, bytes }: EventBatch,
+  batch: EventBatch,
   times: Times,
 ): Promise<void> {
   const { now } = row;
+  const { bytes } = batch;
+  const lines = batch.lines.map(soundLine);
   const metrics = lines.filter((line) => line.type === "metric");
   const commits = lines.filter((line) => line.type === "artifact" || line.type === "checkpoint");
   const artifacts = await artifactChanges(database, row, commits as CommitLine[], now);

@@ -1,4 +1,5 @@
 import { applyChange, type Change, emptyRows, type RowMaps } from "../core/changes.ts";
+import { currentUri } from "../core/places.ts";
 import { reviveRow } from "./revive.ts";
 
 /**
@@ -17,7 +18,11 @@ export function replayEvents(events: Iterable<{ data: unknown }>): RowMaps {
 
 /** Times and big integers, which JSON has not. */
 export function revived(change: Change): Change {
-  if ("insert" in change) return { ...change, insert: reviveRow(change.insert) } as Change;
+  if ("insert" in change) {
+    const insert = reviveRow<Record<string, unknown>>(change.insert);
+    if (change.table === "Artifact") insert.uri = currentUri(change.insert.uri);
+    return { ...change, insert } as unknown as Change;
+  }
   if ("set" in change) return { ...change, set: reviveRow(change.set) } as Change;
   return change;
 }

@@ -1,5 +1,6 @@
 import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { workspace } from "../core/paths.ts";
 import { newestGenerations } from "../core/rows.ts";
 import { markMissing } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
@@ -53,6 +54,7 @@ async function lookForOutputs(database: Database, run: string): Promise<void> {
   await markMissing(
     database,
     await database.artifact.findMany({ where: { stageId: { in: sources }, goneAt: null } }),
+    workspace(),
   );
 }
 

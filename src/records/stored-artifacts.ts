@@ -1,14 +1,18 @@
-import { fileURLToPath } from "node:url";
+import { placePath } from "../core/places.ts";
 import type { Database } from "./database.ts";
 
-/** Folder on this machine of the newest committed artifact of that hash. */
-export async function artifactPlace(database: Database, sha256: string): Promise<string | undefined> {
+/** Folder in the workspace `home` of the newest committed artifact of that hash. */
+export async function artifactFolder(
+  database: Database,
+  home: string,
+  sha256: string,
+): Promise<string | undefined> {
   const row = await database.artifact.findFirst({
-    where: { sha256, goneAt: null, uri: { startsWith: "file://" } },
+    where: { sha256, goneAt: null },
     orderBy: { committedAt: "desc" },
     select: { uri: true },
   });
-  return row === null ? undefined : fileURLToPath(row.uri);
+  return row === null ? undefined : placePath(home, row.uri);
 }
 
 /** Whether the attempt has not ended and this is its shard's epoch. */
@@ -18,6 +22,14 @@ export async function isLiveAttempt(database: Database, attempt: string, epoch: 
     select: { shard: { select: { epoch: true } } },
   });
   return row?.shard.epoch === epoch;
+}
+
+/** Whether the attempt's node has a folder of its own, so that what it commits is uploaded. */
+export async function isFarAttempt(database: Database, attempt: string): Promise<boolean> {
+  const rows = await database.$queryRaw<object[]>`
+    select 1 from "Attempt" a join "Node" n on n.id = a."nodeId"
+     where a.id = ${attempt} and n.info ->> 'store' = 'far'`;
+  return rows.length > 0;
 }
 
 /** Those of these attempts that have not ended. */

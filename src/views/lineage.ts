@@ -1,3 +1,5 @@
+import { workspace } from "../core/paths.ts";
+import { fileUri } from "../core/places.ts";
 import type { Lineage } from "../records/reads/lineage.ts";
 import { bytes } from "./format.ts";
 import type { Look } from "./look.ts";
@@ -60,7 +62,7 @@ export function lineageJson({ artifact, stage, parents }: Lineage): Record<strin
     run: runId,
     stage,
     sha256,
-    uri,
+    uri: fileUri(workspace(), uri),
     bytes: Number(artifact.bytes),
     step,
     ...(forkOf(artifact.meta) ? { forked: forkOf(artifact.meta) } : {}),

@@ -1,3 +1,5 @@
+import { workspace } from "../core/paths.ts";
+import { fileUri } from "../core/places.ts";
 import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { metricsOf } from "./key-numbers.ts";
@@ -73,7 +75,7 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
       id: artifact.id,
       kind: artifact.kind,
       sha256: artifact.sha256,
-      uri: artifact.uri,
+      uri: fileUri(workspace(), artifact.uri),
       bytes: Number(artifact.bytes),
     })),
   };
@@ -99,10 +101,9 @@ export function verdictJson(detail: RunDetail): Record<string, unknown> {
 
 /** Where the delivered model folder is, or null where the run has delivered none. */
 export function deliveredUri({ stages }: RunDetail): string | null {
-  return (
-    stages.flatMap((stage) => stage.artifacts).findLast((artifact) => artifact.kind === "delivery")?.uri ??
-    null
-  );
+  const artifacts = stages.flatMap((stage) => stage.artifacts);
+  const delivered = artifacts.findLast((artifact) => artifact.kind === "delivery");
+  return delivered === undefined ? null : fileUri(workspace(), delivered.uri);
 }
 
 /** JSON Lines; big integers become numbers, which they fit in. */

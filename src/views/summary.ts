@@ -1,4 +1,5 @@
-import { fileURLToPath } from "node:url";
+import { workspace } from "../core/paths.ts";
+import { placePath } from "../core/places.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { bytes, duration, words } from "./format.ts";
 import type { Look } from "./look.ts";
@@ -103,14 +104,9 @@ function modelSection({ stages }: RunDetail): string {
   const { artifact, stage } = found;
   const what = artifact.kind === "delivery" ? "Hugging Face folder" : `model of stage ${stage}`;
   return [
-    pathOf(artifact.uri),
+    placePath(workspace(), artifact.uri) ?? artifact.uri,
     `${what}, ${bytes(artifact.bytes)}, sha256 ${artifact.sha256.slice(0, 12)}`,
   ].join("\n");
-}
-
-/** A file URI as a path; other URIs as they are. */
-export function pathOf(uri: string): string {
-  return uri.startsWith("file:") ? fileURLToPath(uri) : uri;
 }
 
 function nextSection({ run, verdict, stages }: RunDetail, { colors }: Look): string {

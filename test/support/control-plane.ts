@@ -37,6 +37,7 @@ export async function startControlPlane(
   const doorbell = new TimerDoorbell(log);
   const look = createLook({
     database,
+    ...(home === undefined ? {} : { home }),
     doorbell,
     policy: policyOf(times),
     log,
@@ -58,7 +59,7 @@ export async function startControlPlane(
     leaseMs: times.lead,
   });
   const token = "test-token-test-token";
-  const artifacts = home === undefined ? undefined : new Artifacts(database, home);
+  const artifacts = home === undefined ? undefined : new Artifacts(database, home, log);
   const control = new Control({
     ...{ database, times, wake, queueHealthy: () => false },
     ...(artifacts === undefined ? {} : { artifacts }),

@@ -42,7 +42,6 @@ export const line = {
     type: "checkpoint",
     at: at(),
     path: `/w/step-${step}`,
-    uri: `far://w/step-${step}`,
     step,
     sha256: hash(sha),
     bytes: 10,
@@ -53,7 +52,6 @@ export const line = {
     at: at(),
     kind,
     path: `/w/output/${kind}`,
-    uri: `far://artifacts/${hash(content)}`,
     sha256: hash(content),
     bytes: 10,
     meta: {},
@@ -90,6 +88,8 @@ export class ScriptedAgent {
   /** Attempts it holds, with the offset acknowledged. */
   readonly held = new Map<string, { spec: LaunchSpec; offset: number }>();
   slots = 2;
+  /** Of its own folder; without it, it shares serve's. */
+  workspace: string | undefined;
   npus = 0;
 
   constructor(plane: Served, node = "n1") {
@@ -116,6 +116,7 @@ export class ScriptedAgent {
       npus: this.npus,
       slots: this.slots,
       info: {},
+      workspace: this.workspace,
     };
     const attempts = [...this.held.values()].map(({ spec }) => ({
       attempt: spec.attempt,

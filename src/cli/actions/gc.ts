@@ -1,5 +1,8 @@
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { workspace } from "../../core/paths.ts";
+import { artifactUri, claimsOf, isHash, placeOf, placePath, storedHash } from "../../core/places.ts";
+import { bytesBelow, emptyTrash, type Removal, removeFrom } from "../../core/removal.ts";
 import type { Database } from "../../records/database.ts";
 import {
   decideGarbage,
@@ -7,12 +10,11 @@ import {
   type GarbageFacts,
   type GarbagePolicy,
 } from "../../records/garbage/decide.ts";
-import { isUnnamed, markGarbage } from "../../records/garbage/mark.ts";
+import { isFree, isFreeAttempt, markGarbage } from "../../records/garbage/mark.ts";
 import { readGarbageFacts } from "../../records/garbage/read.ts";
 import { withLock } from "../../services/lock.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
-import { bytesBelow, folderWithin, namesIn, Trash } from "../garbage/folders.ts";
 import { print } from "./output.ts";
 import { withRecords } from "./records.ts";
 import { userName } from "./user-name.ts";
@@ -25,7 +27,7 @@ export interface GcOptions {
   keepRuns: number;
 }
 
-/** Folders of this workspace that go, by what they are. */
+/** What goes of this workspace: places, and attempts by their id. */
 interface Folders {
   artifacts: string[];
   attempts: string[];
@@ -42,7 +44,7 @@ export async function gc(options: GcOptions): Promise<void> {
       const facts = await readGarbageFacts(db);
       const decision = decideGarbage(facts, policy);
       const folders = foldersOf(home, facts, decision);
-      const freed = options.dryRun ? sizeOf(folders) : await collect(db, home, decision, policy);
+      const freed = options.dryRun ? sizeOf(home, folders) : await collect(db, home, decision, policy);
       report(decision, folders, freed, options);
     }),
   );
@@ -58,23 +60,26 @@ async function collect(
   // As the rows are now: what was marked is unnamed, what another run took meanwhile is not.
   const facts = await readGarbageFacts(db);
   const folders = foldersOf(home, facts, { ...decideGarbage(facts, policy), artifacts: marked });
-  const trash = new Trash(home);
-  let freed = trash.empty();
-  const urisOf = new Map<string, string[]>();
-  for (const { uri } of facts.artifacts) {
-    const path = folderWithin(home, uri);
-    if (path !== undefined) urisOf.set(path, [...(urisOf.get(path) ?? []), uri]);
+  let freed = await emptyTrash(home, { warn });
+  for (const uri of [...folders.artifacts, ...folders.unnamed]) {
+    const sha256 = storedHash(uri);
+    const claims = () => (sha256 === undefined ? [] : claimsOf(home, sha256));
+    freed += await removeFrom(home, placeOf(uri)!, { warn, stillFree: () => isFree(db, uri, claims()) });
   }
-  for (const path of [...folders.artifacts, ...folders.unnamed]) {
-    freed += await trash.remove(path, () => isUnnamed(db, urisOf.get(path) ?? []));
-  }
-  for (const path of folders.attempts) freed += await trash.remove(path);
+  for (const id of folders.attempts)
+    freed += await removeFrom(home, { wholeAttempt: id }, { warn, stillFree: () => isFreeAttempt(db, id) });
   return freed;
 }
 
+const warn: Removal["warn"] = (message, { path, error }) => {
+  const why = error instanceof Error ? `: ${error.message}` : "";
+  process.stderr.write(`warning: ${message}: ${path}${why}\n`);
+};
+
 function foldersOf(home: string, facts: GarbageFacts, { artifacts, attempts }: GarbageDecision): Folders {
   const going = new Set(artifacts.map(({ id }) => id));
-  const within = (rows: typeof facts.artifacts) => rows.flatMap(({ uri }) => folderWithin(home, uri) ?? []);
+  const within = (rows: typeof facts.artifacts) => rows.map(({ uri }) => uri).filter((uri) => placeOf(uri));
+  const size = (uri: string) => bytesBelow(placePath(home, uri)!);
   const named = new Set(within(facts.artifacts.filter(({ id, gone }) => !gone && !going.has(id))));
   const free = new Set(within(facts.artifacts.filter(({ id }) => going.has(id))));
   // What a live worker dropped it removes itself.
@@ -82,21 +87,32 @@ function foldersOf(home: string, facts: GarbageFacts, { artifacts, attempts }: G
   const gone = within(facts.artifacts.filter((row) => row.gone && !live.has(row.attemptId)));
   // An agent moves a folder here before it posts its line: while a worker lives, a folder without a row may get one.
   const quiet = live.size === 0;
-  const store = join(home, "artifacts");
-  const rowless = quiet ? namesIn(store).filter((name) => /^[0-9a-f]{64}$/.test(name)) : [];
-  const unnamed = new Set([...gone, ...rowless.map((name) => join(store, name))]);
+  const rowless = quiet ? storedHashes(home).map(artifactUri) : [];
+  const unnamed = new Set([...gone, ...rowless]);
   return {
-    artifacts: [...free].filter((path) => !named.has(path)),
-    attempts: attempts.map((id) => join(home, "attempts", id)).filter((path) => bytesBelow(path) > 0),
-    unnamed: [...unnamed].filter((path) => !named.has(path) && !free.has(path) && bytesBelow(path) > 0),
+    artifacts: [...free].filter((uri) => !named.has(uri)),
+    attempts: attempts.filter((id) => bytesBelow(join(home, "attempts", id)) > 0),
+    unnamed: [...unnamed].filter((uri) => !named.has(uri) && !free.has(uri) && size(uri) > 0),
   };
 }
 
+function storedHashes(home: string): string[] {
+  const store = join(home, "artifacts");
+  return existsSync(store) ? readdirSync(store).filter(isHash) : [];
+}
+
 /** Folders of checkpoints lie inside those of attempts: counted once. */
-function sizeOf({ artifacts, attempts, unnamed }: Folders): number {
-  const inside = (path: string) => attempts.some((attempt) => path.startsWith(`${attempt}/`));
-  const apart = [...artifacts, ...unnamed].filter((path) => !inside(path));
-  return [...apart, ...attempts].reduce((sum, path) => sum + bytesBelow(path), 0);
+function sizeOf(home: string, { artifacts, attempts, unnamed }: Folders): number {
+  const going = new Set(attempts);
+  const apart = [...artifacts, ...unnamed].filter((uri) => {
+    const place = placeOf(uri)!;
+    return !("attempt" in place && going.has(place.attempt));
+  });
+  const paths = [
+    ...apart.map((uri) => placePath(home, uri)!),
+    ...attempts.map((id) => join(home, "attempts", id)),
+  ];
+  return paths.reduce((sum, path) => sum + bytesBelow(path), 0);
 }
 
 function report(decision: GarbageDecision, folders: Folders, freed: number, options: GcOptions): void {

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import { workspace } from "../../core/paths.ts";
+import { placePath } from "../../core/places.ts";
 import type { WalkedOrder } from "../../recipe/audit.ts";
 import type { OrderSpec } from "../../recipe/order.ts";
 import type { Database } from "../../records/database.ts";
@@ -71,7 +72,6 @@ export async function packedFolders(db: Database, stageId: string): Promise<stri
 }
 
 function folderOf(uri: string): string | null {
-  if (!uri.startsWith("file://")) return null;
-  const folder = fileURLToPath(uri);
-  return existsSync(join(folder, "cells.json")) ? folder : null;
+  const folder = placePath(workspace(), uri);
+  return folder !== undefined && existsSync(join(folder, "cells.json")) ? folder : null;
 }

@@ -1,13 +1,13 @@
-import { pathToFileURL } from "node:url";
 import type { Log } from "../../core/log.ts";
+import { claimingAttempts, claimPlace, isHash, releaseClaims } from "../../core/places.ts";
 import type { ArtifactPort } from "../../dispatch/api/artifact-routes.ts";
-import type { EventBatch, EventLine } from "../../dispatch/api/contract.ts";
+import type { EventBatch } from "../../dispatch/api/contract.ts";
 import { ArtifactStore, TransferError } from "../../dispatch/transfer/artifact-store.ts";
-import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
 import type { Database } from "../../records/database.ts";
 import {
-  artifactPlace,
+  artifactFolder,
   goneCheckpoints,
+  isFarAttempt,
   isKept,
   isLiveAttempt,
   liveOf,
@@ -20,15 +20,19 @@ export class Artifacts implements ArtifactPort {
   /** Names this workspace: an agent that finds the same name in its folder shares it. */
   readonly workspace: string;
   readonly #database: Database;
+  readonly #home: string;
 
-  constructor(database: Database, home: string) {
+  constructor(database: Database, home: string, log: Log) {
     this.#database = database;
-    this.store = new ArtifactStore(home);
+    this.#home = home;
+    this.store = new ArtifactStore(home, log);
     this.workspace = workspaceId(home);
   }
 
   async find(sha256: string): Promise<string | undefined> {
-    return this.store.has(sha256) ? this.store.folder(sha256) : artifactPlace(this.#database, sha256);
+    return this.store.has(sha256)
+      ? this.store.folder(sha256)
+      : artifactFolder(this.#database, this.#home, sha256);
   }
 
   isLive(attempt: string, epoch: number): Promise<boolean> {
@@ -36,17 +40,23 @@ export class Artifacts implements ArtifactPort {
   }
 
   /**
-   * Hands a batch on with the addresses that rows hold: what a far agent uploaded lies in this workspace. Until the rows
-   * are written nothing removes it.
+   * Takes a batch into the records, with what it announces here: a far agent has uploaded that before. Until the rows are
+   * written nothing removes it.
    * @throws TransferError 424 when something is not here: the agent uploads it again
    */
-  async housed<T>(batch: EventBatch, work: (batch: EventBatch) => Promise<T>): Promise<T> {
+  async housed<T>(attempt: string, batch: EventBatch, work: () => Promise<T>): Promise<T> {
+    const announced = batch.lines.filter(({ type }) => type === "artifact" || type === "checkpoint");
+    if (announced.length === 0 || !(await isFarAttempt(this.#database, attempt))) return work();
     // Each once and in order, so that two batches never wait for each other.
-    const hashes = [...new Set(batch.lines.flatMap(({ uri }) => storedHash(uri) ?? []))].sort();
-    if (hashes.length === 0) return work(batch);
+    const hashes = [...new Set(announced.map(({ sha256 }) => sha256).filter(isHash))].sort();
+    for (const sha256 of hashes) claimPlace(this.#home, sha256, attempt);
     const locked = hashes.reduce<() => Promise<T>>(
       (inner, sha256) => () => this.store.lock.hold(sha256, inner),
-      () => work({ ...batch, lines: batch.lines.map((line) => this.#housed(line)) }),
+      () => {
+        const missing = hashes.find((sha256) => !this.store.has(sha256));
+        if (missing !== undefined) throw new TransferError(424, `${missing} is not here: upload it first`);
+        return work();
+      },
     );
     return locked();
   }
@@ -69,18 +79,17 @@ export class Artifacts implements ArtifactPort {
     return setInterval(sweep, ms);
   }
 
-  /** Forgets half uploads of attempts that have ended. */
+  /** Forgets half uploads and notes of attempts that have ended. */
   async sweep(): Promise<void> {
-    const attempts = this.store.uploading();
+    const attempts = [...this.store.uploading(), ...claimingAttempts(this.#home)];
     if (attempts.length === 0) return;
     const live = await liveOf(this.#database, attempts);
-    for (const attempt of attempts) if (!live.has(attempt)) await this.store.sweep(attempt);
+    for (const attempt of attempts) if (!live.has(attempt)) await this.forget(attempt);
   }
 
-  #housed(line: EventLine): EventLine {
-    const sha256 = storedHash(line.uri);
-    if (sha256 === undefined) return line;
-    if (!this.store.has(sha256)) throw new TransferError(424, `${sha256} is not here: upload it first`);
-    return { ...line, uri: pathToFileURL(this.store.folder(sha256)).href };
+  /** An attempt has ended: what it did not upload to the end it never will. */
+  async forget(attempt: string): Promise<void> {
+    await this.store.sweep(attempt);
+    releaseClaims(this.#home, attempt);
   }
 }

@@ -13,7 +13,6 @@ import type {
   SyncReply,
   SyncRequest,
 } from "../../dispatch/api/contract.ts";
-import { storedHash } from "../../dispatch/transfer/artifact-uri.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
 import { type Database, databaseError, isRefused, sqlState } from "../../records/database.ts";
 import { recordExit } from "../../records/exits.ts";
@@ -89,13 +88,11 @@ export class Control implements ControlPort {
 
   async ingest(attempt: string, batch: EventBatch): Promise<IngestReply> {
     const { database, times, artifacts } = this.#options;
-    const take = (housed: EventBatch) => ingestEvents(database, attempt, housed, times);
+    const take = () => ingestEvents(database, attempt, batch, times);
     return guarded(async () => {
-      if (artifacts === undefined) return take(batch);
-      const reply = await artifacts.housed(batch, take);
-      const pruned = batch.lines.some(
-        ({ type, uri }) => type === "checkpoint" && storedHash(uri) !== undefined,
-      );
+      if (artifacts === undefined) return take();
+      const reply = await artifacts.housed(attempt, batch, take);
+      const pruned = batch.lines.some(({ type }) => type === "checkpoint");
       if (pruned && reply.status === "accepted") await artifacts.dropPruned(attempt);
       return reply;
     });
@@ -107,8 +104,7 @@ export class Control implements ControlPort {
       const taken = await recordExit(this.#options.database, attempt, exit);
       if (!taken) return false;
       this.#options.wake();
-      // It has said all it had to say: what it did not upload to the end it never will.
-      await this.#options.artifacts?.store.sweep(attempt);
+      await this.#options.artifacts?.forget(attempt);
       return true;
     });
   }

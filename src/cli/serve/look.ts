@@ -14,6 +14,8 @@ const sweepEveryMs = 3_600_000;
 
 export interface LookOptions {
   database: Database;
+  /** The workspace, whose folders it looks at; without it what rows name counts as there. */
+  home?: string;
   doorbell: Doorbell;
   policy: Policy;
   log: Log;
@@ -30,13 +32,13 @@ export interface Look {
 }
 
 /** The reconciler with its hands: the records beneath it and the bells it rings. */
-export function createLook({ database, doorbell, policy, log, office }: LookOptions): Look {
+export function createLook({ database, home, doorbell, policy, log, office }: LookOptions): Look {
   // A bell for the reconciler has been heard: the look it asked for goes on.
   const ring = async (topic: string, key: string) => topic === reconcileQueue || doorbell.ring(topic, key);
   const reader = new SnapshotReader(database, policy.times.cooldown);
   const portsOf = (term: number): ReconcilePorts => ({
     read: () => reader.read(),
-    lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys),
+    lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys, home),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
       const moved = await commitHappenings(database, happenings, { bells, term });
       if (moved === undefined && bells.length > 0) await ringNow(database, bells, ring);

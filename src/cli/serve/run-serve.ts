@@ -44,11 +44,11 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
 
   const database = openDatabase(spec);
   // Before anything runs: it writes the workspace's name, and the disk may be full.
-  const artifacts = new Artifacts(database, home);
+  const artifacts = new Artifacts(database, home, log);
   const doorbell: Doorbell = new BullmqDoorbell(queueSpec(home), queuePrefix(home), log);
   let leadership: Leadership | undefined;
   const office = () => leadership?.office;
-  const look = createLook({ database, doorbell, policy: policyOf(times), log, office });
+  const look = createLook({ database, home, doorbell, policy: policyOf(times), log, office });
   const round = new AnswerRound(look.once, log);
   const wake = () => void round.call(undefined);
   look.onLater(wake);

@@ -196,12 +196,11 @@ export class Agent {
   private hold(attempt: string, epoch: number, engine: Engine): void {
     const { home, client, log } = this.options;
     const folder = join(home, "attempts", attempt);
-    const artifacts = join(home, "artifacts");
     const reporter = new AttemptReporter({
       attempt,
       epoch,
       folder,
-      artifacts,
+      home,
       engine,
       client,
       log,

@@ -32,8 +32,8 @@ export interface ReporterOptions {
   epoch: number;
   /** The attempt's folder. */
   folder: string;
-  /** Folder of all committed outputs. */
-  artifacts: string;
+  /** Folder of the workspace. */
+  home: string;
   engine: Engine;
   client: ServeClient;
   log: Log;
@@ -159,9 +159,9 @@ export class AttemptReporter {
 
   /** The events of a batch. What one announces is at serve before it is, so that a row always has its bytes. */
   private async settled(batch: Batch, far: FarStore | undefined): Promise<EventLine[]> {
-    const { folder, artifacts, attempt, epoch } = this.options;
+    const { folder, home, attempt, epoch } = this.options;
     const events = eventsOf(batch);
-    if (far === undefined) return events.map((line) => settle(line, folder, artifacts));
+    if (far === undefined) return events.map((line) => settle(line, folder, home));
     const lines: EventLine[] = [];
     for (const line of events)
       lines.push(await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal)));
@@ -202,7 +202,8 @@ export class AttemptReporter {
     if (announced.length === 0 || taken === undefined) return;
     try {
       const claims = new Claims(folder);
-      if (taken) await claims.dropStale(Math.max(...announced.map(({ step }) => step)), keepingOf(folder));
+      if (taken)
+        await claims.dropStale(Math.max(...announced.map(({ step }) => step)), keepingOf(folder), log);
       else for (const { path } of announced) claims.release(path);
     } catch (error) {
       log.warn("old checkpoints were not removed", { attempt, error });

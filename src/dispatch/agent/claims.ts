@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { type Removal, removeFrom } from "../../core/removal.ts";
 import { defaultKeep, staleSteps } from "../../core/stale-steps.ts";
 import type { EventLine } from "../api/contract.ts";
 
@@ -55,16 +55,13 @@ export class Claims {
   }
 
   /** Removes what the records no longer name, now that `newest` is committed and all that was announced before it. */
-  async dropStale(newest: number, { keep, keepEvery }: Keeping): Promise<void> {
+  async dropStale(newest: number, { keep, keepEvery }: Keeping, { warn }: Removal): Promise<void> {
+    const [home, attempt] = [dirname(dirname(this.#folder)), basename(this.#folder)];
     const steps = this.#steps().filter((step) => step <= newest);
     for (const step of staleSteps(steps, keep, keepEvery)) {
-      const name = `step-${step}`;
-      try {
-        await rm(join(this.#folder, name), { recursive: true, force: true });
-      } finally {
-        // What the agent may not remove (a worker of another user made it) its worker does, after its next checkpoint.
-        this.release(name);
-      }
+      await removeFrom(home, { attempt, step }, { warn });
+      // What the agent may not remove (a worker of another user made it) its worker does, after its next checkpoint.
+      this.release(`step-${step}`);
     }
   }
 

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import { dataFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
+import { fileUri, isAttemptId } from "../../core/places.ts";
 import type { LaunchSpec } from "../api/contract.ts";
 import type { Launch } from "../engine.ts";
 
@@ -51,11 +52,21 @@ export function workerEnvironment(home: string, slots: number): NodeJS.ProcessEn
  * @throws E_BUG when a name could lead out of its folder
  */
 export function launchOf(spec: LaunchSpec, home: string, programs: Programs): Launch {
-  const attempt = checked("attempt", spec.attempt, /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/);
+  const { attempt } = spec;
+  if (!isAttemptId(attempt))
+    throw new LegaloneError(
+      "E_BUG",
+      `serve sent the attempt ${JSON.stringify(attempt)}, expected a name of a folder`,
+    );
   const kind = checked("stage kind", spec.kind, /^[a-z][a-z0-9-]*$/);
   const folder = join(home, "attempts", attempt);
   const file = join(folder, "job.json");
-  const job = { ...spec.job, folder, output: join(folder, "output"), events: join(folder, "events.jsonl") };
+  const job = {
+    ...placed(spec.job, home),
+    folder,
+    output: join(folder, "output"),
+    events: join(folder, "events.jsonl"),
+  };
   const main = [programs.python, "-m", `stages.${kind.replaceAll("-", "_")}.run`, "--job", file];
   const launch: Launch = { attempt, epoch: spec.epoch, folder, job, main, env: spec.env };
   if (spec.image !== undefined) launch.image = spec.image;
@@ -64,6 +75,22 @@ export function launchOf(spec: LaunchSpec, home: string, programs: Programs): La
     launch.prepare = [process.execPath, join(packageRoot, "dist", "worker", `${entry}.js`), "--job", file];
   }
   return launch;
+}
+
+/** Inputs and checkpoints at their addresses on this machine. */
+function placed(job: Record<string, unknown>, home: string): Record<string, unknown> {
+  const { inputs, resume } = job as { inputs?: Named[]; resume?: (Named & { older?: Named[] }) | null };
+  const local = <T extends Named>(named: T): T =>
+    named.uri ? { ...named, uri: fileUri(home, named.uri) } : named;
+  return {
+    ...job,
+    ...(inputs && { inputs: inputs.map(local) }),
+    ...(resume && { resume: { ...local(resume), ...(resume.older && { older: resume.older.map(local) }) } }),
+  };
+}
+
+interface Named {
+  uri?: string;
 }
 
 function checked(what: string, name: string, form: RegExp): string {

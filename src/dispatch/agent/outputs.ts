@@ -1,25 +1,34 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync } from "node:fs";
-import { isAbsolute, join, relative, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  symlinkSync,
+} from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { sha256 } from "../../core/hash.ts";
+import { claimPlace, isHash, linkBelow } from "../../core/places.ts";
 import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 import { syncFolder } from "../transfer/durable.ts";
-import { contentHash, isHash, Refused, readManifest } from "../transfer/manifest.ts";
+import { contentHash, Refused, readManifest } from "../transfer/manifest.ts";
 import { Claims } from "./claims.ts";
 
 /**
- * Brings what a line speaks of to where it stays, and adds its `uri`: outputs go to <artifacts>/<sha256>,
+ * Brings what a line speaks of to where it stays: outputs go to <artifacts>/<sha256>,
  * checkpoints stay in the attempt's folder and are the agent's from then on. Doing it twice is harmless. An output that
  * is not what the line says is refused: the line becomes a warning, and the stage ends without it.
  */
-export function settle(line: EventLine, folder: string, artifacts: string): EventLine {
+export function settle(line: EventLine, folder: string, home: string): EventLine {
   if (line.type !== "artifact" && line.type !== "checkpoint") return line;
-  const { path, sha256: named } = line as EventLine & { path: string; sha256: string };
+  const { sha256: named } = line as EventLine & { sha256: string };
   try {
-    const from = inside(folder, path);
-    if (line.type === "checkpoint") return { ...line, uri: pathToFileURL(claimed(from, named, folder)).href };
-    return { ...line, uri: pathToFileURL(commit(from, named, artifacts)).href };
+    const from = announcedFolder(line, folder);
+    if (line.type === "checkpoint") claimed(from, named, folder);
+    else commit(from, named, home, basename(folder));
+    return line;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return refusal(line, error);
@@ -31,23 +40,26 @@ export function refusal(line: EventLine, error: Refused): EventLine {
   return warning("output_refused", `${line.type} ${String(line.path)}: ${error.message}`);
 }
 
-/** Moves an output to its place below `artifacts`, and returns that. @throws Refused */
-export function commit(from: string, named: string, artifacts: string): string {
+/** Moves an output to its place in the workspace `home`, and returns that. @throws Refused */
+export function commit(from: string, named: string, home: string, attempt: string): string {
   if (!isHash(named)) throw new Refused(`its sha256 is "${named}"`);
+  const artifacts = join(home, "artifacts");
+  claimPlace(home, named, attempt);
   const to = join(artifacts, named);
-  if (existsSync(to)) return to;
+  if (isFolder(to)) return to;
   if (!existsSync(from)) throw new Refused("there is no such folder");
+  if (!isFolder(from)) throw new Refused("it is a link, expected a folder");
   verify(from, named);
   mkdirSync(artifacts, { recursive: true });
   try {
     renameSync(from, to);
   } catch (error) {
     // The same content, committed by another attempt in between.
-    if (existsSync(to)) return to;
+    if (isFolder(to)) return to;
     throw error;
   }
-  // The worker may still read what it made.
-  symlinkSync(to, from);
+  // The worker may still read what it made, also when the workspace has moved.
+  symlinkSync(relative(realpathSync(dirname(from)), realpathSync(to)), from);
   syncFolder(artifacts);
   return to;
 }
@@ -58,9 +70,11 @@ function verify(folder: string, named: string): void {
   const seen = contentHash(files);
   if (seen !== named) throw new Refused(`its manifest hashes to ${seen}`);
   for (const file of files) {
-    const size = statSync(inside(folder, file.path), { throwIfNoEntry: false })?.size;
-    if (size !== file.size)
-      throw new Refused(`${file.path} has ${size ?? "no"} bytes, its manifest says ${file.size}`);
+    const path = inside(folder, file.path);
+    if (linkBelow(folder, path)) throw new Refused(`${file.path} is a link, expected a file`);
+    const seen = lstatSync(path, { throwIfNoEntry: false });
+    if (seen?.size !== file.size)
+      throw new Refused(`${file.path} has ${seen?.size ?? "no"} bytes, its manifest says ${file.size}`);
   }
 }
 
@@ -88,8 +102,29 @@ export function checkpoint(folder: string, named: string): string {
   return folder;
 }
 
+/**
+ * The folder that a line announces: below the attempt's own, and a checkpoint's where the records look for it. What a
+ * link leads to is not it. @throws Refused
+ */
+export function announcedFolder(line: EventLine, folder: string): string {
+  const from = inside(folder, String(line.path));
+  const above = linkBelow(folder, dirname(from));
+  if (above !== undefined) throw new Refused(`${relative(folder, above)} is a link, expected a folder`);
+  const place = `step-${Number(line.step)}`;
+  if (line.type !== "checkpoint") return from;
+  if (from !== join(folder, place))
+    throw new Refused(`a checkpoint of step ${Number(line.step)} lies in ${place}`);
+  if (linkBelow(folder, from)) throw new Refused("it is a link, expected a folder");
+  return from;
+}
+
+/** A folder of its own, no link to one. */
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
 /** A worker speaks of its own folder only. @throws Refused */
-export function inside(folder: string, path: string): string {
+function inside(folder: string, path: string): string {
   const absolute = resolve(folder, path);
   const way = relative(folder, absolute);
   if (way === "" || way.startsWith("..") || isAbsolute(way))

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkRoom, syncFile, syncFolder } from "./durable.ts";
 import type { Manifest, ManifestFile } from "./manifest.ts";
@@ -60,7 +60,10 @@ export class Arriving {
     return this.files.filter((_, index) => !this.isDone(index)).map(({ path }) => path);
   }
 
-  /** Everything is on disk, then the folder takes its place. One that is there already is the same content. */
+  /**
+   * Everything is on disk, then the folder takes its place. One that is there already is the same content. What is left
+   * of the transfer goes with `temporary`, which the caller removes.
+   */
   async finish(): Promise<void> {
     if (!existsSync(this.place)) {
       const folder = join(this.temporary, "files");
@@ -73,7 +76,6 @@ export class Arriving {
       }
       syncFolder(dirname(this.place));
     }
-    rmSync(this.temporary, { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { rm, rmdir } from "node:fs/promises";
+import { existsSync, readdirSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import type { Log } from "../../core/log.ts";
+import { isHash } from "../../core/places.ts";
+import { type Removable, removeFrom } from "../../core/removal.ts";
 import { Arriving } from "./arriving.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { isHash, isNamedBy, type Manifest, parseManifest, Refused, readManifest } from "./manifest.ts";
+import { isNamedBy, type Manifest, parseManifest, Refused, readManifest } from "./manifest.ts";
 import { WrongBytes } from "./part-file.ts";
 
 /** An answer to a transfer that is no success. `statusCode` is that of HTTP. */
@@ -35,8 +38,12 @@ export class ArtifactStore {
   private readonly receiving = new Map<string, { cancel: AbortController; over: Promise<unknown> }>();
   /** Held while a hash gets its place or a row, and while its bytes are removed. */
   readonly lock = new KeyedLock();
+  private readonly home: string;
+  private readonly log: Log;
 
-  constructor(home: string) {
+  constructor(home: string, log: Log) {
+    this.home = home;
+    this.log = log;
     this.artifacts = join(home, "artifacts");
     this.uploads = join(this.artifacts, ".uploads");
   }
@@ -100,18 +107,18 @@ export class ArtifactStore {
   }
 
   private async commitAlone(attempt: string, sha256: string): Promise<void> {
-    const own = join(this.uploads, attempt);
     if (this.has(sha256)) {
-      await rm(join(own, sha256), { recursive: true, force: true });
+      await this.drop({ uploadOf: attempt, sha256 });
     } else {
       const upload = this.open(attempt, sha256);
       const missing = upload.missing();
       if (missing.length > 0)
         throw new TransferError(412, `not whole yet: ${missing.length} files, first ${missing[0]}`);
       await filling(() => upload.finish());
+      await this.drop({ uploadOf: attempt, sha256 });
     }
     // Others of the same attempt may still be on their way.
-    await rmdir(own).catch(() => {});
+    await rmdir(join(this.uploads, attempt)).catch(() => {});
   }
 
   /** Attempts that have something half uploaded. */
@@ -121,17 +128,16 @@ export class ArtifactStore {
 
   /** Forgets what an attempt uploaded and did not commit. */
   async sweep(attempt: string): Promise<void> {
-    await rm(join(this.uploads, attempt), { recursive: true, force: true });
+    await this.drop({ uploadOf: attempt });
   }
 
   /** Removes a committed artifact: out of its place at once, its bytes after that. */
   async remove(sha256: string): Promise<void> {
-    const trash = join(this.artifacts, ".removed");
-    mkdirSync(trash, { recursive: true });
-    const away = join(trash, sha256);
-    rmSync(away, { recursive: true, force: true });
-    renameSync(this.folder(sha256), away);
-    await rm(away, { recursive: true, force: true });
+    await this.drop({ sha256 });
+  }
+
+  private async drop(what: Removable): Promise<void> {
+    await removeFrom(this.home, what, { warn: (message, fields) => this.log.warn(message, fields) });
   }
 
   private open(attempt: string, sha256: string): Arriving {

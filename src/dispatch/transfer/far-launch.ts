@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
+import { artifactUri } from "../../core/places.ts";
 import type { LaunchSpec } from "../api/contract.ts";
-import { storeUri } from "./artifact-uri.ts";
 
 interface Named {
   uri?: string;
@@ -26,7 +26,7 @@ export function farLaunch(spec: LaunchSpec, models: string): LaunchSpec {
 }
 
 function stored<T extends Named>(named: T): T {
-  return named.sha256 ? { ...named, uri: storeUri(named.sha256) } : named;
+  return named.sha256 ? { ...named, uri: artifactUri(named.sha256) } : named;
 }
 
 function farInput(input: Named, models: string): Named {

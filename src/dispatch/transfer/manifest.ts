@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../../core/hash.ts";
+import { isHash } from "../../core/places.ts";
 
 export interface ManifestFile {
   path: string;
@@ -64,10 +65,6 @@ export function contentHash(files: readonly ManifestFile[]): string {
 /** Whether this hash names the folder of the manifest: an output by its content, a checkpoint by its manifest. */
 export function isNamedBy(manifest: Manifest, hash: string): boolean {
   return contentHash(manifest.files) === hash || sha256(manifest.raw) === hash;
-}
-
-export function isHash(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }
 
 /** No absolute path, no `..`, no empty part, and not the manifest itself. */

@@ -2,6 +2,7 @@ import type { Happening } from "../../core/changes.ts";
 import type { EventType } from "../../core/event-types.ts";
 import { type Database, databaseNow } from "../database.ts";
 import { commitHappenings } from "../happenings.ts";
+import { liveOf } from "../stored-artifacts.ts";
 import { decideGarbage, type GarbageArtifact, type GarbagePolicy } from "./decide.ts";
 import { readGarbageFacts } from "./read.ts";
 
@@ -45,7 +46,18 @@ function tellRuns(
   }));
 }
 
-/** Whether no row says any more that a folder is there; `uris` are the addresses that rows have it by. */
-export async function isUnnamed(database: Database, uris: string[]): Promise<boolean> {
-  return (await database.artifact.count({ where: { uri: { in: uris }, goneAt: null } })) === 0;
+/**
+ * The last question before a folder's bytes go, asked once it is out of sight: no row says that it is there, and none of
+ * the attempts that claim it may still say so.
+ */
+export async function isFree(database: Database, uri: string, claims: readonly string[]): Promise<boolean> {
+  if ((await liveOf(database, claims)).size > 0) return false;
+  return (await database.artifact.count({ where: { uri, goneAt: null } })) === 0;
+}
+
+/** The same of an attempt's folder: it has ended, and no row says that a checkpoint lies in it. */
+export async function isFreeAttempt(database: Database, attempt: string): Promise<boolean> {
+  if ((await liveOf(database, [attempt])).size > 0) return false;
+  const where = { attemptId: attempt, kind: "checkpoint", goneAt: null };
+  return (await database.artifact.count({ where })) === 0;
 }

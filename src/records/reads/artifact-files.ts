@@ -1,14 +1,15 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { workspace } from "../../core/paths.ts";
+import { placePath } from "../../core/places.ts";
 import type { Artifact } from "../generated/client.ts";
 
 /** Files that views read are reports of some kilobytes; one as large as this is data. */
 const largest = 32 * 1024 * 1024;
 
-/** The folder of an artifact on this machine, or null where it is on another store. */
+/** The folder of an artifact in this workspace, or null for an address that names none. */
 export function artifactFolder(artifact: Pick<Artifact, "uri">): string | null {
-  return artifact.uri.startsWith("file:") ? fileURLToPath(artifact.uri) : null;
+  return placePath(workspace(), artifact.uri) ?? null;
 }
 
 /** A JSON file of an artifact; null when it is not there, not reachable from here, too large or broken. */

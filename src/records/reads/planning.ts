@@ -1,4 +1,5 @@
 import type { EarlierStage } from "../../core/earlier-stage.ts";
+import { workspace } from "../../core/paths.ts";
 import { newestGenerations, newestOfShard } from "../../core/rows.ts";
 import { markMissing } from "../artifacts.ts";
 import type { Database } from "../database.ts";
@@ -107,7 +108,7 @@ export async function findCheckpoints(
   const rows = await database.artifact.findMany({
     where: { stageId: { in: makers.map(({ id }) => id) }, kind: "checkpoint", goneAt: null },
   });
-  const missing = new Set(await markMissing(database, rows));
+  const missing = new Set(await markMissing(database, rows, workspace()));
   for (const { id, stageId, step } of rows) {
     const key = makers.find((maker) => maker.id === stageId)?.cacheKey;
     if (!key || missing.has(id) || step === null || step <= (found.get(key)?.step ?? -1)) continue;

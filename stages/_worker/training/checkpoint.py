@@ -161,5 +161,5 @@ def first_non_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
 
 def steps_in(root: Path) -> list[int]:
     """Steps whose checkpoint folders are in `root`, newest first."""
-    names = [path.name for path in root.glob("step-*") if path.is_dir()]
+    names = [path.name for path in root.glob("step-*") if path.is_dir() and not path.is_symlink()]
     return sorted((int(name[5:]) for name in names if name[5:].isdigit()), reverse=True)

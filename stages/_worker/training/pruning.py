@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def remove_unclaimed(root: Path, steps: Iterable[int]) -> None:
     for step in steps:
         claims.mkdir(exist_ok=True)
         folder, claim = root / f"step-{step}", claims / f"step-{step}"
+        if folder.is_symlink() or claims.is_symlink():
+            # What a link leads to is nobody's checkpoint.
+            print(
+                f"warning: {folder} is not removed: a link stands where a folder should be", file=sys.stderr
+            )
+            continue
         try:
             claim.symlink_to("worker")
         except FileExistsError:

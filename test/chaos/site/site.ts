@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
@@ -91,6 +92,12 @@ export class Site {
     if (plan.smallDisk) {
       mountDisk(site.homes[0]!, diskMegabytes);
       site.#mounted.push(site.homes[0]!);
+    }
+    // Both serves have one store, as on a shared disk: rows name it relative to the workspace.
+    for (const folder of ["artifacts", "attempts"]) {
+      mkdirSync(join(site.homes[0]!, folder), { recursive: true });
+      for (const home of site.#serveHomes.slice(1))
+        symlinkSync(join(site.homes[0]!, folder), join(home, folder));
     }
     for (const home of site.homes) site.sentinels.lay(home);
     if (plan.sharedDisk) site.machine = await Machine.start("other", site.folder);

@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => workspace.remove());
 
 test("agent and worker that remove the same checkpoints at once never get in each other's way", async () => {
-  const folder = join(workspace.home, "attempt");
+  const folder = join(workspace.home, "attempts", "attempt");
   const claims = new Claims(folder);
   for (let step = 1; step <= checkpoints; step++) {
     mkdirSync(join(folder, `step-${step}`), { recursive: true });
@@ -42,13 +42,19 @@ test("agent and worker that remove the same checkpoints at once never get in eac
   await once(worker.stdout, "data");
   worker.stdin.end("\n");
   let taken = 0;
+  const warned: unknown[] = [];
   for (let step = checkpoints; step >= 1; step--) {
     if (claims.take(`step-${step}`)) taken++;
-    await claims.dropStale(checkpoints, { keep: 0, keepEvery: null });
+    await claims.dropStale(
+      checkpoints,
+      { keep: 0, keepEvery: null },
+      { warn: (message, { error }) => warned.push([message, error]) },
+    );
   }
   const [code] = await ended;
   expect({ code, said }).toEqual({ code: 0, said: "" });
   expect(readdirSync(folder)).toEqual(["claims"]);
   expect(readdirSync(join(folder, "claims"))).toEqual([]);
   expect(taken).toBeGreaterThan(0);
+  expect(warned).toEqual([]);
 });

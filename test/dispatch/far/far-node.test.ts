@@ -5,9 +5,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "../../../src/core/paths.ts";
+import { placePath, storedHash } from "../../../src/core/places.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { databaseSpec, postgresSocketFolder } from "../../../src/services/addresses.ts";
 import { type CommandLine, openCommandLine } from "../../support/command-line.ts";
@@ -186,11 +187,13 @@ test("a run on a far node ends as on a near one, and all it made lies in serve's
   expect(await outputsOf(database, run)).toEqual(expected);
   const attempts = await database.attempt.findMany({ where: { shard: { stage: { runId: run } } } });
   expect(attempts.map(({ nodeId, state }) => `${nodeId} ${state}`)).toEqual(Array(3).fill("far-1 SUCCEEDED"));
-  // Rows name this machine's folder; what the worker pruned is gone here as well.
-  const store = pathToFileURL(join(servers.home, "artifacts")).href;
+  // Rows name the store of this workspace; what the worker pruned is gone here as well.
   for (const { uri, goneAt, kind } of await database.artifact.findMany({ where: { runId: run } })) {
-    expect(uri.startsWith(`${store}/`)).toBe(true);
-    expect({ kind, there: existsSync(fileURLToPath(uri)) }).toEqual({ kind, there: goneAt === null });
+    expect(storedHash(uri)).toBeDefined();
+    expect({ kind, there: existsSync(placePath(servers.home, uri)!) }).toEqual({
+      kind,
+      there: goneAt === null,
+    });
   }
   const checkpoints = await checkpointsOf(run);
   expect(checkpoints.map(({ step, goneAt }) => [step, goneAt === null])).toEqual([

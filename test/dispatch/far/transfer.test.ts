@@ -15,16 +15,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createLog } from "../../../src/core/log.ts";
+import { artifactUri } from "../../../src/core/places.ts";
 import { ArtifactClient, type Sender, Stale } from "../../../src/dispatch/agent/far/artifact-client.ts";
 import { download } from "../../../src/dispatch/agent/far/download.ts";
 import { FarStore } from "../../../src/dispatch/agent/far/far-store.ts";
 import { upload } from "../../../src/dispatch/agent/far/upload.ts";
 import { ServeAway } from "../../../src/dispatch/agent/serve-client.ts";
 import { ArtifactStore } from "../../../src/dispatch/transfer/artifact-store.ts";
-import { storeUri } from "../../../src/dispatch/transfer/artifact-uri.ts";
 import { Refused, readManifest } from "../../../src/dispatch/transfer/manifest.ts";
 import { submitRun } from "../../../src/records/runs.ts";
 import { writeArtifact } from "../../support/artifact-folder.ts";
@@ -42,6 +41,7 @@ const files = () => ({
   "deep/a.txt": Buffer.from("a\n"),
   empty: Buffer.of(),
 });
+const log = createLog({ level: "error" });
 const go = new AbortController().signal;
 let servers: Servers;
 let plane: ControlPlane;
@@ -59,6 +59,7 @@ beforeAll(async () => {
   store = join(servers.home, "artifacts");
   await submitRun(plane.database, runOf([{ name: "a", outputs: ["model", "report"] }]));
   agent = new ScriptedAgent(plane);
+  agent.workspace = "far";
   for (let i = 0; agent.held.size === 0 && i < 100; i++) {
     await agent.sync();
     await plane.look();
@@ -102,7 +103,7 @@ const contents = (folder: string) =>
 describe("a line that is cut again and again", () => {
   test("uploads go on where they were cut, appear whole, and only then can a row name them", async () => {
     const { content } = writeArtifact(join(far, "out"), files());
-    const announced = { ...lineOf.artifact("model"), sha256: content, uri: storeUri(content) };
+    const announced = { ...lineOf.artifact("model"), sha256: content };
     expect((await agent.lines(sender.attempt, [announced])).status).toBe(424);
     expect(await plane.database.artifact.count()).toBe(0);
 
@@ -120,7 +121,7 @@ describe("a line that is cut again and again", () => {
 
     expect((await agent.lines(sender.attempt, [announced])).status).toBe(200);
     const row = await plane.database.artifact.findFirstOrThrow({ where: { sha256: content } });
-    expect(row.uri).toBe(pathToFileURL(join(store, content)).href);
+    expect(row.uri).toBe(artifactUri(content));
     const before = line.bytes;
     expect(await upload(client, sender, { folder: join(far, "out"), sha256: content }, go)).toBe(0);
     expect(line.bytes - before).toBeLessThan(4096);
@@ -132,12 +133,12 @@ describe("a line that is cut again and again", () => {
     execFileSync("mv", [folder, join(store, content)]);
     line.cutAfter = 7 * mebi;
     await persist(async () => {
-      expect(existsSync(join(far, content))).toBe(false);
-      await download(client, content, far, go);
+      expect(existsSync(join(far, "artifacts", content))).toBe(false);
+      await download(client, content, far, log, go);
     });
     expect(line.cuts).toBeGreaterThanOrEqual(3);
-    expect(contents(join(far, content))).toEqual(contents(join(store, content)));
-    expect(readdirSync(far)).toEqual([content]);
+    expect(contents(join(far, "artifacts", content))).toEqual(contents(join(store, content)));
+    expect(readdirSync(join(far, "artifacts"))).toEqual([content]);
   });
 });
 
@@ -161,8 +162,8 @@ describe("what is not right", () => {
     const { content } = writeArtifact(folder, { "a.bin": randomBytes(1000) });
     execFileSync("mv", [folder, join(store, content)]);
     writeFileSync(join(store, content, "a.bin"), randomBytes(1000));
-    await expect(download(client, content, far, go)).rejects.toThrow(/SHA-256/);
-    expect(existsSync(join(far, content))).toBe(false);
+    await expect(download(client, content, far, log, go)).rejects.toThrow(/SHA-256/);
+    expect(existsSync(join(far, "artifacts", content))).toBe(false);
   });
 
   test("no path leads out, no stranger and no stale epoch writes", async () => {
@@ -208,7 +209,7 @@ test.skipIf(!canMount())("a full disk is told, loses nothing that is committed, 
   mkdirSync(home);
   mountDisk(home, 8);
   try {
-    const full = new ArtifactStore(home);
+    const full = new ArtifactStore(home, log);
     const put = async (name: string, size: number) => {
       const { content } = writeArtifact(join(far, name), { "a.bin": randomBytes(size) });
       const raw = readFileSync(join(far, name, "manifest.json"));
@@ -244,7 +245,7 @@ test.skipIf(!canMount())("a full disk is told, loses nothing that is committed, 
 describe("checkpoints", () => {
   const settle = (line: { path: string; sha256: string }) => {
     const log = createLog({ level: "error" });
-    const store = new FarStore({ client, home: join(far, "home"), models: far, log });
+    const store = new FarStore({ client, home: far, models: far, log });
     const event = {
       type: "checkpoint",
       at: new Date().toISOString(),
@@ -253,19 +254,19 @@ describe("checkpoints", () => {
       cursor: {},
       ...line,
     };
-    return store.settle(event, join(far, "attempt"), sender, go);
+    return store.settle(event, join(far, "attempts", sender.attempt), sender, go);
   };
 
   test("one that its worker removes while it is sent arrives all the same", async () => {
-    const folder = join(far, "attempt", "step-5");
+    const folder = join(far, "attempts", sender.attempt, "step-5");
     const { manifest } = writeArtifact(folder, { "model.bin": randomBytes(8 * mebi) });
     line.bytesPerSecond = 8 * mebi;
     const sent = settle({ path: "step-5", sha256: manifest });
     await expect.poll(() => line.bytes).toBeGreaterThan(mebi);
     rmSync(folder, { recursive: true });
-    expect(await sent).toMatchObject({ type: "checkpoint", uri: storeUri(manifest) });
+    expect(await sent).toMatchObject({ type: "checkpoint", sha256: manifest });
     expect(readdirSync(join(store, manifest)).sort()).toEqual(["manifest.json", "model.bin"]);
-    expect(readdirSync(join(far, "attempt", ".uploading"))).toEqual([]);
+    expect(readdirSync(join(far, "attempts", sender.attempt, ".uploading"))).toEqual([]);
   });
 
   const changed = "not what was committed";
@@ -289,7 +290,7 @@ describe("checkpoints", () => {
       const points = [10, 5].map((step) => {
         const { manifest } = writeArtifact(join(store, `step-${step}`), { "model.bin": randomBytes(1000) });
         execFileSync("mv", [join(store, `step-${step}`), join(store, manifest)]);
-        return { uri: storeUri(manifest), step, sha256: manifest };
+        return { uri: artifactUri(manifest), step, sha256: manifest };
       });
       const [newest, older] = points as [(typeof points)[0], (typeof points)[0]];
       damage(join(store, newest.sha256));
@@ -309,7 +310,7 @@ describe("checkpoints", () => {
   );
 
   test("one that was removed before its turn is passed over with a warning", async () => {
-    mkdirSync(join(far, "attempt"));
+    mkdirSync(join(far, "attempts", sender.attempt), { recursive: true });
     const skipped = await settle({ path: "step-5", sha256: "2".repeat(64) });
     expect(skipped).toMatchObject({ type: "warning", code: "checkpoint_skipped" });
   });

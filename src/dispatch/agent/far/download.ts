@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { type Removal, removeFrom } from "../../../core/removal.ts";
 import { Arriving } from "../../transfer/arriving.ts";
 import { isNamedBy, parseManifest } from "../../transfer/manifest.ts";
 import { WrongBytes } from "../../transfer/part-file.ts";
@@ -8,17 +9,19 @@ import { type ArtifactClient, lanes } from "./artifact-client.ts";
 import { inLanes } from "./lanes.ts";
 
 /**
- * Brings a committed artifact to <artifacts>/<sha256> of this machine, every file checked against the manifest and the
+ * Brings a committed artifact to artifacts/<sha256> of this machine's workspace, every file checked against the manifest and the
  * manifest against the hash; goes on where an earlier try was cut. Returns the folder and the bytes that came.
  * @throws ServeAway when a later try may do; ServeRefuses when serve does not have it; ENOSPC
  */
 export async function download(
   client: ArtifactClient,
   sha256: string,
-  artifacts: string,
+  home: string,
+  { warn }: Removal,
   signal: AbortSignal,
   begun: (bytes: number) => void = () => {},
 ): Promise<{ folder: string; bytes: number }> {
+  const artifacts = join(home, "artifacts");
   const place = join(artifacts, sha256);
   if (existsSync(place)) return { folder: place, bytes: 0 };
   mkdirSync(artifacts, { recursive: true });
@@ -45,6 +48,7 @@ export async function download(
     bytes += left;
   });
   await arriving.finish();
+  await removeFrom(home, { fetched: sha256 }, { warn });
   return { folder: place, bytes };
 }
 

@@ -1,14 +1,15 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LegaloneError } from "../../../core/errors.ts";
 import { sha256 as hashOf } from "../../../core/hash.ts";
 import type { Log } from "../../../core/log.ts";
+import { storedHash } from "../../../core/places.ts";
+import { removeFrom } from "../../../core/removal.ts";
 import { warning } from "../../../worker/protocol.ts";
 import type { EventLine, LaunchSpec } from "../../api/contract.ts";
-import { storedHash, storeUri } from "../../transfer/artifact-uri.ts";
 import { Refused } from "../../transfer/manifest.ts";
-import { checkpoint, commit, inside, refusal } from "../outputs.ts";
+import { announcedFolder, checkpoint, commit, refusal } from "../outputs.ts";
 import { ServeRefuses } from "../serve-client.ts";
 import type { ArtifactClient, Sender } from "./artifact-client.ts";
 import { download } from "./download.ts";
@@ -73,22 +74,22 @@ export class FarStore {
 
   /**
    * What settle() of outputs.ts does on one machine, for two: an output goes to its place here and then to serve's store,
-   * a checkpoint is held while it is sent. The line gets the address it has there.
+   * a checkpoint is held while it is sent.
    */
   async settle(line: EventLine, folder: string, sender: Sender, signal: AbortSignal): Promise<EventLine> {
     if (line.type !== "artifact" && line.type !== "checkpoint") return line;
     const { path, sha256 } = line as EventLine & { path: string; sha256: string };
     try {
-      const from = inside(folder, path);
+      const from = announcedFolder(line, folder);
       if (line.type === "artifact") {
-        await this.send(sender, commit(from, sha256, join(this.options.home, "artifacts")), sha256, signal);
+        await this.send(sender, commit(from, sha256, this.options.home, sender.attempt), sha256, signal);
       } else {
         const held = join(folder, ".uploading", sha256);
         if (!existsSync(from) && !existsSync(held)) return skipped(path);
         await this.send(sender, checkpoint(await hold(from, held), sha256), sha256, signal);
-        rmSync(held, { recursive: true, force: true });
+        await removeFrom(this.options.home, { heldBy: sender.attempt, sha256 }, this.options.log);
       }
-      return { ...line, uri: storeUri(sha256) };
+      return line;
     } catch (error) {
       // The worker removed it between two looks.
       if (line.type === "checkpoint" && !existsSync(join(folder, path)) && isGone(error))
@@ -136,7 +137,7 @@ export class FarStore {
     const { client, home, log } = this.options;
     const began = Date.now();
     const begun = (bytes: number) => log.info("fetching", { attempt, kind, sha256, bytes });
-    const own = download(client, sha256, join(home, "artifacts"), signal, begun)
+    const own = download(client, sha256, home, log, signal, begun)
       .then(({ folder, bytes }) => {
         if (bytes > 0) log.info("fetched", { attempt, kind, sha256, bytes, ms: Date.now() - began });
         return folder;

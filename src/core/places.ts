@@ -1,0 +1,120 @@
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/**
+ * Where the bytes of an artifact lie, relative to the workspace of who holds them: the only addresses of rows and of what
+ * agents and serve say to each other. A worker gets the file:// address of its own machine.
+ */
+export type Place = { sha256: string } | { attempt: string; step: number };
+
+const hashForm = /^[0-9a-f]{64}$/;
+/** Ids of attempts name folders. */
+const attemptForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+const artifactForm = /^legalone:\/\/artifacts\/([0-9a-f]{64})$/;
+const stepForm = /^legalone:\/\/attempts\/([A-Za-z0-9][A-Za-z0-9._-]{0,199})\/step-(0|[1-9]\d{0,15})$/;
+
+export function isHash(value: unknown): value is string {
+  return typeof value === "string" && hashForm.test(value);
+}
+
+export function isAttemptId(value: unknown): value is string {
+  return typeof value === "string" && attemptForm.test(value);
+}
+
+/** `legalone://artifacts/<sha256>`. For an output the hash is that of its content, for a checkpoint that of its manifest. */
+export function artifactUri(sha256: string): string {
+  return checkedUri(`legalone://artifacts/${sha256}`);
+}
+
+/** `legalone://attempts/<attempt>/step-<n>`: a checkpoint where its worker made it. */
+export function checkpointUri(attempt: string, step: number): string {
+  return checkedUri(`legalone://attempts/${attempt}/step-${step}`);
+}
+
+/** Addresses of builds that had the workspace's path in its rows, as rows name the place now. Others as they are. */
+export function currentUri(uri: string): string {
+  const way = /^file:\/\/\/.*\/(artifacts\/[^/]+|attempts\/[^/]+\/step-[^/]+)$/.exec(uri)?.[1];
+  return way !== undefined && placeOf(`legalone://${way}`) ? `legalone://${way}` : uri;
+}
+
+/** What an address names; undefined for everything that is of neither form. */
+export function placeOf(uri: unknown): Place | undefined {
+  if (typeof uri !== "string") return undefined;
+  const sha256 = artifactForm.exec(uri)?.[1];
+  if (sha256 !== undefined) return { sha256 };
+  const [, attempt, step] = stepForm.exec(uri) ?? [];
+  return attempt === undefined ? undefined : { attempt, step: Number(step) };
+}
+
+/** The hash that an address of the store names. */
+export function storedHash(uri: unknown): string | undefined {
+  const place = placeOf(uri);
+  return place && "sha256" in place ? place.sha256 : undefined;
+}
+
+/** Folder in the workspace `home` of what an address names; undefined for an address of another form. */
+export function placePath(home: string, uri: unknown): string | undefined {
+  const place = placeOf(uri);
+  if (place === undefined) return undefined;
+  if ("sha256" in place) return join(home, "artifacts", place.sha256);
+  return join(home, "attempts", place.attempt, `step-${place.step}`);
+}
+
+/** The address in the workspace `home`, as workers and people use it; one of another form as it is. */
+export function fileUri(home: string, uri: string): string {
+  const path = placePath(home, uri);
+  return path === undefined ? uri : pathToFileURL(path).href;
+}
+
+/**
+ * Notes that an attempt is about to name an artifact, before anybody looks whether it is there: whoever removes folders
+ * moves one away first, then looks for notes. So either the attempt sees that it is gone, or the folder is put back.
+ */
+export function claimPlace(home: string, sha256: string, attempt: string): void {
+  if (!isHash(sha256) || !isAttemptId(attempt)) throw new RangeError("no hash or no attempt");
+  mkdirSync(join(home, ...claims), { recursive: true });
+  writeFileSync(join(home, ...claims, `${sha256}.${attempt}`), "");
+}
+
+/** Attempts that have noted the artifact. */
+export function claimsOf(home: string, sha256: string): string[] {
+  const begin = `${sha256}.`;
+  return claimNames(home)
+    .filter((name) => name.startsWith(begin))
+    .map((name) => name.slice(begin.length));
+}
+
+/** All attempts with a note. */
+export function claimingAttempts(home: string): string[] {
+  return [...new Set(claimNames(home).map((name) => name.slice(65)))];
+}
+
+/** The notes of an attempt go: it has ended, and rows name what it made. */
+export function releaseClaims(home: string, attempt: string): void {
+  for (const name of claimNames(home))
+    if (name.slice(65) === attempt) rmSync(join(home, ...claims, name), { force: true });
+}
+
+const claims = ["artifacts", ".claims"];
+
+function claimNames(home: string): string[] {
+  const folder = join(home, ...claims);
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() || linkBelow(home, folder)) return [];
+  return readdirSync(folder).filter((name) => isHash(name.slice(0, 64)) && isAttemptId(name.slice(65)));
+}
+
+/** The first link on the way from `root` (itself not asked) to `path` below it; undefined where there is none. */
+export function linkBelow(root: string, path: string): string | undefined {
+  let at = root;
+  for (const part of relative(root, path).split(sep)) {
+    at = join(at, part);
+    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return at;
+  }
+  return undefined;
+}
+
+function checkedUri(uri: string): string {
+  if (placeOf(uri) !== undefined) return uri;
+  throw new RangeError(`no place of a workspace: ${JSON.stringify(uri.slice(0, 200))}`);
+}
