@@ -1,5 +1,6 @@
 import type { EventType } from "./event-types.ts";
-import type { TableName, Tables } from "./rows.ts";
+import { shardId } from "./ids.ts";
+import type { ShardRow, TableName, Tables } from "./rows.ts";
 
 /** A condition on a row: each named field has this value, or one of these. */
 export type Expect<Row> = { readonly [K in keyof Row]?: Row[K] | readonly Row[K][] };
@@ -15,11 +16,17 @@ export type ChangeOf<T extends TableName> =
   | { readonly table: T; readonly id: string; readonly remove: true }
   | { readonly table: T; readonly all: Expect<Tables[T]>; readonly set: Partial<Tables[T]> };
 
+/** Inserts of the shards 0 … count - 1 of a new stage, told in one word: a hundred thousand are no longer than one. */
+export interface NewShards {
+  readonly table: "Shard";
+  readonly fill: { readonly stageId: string; readonly count: number; readonly state: ShardRow["state"] };
+}
+
 /**
- * One change: of one row, where an expectation that does not hold makes it stale and nothing is changed; or of all rows
- * that fit (`all`), however many there are.
+ * One change: of one row, where an expectation that does not hold makes it stale and nothing is changed; of all rows
+ * that fit (`all`), however many there are; or the shards of a new stage.
  */
-export type Change = { [T in TableName]: ChangeOf<T> }[TableName];
+export type Change = { [T in TableName]: ChangeOf<T> }[TableName] | NewShards;
 
 /** What happened, and the changes of rows it means. The log of these, replayed, gives the rows. */
 export interface Happening {
@@ -50,6 +57,8 @@ export function applyChange(rows: RowMaps, change: Change): void {
   const table = rows[change.table] as unknown as Map<string, { id: string }>;
   if ("insert" in change) {
     table.set(change.insert.id, { ...change.insert });
+  } else if ("fill" in change) {
+    for (const row of newShards(change.fill)) table.set(row.id, row);
   } else if ("remove" in change) {
     table.delete(change.id);
   } else if ("all" in change) {
@@ -59,6 +68,24 @@ export function applyChange(rows: RowMaps, change: Change): void {
     if (!row) throw new Error(`no ${change.table} ${change.id} to change`);
     table.set(change.id, { ...row, ...change.set });
   }
+}
+
+/** The rows that a `fill` means; the database's own defaults are the same. */
+export function newShards({ stageId, count, state }: NewShards["fill"]): ShardRow[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: shardId(stageId, index),
+    stageId,
+    index,
+    state,
+    epoch: 0,
+    infraUsed: 0,
+    numericUsed: 0,
+    userUsed: 0,
+    stepBack: 0,
+    furthestStep: null,
+    notBefore: null,
+    result: null,
+  }));
 }
 
 /** Whether a row is as expected. */

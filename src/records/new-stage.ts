@@ -1,5 +1,5 @@
 import type { Change } from "../core/changes.ts";
-import { shardId, stageId } from "../core/ids.ts";
+import { stageId } from "../core/ids.ts";
 
 export interface StageToInsert {
   name: string;
@@ -45,25 +45,6 @@ export function newStageRows(runId: string, stage: StageToInsert, now: Date, wan
       endedAt: wanted ? null : now,
     },
   };
-  const shards = Array.from(
-    { length: stage.shards },
-    (_, index): Change => ({
-      table: "Shard",
-      insert: {
-        id: shardId(id, index),
-        stageId: id,
-        index,
-        state: wanted ? "PENDING" : "CANCELLED",
-        epoch: 0,
-        infraUsed: 0,
-        numericUsed: 0,
-        userUsed: 0,
-        stepBack: 0,
-        furthestStep: null,
-        notBefore: null,
-        result: null,
-      },
-    }),
-  );
-  return [insert, ...shards];
+  const state = wanted ? "PENDING" : "CANCELLED";
+  return [insert, { table: "Shard", fill: { stageId: id, count: stage.shards, state } }];
 }

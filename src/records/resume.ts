@@ -112,7 +112,7 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
   const rows = await writer.stage.findMany({
     where: { runId: run },
     orderBy: [{ position: "asc" }, { generation: "desc" }],
-    include: { shards: { select: { id: true } }, gates: true },
+    include: { _count: { select: { shards: true } }, gates: true },
   });
   const current = newestGenerations(rows);
   const gone = await writer.artifact.findMany({
@@ -124,10 +124,10 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
     select: { stageId: true },
   });
   const incomplete = new Set(gone.map((artifact) => artifact.stageId));
-  return current.map(({ shards, ...row }) => ({
+  return current.map(({ _count, ...row }) => ({
     ...row,
     spec: row.spec as CurrentStage["spec"],
-    shards: shards.length,
+    shards: _count.shards,
     needs: (row.spec as CurrentStage["spec"]).needs ?? [],
     outputsGone: incomplete.has(row.cachedFrom ?? row.id),
   }));

@@ -1,4 +1,3 @@
-import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { newRunId } from "../core/ids.ts";
 import { stagesUntil } from "../core/scope.ts";
@@ -44,6 +43,9 @@ export interface NewRun {
   stages: NewStage[];
 }
 
+/** A busy disk takes its time for a hundred thousand shards. */
+const submitMs = 60_000;
+
 /**
  * Inserts a run with its stages and shards in one transaction. A known idempotency key with the same configuration
  * attaches to that run instead.
@@ -58,7 +60,7 @@ export async function submitRun(
     const known = await knownRun(database, run);
     if (known) return { run: known, attached: true };
     const id = newRunId();
-    await database.$transaction((writer) => insertRun(writer, id, run));
+    await database.$transaction((writer) => insertRun(writer, id, run), { timeout: submitMs });
     return { run: id, attached: false };
   } catch (error) {
     // Another submit with the same key was faster: it is the one to attach to.
@@ -119,11 +121,9 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
       createdAt: now,
     },
   });
-  const changes: Change[] = run.stages.flatMap((stage) =>
+  const changes = run.stages.flatMap((stage) =>
     newStageRows(id, { ...stage, generation: 1 }, now, wanted.has(stage.name)),
   );
-  // All stages first, then all shards: two inserts instead of one a row.
-  changes.sort((a, b) => Number(a.table === "Shard") - Number(b.table === "Shard"));
   const { pipeline, configHash, createdBy, from, until, priority, forkedFrom } = run;
   const data = { pipeline, configHash, createdBy, from, until, priority, forkedFrom };
   await writeHappenings(writer, [{ runId: id, type: "run.submitted", data, changes }]);

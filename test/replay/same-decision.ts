@@ -40,6 +40,7 @@ export function textOf(happenings: readonly Told[]): string {
 
 function idOf(change: Change): string {
   if ("insert" in change) return `+${change.insert.id}`;
+  if ("fill" in change) return `+${canonicalJson(change.fill)}`;
   return "all" in change ? `* ${canonicalJson(change.all)}` : change.id;
 }
 

@@ -174,9 +174,9 @@ select run, stage, attempt, at, type, data from (
            (select jsonb_agg(jsonb_build_object('table', 'Stage', 'insert', to_jsonb(st) - 'spec' || jsonb_build_object(
                      'state', 'PENDING', 'reason', null, 'result', null, 'cacheKey', null, 'startedAt', null, 'endedAt', null))
                    order by st.position) from "Stage" st where st."runId" = run)
-           || (select jsonb_agg(jsonb_build_object('table', 'Shard', 'insert', to_jsonb(sh) || jsonb_build_object(
-                     'state', 'PENDING', 'epoch', 0, 'infraUsed', 0, 'result', null)) order by st.position, sh.index)
-                 from "Shard" sh join "Stage" st on st.id = sh."stageId" where st."runId" = run)) as data
+           || (select jsonb_agg(jsonb_build_object('table', 'Shard', 'fill', jsonb_build_object(
+                     'stageId', st.id, 'count', (st.spec ->> 'shards')::int, 'state', 'PENDING')) order by st.position)
+                 from "Stage" st where st."runId" = run)) as data
     from "Run" r where r.id = run
   union all
   select st.position * 3 + 1, 0, 0, 0, st.id, null, st."createdAt", 'stage.ready',

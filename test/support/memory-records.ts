@@ -79,7 +79,7 @@ export class MemoryRecords {
       }
       return;
     }
-    if ("all" in change) return;
+    if ("all" in change || "fill" in change) return;
     const row = this.rows[change.table].get(change.id) as unknown as Record<string, unknown> | undefined;
     if (!row) throw new Error(`no ${change.table} ${change.id}`);
     if (change.table === "Attempt" && !isLive(row as unknown as AttemptRow))

@@ -1,5 +1,12 @@
 import type { ResolvedStage } from "../../../src/config/types.ts";
-import { applyChange, type Change, emptyRows, fits, type RowMaps } from "../../../src/core/changes.ts";
+import {
+  applyChange,
+  type Change,
+  emptyRows,
+  fits,
+  newShards,
+  type RowMaps,
+} from "../../../src/core/changes.ts";
 import type { ArtifactRow, AttemptRow, StageRow } from "../../../src/core/rows.ts";
 import { hasOutputs, isLive, isStageEnded } from "../../../src/workflow/states.ts";
 
@@ -38,8 +45,9 @@ export function walkLog(events: readonly LoggedEvent[], specs: Specs): string[] 
 }
 
 function before(rows: RowMaps, change: Change, say: (what: string) => void): void {
-  if ("insert" in change) {
-    if (rows[change.table].has(change.insert.id)) say(`${change.insert.id} is inserted twice`);
+  if ("insert" in change || "fill" in change) {
+    const fresh = "insert" in change ? [change.insert] : newShards(change.fill);
+    for (const { id } of fresh) if (rows[change.table].has(id)) say(`${id} is inserted twice`);
     return;
   }
   for (const id of idsOf(rows, change)) {
@@ -50,14 +58,14 @@ function before(rows: RowMaps, change: Change, say: (what: string) => void): voi
 }
 
 /** The rows a change of rows that are there is about. */
-function idsOf(rows: RowMaps, change: Exclude<Change, { insert: unknown }>): string[] {
+function idsOf(rows: RowMaps, change: Exclude<Change, { insert: unknown } | { fill: unknown }>): string[] {
   if ("id" in change) return [change.id];
   const table = rows[change.table] as ReadonlyMap<string, object>;
   return [...table].flatMap(([id, row]) => (fits(row, change.all) ? [id] : []));
 }
 
 function after(rows: RowMaps, change: Change, specs: Specs, say: (what: string) => void): void {
-  if ("all" in change) return;
+  if ("all" in change || "fill" in change) return;
   const id = "insert" in change ? change.insert.id : change.id;
   if (change.table === "Attempt") checkAttempt(rows, rows.Attempt.get(id)!, say);
   if (change.table === "Attempt" && "insert" in change) checkTrainedOnce(rows, change.insert, say);
