@@ -4,8 +4,16 @@ import type { Lineage } from "../records/reads/lineage.ts";
 import { bytes } from "./format.ts";
 import type { Look } from "./look.ts";
 
-/** What an artifact was made from, as a tree. What was shown once is named again but not opened again. */
+/** Of so many of one kind and stage, side by side, all are shown; of more, the first few. */
+const mostAlike = 8;
+const fewAlike = 3;
+
+/**
+ * What an artifact was made from, as a tree. What was shown once is named again but not opened again, and of the outputs of
+ * very many shards only a few are shown.
+ */
 export function lineageTree(root: Lineage, look: Look): string {
+  const { dim } = look.colors;
   const seen = new Set<string>();
   const home = root.artifact.runId;
   const lines = [label(root, home, look)];
@@ -14,15 +22,34 @@ export function lineageTree(root: Lineage, look: Look): string {
 
   function walk(node: Lineage, prefix: string): void {
     seen.add(node.artifact.id);
-    node.parents.forEach((parent, i) => {
-      const last = i === node.parents.length - 1;
+    const shown = fewOf(node.parents);
+    shown.forEach(({ parent, more }, i) => {
+      const last = i === shown.length - 1;
       const known = seen.has(parent.artifact.id) && parent.parents.length > 0;
-      lines.push(
-        `${prefix}${last ? "└─ " : "├─ "}${label(parent, home, look)}${known ? look.colors.dim("  (above)") : ""}`,
-      );
+      const branch = `${prefix}${last ? "└─ " : "├─ "}`;
+      if (more > 0) {
+        lines.push(`${branch}${dim(`${more} more ${parent.artifact.kind} by ${parent.stage}`)}`);
+        return;
+      }
+      lines.push(`${branch}${label(parent, home, look)}${known ? dim("  (above)") : ""}`);
       if (!known) walk(parent, prefix + (last ? "   " : "│  "));
     });
   }
+}
+
+/** Parents in order; in place of those that are left out, one that says how `more` there are. */
+function fewOf(parents: readonly Lineage[]): { parent: Lineage; more: number }[] {
+  const alike = new Map<string, number>();
+  const keyOf = ({ artifact, stage }: Lineage) => `${artifact.stageId} ${stage} ${artifact.kind}`;
+  for (const parent of parents) alike.set(keyOf(parent), (alike.get(keyOf(parent)) ?? 0) + 1);
+  const told = new Map<string, number>();
+  return parents.flatMap((parent) => {
+    const [key, of] = [keyOf(parent), alike.get(keyOf(parent))!];
+    const before = told.get(key) ?? 0;
+    told.set(key, before + 1);
+    if (of <= mostAlike || before < fewAlike) return [{ parent, more: 0 }];
+    return before === fewAlike ? [{ parent, more: of - fewAlike }] : [];
+  });
 }
 
 function label({ artifact, stage }: Lineage, home: string, { colors }: Look): string {
@@ -53,19 +80,26 @@ function forkedAt(meta: unknown): string {
   return `  amended at step ${step}: ${what.join("; ") || "nothing"}; order ${order(orderSha256)} -> ${order(newOrderSha256)}`;
 }
 
-/** The tree as one JSON object. */
-export function lineageJson({ artifact, stage, parents }: Lineage): Record<string, unknown> {
-  const { id, kind, sha256, uri, step, runId } = artifact;
-  return {
-    id,
-    kind,
-    run: runId,
-    stage,
-    sha256,
-    uri: fileUri(workspace(), uri),
-    bytes: Number(artifact.bytes),
-    step,
-    ...(forkOf(artifact.meta) ? { forked: forkOf(artifact.meta) } : {}),
-    parents: parents.map(lineageJson),
-  };
+/** The tree as one JSON object. What was told once is named again by its id, without its parents (`above`). */
+export function lineageJson(root: Lineage): Record<string, unknown> {
+  const seen = new Set<string>();
+  return tell(root);
+
+  function tell({ artifact, stage, parents }: Lineage): Record<string, unknown> {
+    const { id, kind, sha256, uri, step, runId } = artifact;
+    const known = seen.has(id) && parents.length > 0;
+    seen.add(id);
+    return {
+      id,
+      kind,
+      run: runId,
+      stage,
+      sha256,
+      uri: fileUri(workspace(), uri),
+      bytes: Number(artifact.bytes),
+      step,
+      ...(forkOf(artifact.meta) ? { forked: forkOf(artifact.meta) } : {}),
+      ...(known ? { above: true } : { parents: parents.map(tell) }),
+    };
+  }
 }

@@ -42,7 +42,8 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
   const attempts = stage.shards.flatMap((shard) => (shard.attempt === null ? [] : [shard.attempt]));
   const running = attempts.filter((attempt) => attempt.endedAt === null);
   const lead = running.find((attempt) => attempt.step !== null) ?? running[0];
-  const progress = progressOf(stage);
+  const { counts } = stage;
+  const progress = counts ? { step: counts.done, of: counts.of, unit: "shards" } : progressOf(stage);
   return {
     name: stage.name,
     kind: stage.kind,
@@ -53,15 +54,16 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     message: stage.message,
     elapsedMs: elapsed(stage, now),
     progress: stage.state === "RUNNING" ? progress : null,
-    pace: lead === undefined ? null : paceOf(lead),
+    // Of very many shards those that run say little about how long the others take.
+    pace: lead === undefined || counts ? null : paceOf(lead),
     live: (lead === undefined ? undefined : live.get(lead.id)) ?? new Map(),
     numbers: briefNumbers(metricsOf(stage.result)).map(showNumber),
     cachedRun: stage.cachedRun,
-    shards: {
+    shards: counts ?? {
       done: stage.shards.filter((shard) => shard.state === "SUCCEEDED").length,
       of: stage.shards.length,
     },
-    retries: stage.shards.reduce((sum, shard) => sum + Math.max(0, shard.epoch - 1), 0),
+    retries: counts?.retries ?? stage.shards.reduce((sum, shard) => sum + Math.max(0, shard.epoch - 1), 0),
     checkpoint: stage.checkpoint?.step ?? null,
   };
 }

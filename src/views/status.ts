@@ -133,7 +133,8 @@ function runningNote(line: StageLine): string {
   const parts: string[] = [];
   if (line.progress !== null)
     parts.push(`${count(line.progress.step)}/${count(line.progress.of)} ${line.progress.unit}`);
-  if (line.shards.of > 1) parts.push(`shards ${line.shards.done}/${line.shards.of}`);
+  if (line.shards.of > 1 && line.progress?.unit !== "shards")
+    parts.push(`shards ${line.shards.done}/${line.shards.of}`);
   if (line.pace !== null) {
     parts.push(
       rateText(line.pace.stepsPerSecond, line.progress?.unit ?? "steps"),

@@ -5,15 +5,22 @@ import { cancelRun } from "../../src/records/cancel.ts";
 import { type Database, openDatabase, poolConfig } from "../../src/records/database.ts";
 import { migrate } from "../../src/records/migrate.ts";
 import { syncNode } from "../../src/records/nodes.ts";
+import { type Lineage, lineageOf } from "../../src/records/reads/lineage.ts";
+import { NewEvents } from "../../src/records/reads/new-events.ts";
+import type { Event } from "../../src/records/reads/row-types.ts";
+import { readRun } from "../../src/records/reads/runs.ts";
 import { replayEvents } from "../../src/records/replay.ts";
 import { resumeRun } from "../../src/records/resume.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { SnapshotReader } from "../../src/records/snapshot.ts";
+import { lineageJson, lineageTree } from "../../src/views/lineage.ts";
+import { nothingLive, stageLine } from "../../src/views/stage-line.ts";
 import { writeEndedRun, writeWaitingRun } from "../support/history.ts";
 import { runOf } from "../support/pipelines.ts";
 import { type Reads, readsOf } from "../support/reads.ts";
 import { expectReplayGivesRows } from "../support/replay-check.ts";
 import { type Servers, startServers } from "../support/servers.ts";
+import { plainLook } from "../views/rows.ts";
 
 let servers: Servers;
 let client: pg.Client;
@@ -94,4 +101,57 @@ test("a look and a sync read no more for attempts that ended and outputs that wa
   // Another open run: its own stages, shards and attempts.
   expect(after.look!.rows).toBeLessThan(before.look!.rows + 100);
   expect((await reader.read())?.artifacts).toEqual([]);
+});
+
+test("a lineage asks once a generation and names what is shared once", async () => {
+  const run = await writeWaitingRun(client, { shards: 40, node: "n3" });
+  // Ten generations of 40 outputs, each made from all 40 before it: 40^10 ways to the first.
+  const [first] = await db.artifact.findMany({ where: { runId: run }, take: 1 });
+  const parts = (await db.artifact.findMany({ where: { runId: run }, orderBy: { shard: "asc" } })).map(
+    ({ id }) => id,
+  );
+  for (let i = 1, parents = parts; i <= 10; i++) {
+    await db.$executeRaw`
+      insert into "Artifact" (id, kind, sha256, uri, bytes, meta, parents, "runId", "stageId", "attemptId", shard)
+      select id || ${`-${i}`}, 'part' || ${i}::int, sha256, uri, bytes, meta, ${parents}, "runId", "stageId", "attemptId", shard
+        from "Artifact" where id = any(${parts})`;
+    parents = parts.map((id) => `${id}-${i}`);
+  }
+  let root: Lineage | null = null;
+  const { statements } = await readsOf(db, async () => {
+    root = await lineageOf(db, `${first!.id}-10`);
+  });
+  // Artifacts and their stages.
+  expect(statements).toBeLessThanOrEqual(2 * 11);
+  const text = JSON.stringify(lineageJson(root!));
+  expect(text.match(/"parents"/g)).toHaveLength(1 + 9 * 40 + 40 * 40);
+  expect(lineageTree(root!, plainLook).split("\n").length).toBeLessThan(150);
+  expect(lineageTree(root!, plainLook)).toContain("37 more part9 by fan");
+});
+
+test("a view of a run reads some of very many shards and counts all; a follower's next look reads what is new", async () => {
+  const run = await writeEndedRun(client, { shards: 3000 });
+  await client.query("vacuum analyze");
+  const [stage] = (await readRun(db, run)).stages;
+  expect(stage).toMatchObject({ counts: { of: 3000, done: 3000, retries: 300 } });
+  expect([stage!.shards.length, stage!.artifacts.length]).toEqual([64, 64]);
+  expect(stageLine(stage!, nothingLive, new Date()).shards).toMatchObject({ done: 3000, of: 3000 });
+  const { rows } = await readsOf(db, () => readRun(db, run));
+  // Counting reads each shard; nothing reads each attempt, output or event.
+  expect(rows).toBeLessThan(3000 + 2000);
+  const [all] = (await readRun(db, run, { all: true })).stages;
+  expect([all!.shards.length, all!.artifacts.length, all!.counts]).toEqual([3000, 3000, null]);
+
+  const warnings = new NewEvents(db, { run, types: ["worker.warning"] }, 3);
+  const look = async () => {
+    const seen: Event[] = [];
+    for await (const page of warnings.next()) seen.push(...page);
+    return seen;
+  };
+  await look();
+  expect((await readsOf(db, look)).rows).toBeLessThan(50);
+  const tell = (type: string) => db.event.create({ data: { runId: run, type, data: {} } });
+  const told = [await tell("worker.warning"), await tell("worker.phase"), await tell("worker.warning")];
+  expect((await look()).map(({ id }) => id)).toEqual([told[0]!.id, told[2]!.id]);
+  expect(await look()).toEqual([]);
 });

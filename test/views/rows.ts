@@ -45,6 +45,7 @@ export function stageRow(name: string, given: Given<StageRow> = {}): StageRow {
     startedAt: null,
     endedAt: null,
     shards: [],
+    counts: null,
     gates: [],
     artifacts: [],
     checkpoint: null,

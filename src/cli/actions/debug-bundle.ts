@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
@@ -31,24 +31,26 @@ export async function debugBundle(name: string | undefined, options: BundleOptio
     if (existsSync(output))
       throw new LegaloneError("E_CONFLICT", `${output} exists.`, { hint: "Name another file with -o." });
     const secrets = knownSecrets(home);
-    const files = await bundleFiles(db, home, detail);
+    let files = 0;
     const staging = mkdtempSync(join(tmpdir(), "legalone-bundle-"));
     try {
-      for (const [path, text] of files) {
+      for await (const [path, text] of bundleFiles(db, home, detail)) {
         const file = join(staging, folder, path);
         mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, redactValues(text, secrets), { mode: 0o600 });
+        writeFileSync(file, "", { mode: 0o600 });
+        for await (const piece of typeof text === "string" ? [text] : text)
+          appendFileSync(file, redactValues(piece, secrets));
+        files++;
       }
       await pack(staging, folder, output);
     } finally {
       rmSync(staging, { recursive: true, force: true });
     }
     const size = statSync(output).size;
-    if (options.json)
-      print(jsonLines([{ type: "bundle", run: detail.run.id, path: output, files: files.length, size }]));
+    if (options.json) print(jsonLines([{ type: "bundle", run: detail.run.id, path: output, files, size }]));
     else
       print(
-        `${output}  ${files.length} files, ${bytes(size)}\nKnown secrets are redacted; look it through before you send it: tar -tzf ${output}`,
+        `${output}  ${files} files, ${bytes(size)}\nKnown secrets are redacted; look it through before you send it: tar -tzf ${output}`,
       );
   });
 }

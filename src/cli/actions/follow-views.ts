@@ -8,13 +8,15 @@ import { type Live, type StageLine, stageLine } from "../../views/stage-line.ts"
 import { runHeading } from "../../views/status.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { summary } from "../../views/summary.ts";
-import { note, print } from "./output.ts";
+import { note, print, printPage } from "./output.ts";
 
 /** How a run is shown while it is followed. */
 export interface FollowView {
-  /** Types of event it shows, all when undefined; and how many of the past at first, all when null. */
-  wants: { types: string[] | undefined; atFirst: number | null };
-  look(detail: RunDetail, live: Live, events: Event[]): void;
+  /** Types of event it shows, all when undefined; and how many of the past at first, all when undefined. */
+  wants: { types: string[] | undefined; past: number | undefined };
+  /** A page of events that it wants, before the look they came with. */
+  events(detail: RunDetail, events: Event[], left: AbortSignal): Promise<void>;
+  look(detail: RunDetail, live: Live): void;
   /** Something the follower depends on is away (a sentence), or all is well again (null). */
   notice(text: string | null): void;
   ended(detail: RunDetail): void;
@@ -24,7 +26,7 @@ export interface FollowView {
 }
 
 const warningsShown = 3;
-const warnings = { types: ["worker.warning"], atFirst: warningsShown };
+const warnings = { types: ["worker.warning"], past: warningsShown };
 
 /** Redraws the stages in place. */
 export function terminalView(): FollowView {
@@ -33,8 +35,10 @@ export function terminalView(): FollowView {
   let trouble: string[] = [];
   return {
     wants: warnings,
-    look(detail, live, events) {
+    async events(detail, events) {
       shown = [...shown, ...warningsOf(detail, events)].slice(-warningsShown);
+    },
+    look(detail, live) {
       draw(progressFrame(detail, lookOf(process.stdout), live, [...shown, ...trouble]));
     },
     notice(text) {
@@ -55,15 +59,23 @@ const tellEveryMs = 30_000;
 /** Lines that stay: what changed, and now and then where a stage stands. */
 export function plainView(): FollowView {
   let before: StageLine[] | null = null;
+  let begun = false;
   let toldAt = Date.now();
+  const begin = (detail: RunDetail) => {
+    if (!begun) print(runHeading(detail, lookOf(process.stdout)));
+    begun = true;
+  };
   return {
     wants: warnings,
     notice: (text) => print(`! ${text ?? "All answers again."}`),
-    look(detail, live, events) {
+    async events(detail, events) {
+      begin(detail);
+      for (const text of warningsOf(detail, events)) print(`! ${text}`);
+    },
+    look(detail, live) {
+      begin(detail);
       const look = lookOf(process.stdout);
       const now = detail.stages.map((stage) => stageLine(stage, live, look.now));
-      if (before === null) print(runHeading(detail, look));
-      for (const text of warningsOf(detail, events)) print(`! ${text}`);
       const due = Date.now() - toldAt >= tellEveryMs;
       if (due) toldAt = Date.now();
       for (const line of progressLines(before ?? [], now, due, look)) print(line);
@@ -78,11 +90,14 @@ export function plainView(): FollowView {
 /** Every event as a line; the last line is the verdict. */
 export function jsonView(): FollowView {
   return {
-    wants: { types: undefined, atFirst: null },
+    wants: { types: undefined, past: undefined },
     notice: (message) => print(jsonLines([{ type: "notice", message }])),
-    look(detail, _live, events) {
-      if (events.length > 0) print(eventJsonLines(events, (id) => stageName(detail, id)));
-    },
+    events: (detail, events, left) =>
+      printPage(
+        eventJsonLines(events, (id) => stageName(detail, id)),
+        left,
+      ),
+    look: () => undefined,
     ended: (detail) => print(jsonLines([verdictJson(detail)])),
     detached: (runId, detail) =>
       print(

@@ -47,17 +47,17 @@ async function watchRun(
   everyMs: number,
 ): Promise<RunDetail | null> {
   const outage = new Outage((text) => view.notice(text));
-  const events = new NewEvents(db, { run: runId, types: view.wants.types });
-  let begun = false;
+  const events = new NewEvents(db, { run: runId, types: view.wants.types }, view.wants.past);
   let detail: RunDetail | null = null;
   while (!detach.asked) {
     try {
       // The run first: an end that is seen has all its events behind it.
       detail = await readRun(db, runId);
-      const { atFirst } = view.wants;
-      const fresh = begun || atFirst === null ? await events.next() : await events.last(atFirst);
-      begun = true;
-      view.look(detail, await liveMetrics(db, detail), fresh);
+      for await (const page of events.next()) {
+        await view.events(detail, page, detach.signal);
+        if (detach.asked) return detail;
+      }
+      view.look(detail, await liveMetrics(db, detail));
       if (detail.verdict.ended) return detail;
       await outage.databaseAnswered();
     } catch (error) {

@@ -1,5 +1,6 @@
 import { LegaloneError } from "../../core/errors.ts";
-import { lineageOf } from "../../records/reads/lineage.ts";
+import type { Database } from "../../records/database.ts";
+import { lineageOf, newestOutput } from "../../records/reads/lineage.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lineageJson, lineageTree } from "../../views/lineage.ts";
 import { lookOf } from "../../views/look.ts";
@@ -15,17 +16,20 @@ export async function lineage(
 ): Promise<void> {
   await withRecords(async (db) => {
     const detail = await readRun(db, await resolveRunId(db, name));
-    const root = await lineageOf(db, rootArtifact(detail, options.stage));
+    const root = await lineageOf(db, await rootArtifact(db, detail, options.stage));
     if (root === null) throw new LegaloneError("E_NOT_FOUND", "The artifact is no longer recorded.");
     print(options.json ? jsonLines([lineageJson(root)]) : lineageTree(root, lookOf(process.stdout)));
   });
 }
 
-function rootArtifact(detail: RunDetail, stage: string | undefined): string {
+/** The delivery that was committed last, or else the last output of the last stage that has any. */
+async function rootArtifact(db: Database, detail: RunDetail, stage: string | undefined): Promise<string> {
   const stages = stage === undefined ? detail.stages : [stageOf(detail, stage)];
-  const artifacts = stages.flatMap((row) => row.artifacts);
-  const found = artifacts.findLast((artifact) => artifact.kind === "delivery") ?? artifacts.at(-1);
-  if (found !== undefined) return found.id;
+  const delivery = stages.flatMap((row) => row.artifacts).findLast(({ kind }) => kind === "delivery");
+  if (delivery) return delivery.id;
+  const last = stages.findLast((row) => row.artifacts.length > 0);
+  const found = last && (await newestOutput(db, last.artifacts[0]!.stageId));
+  if (found) return found.id;
   throw new LegaloneError(
     "E_NOT_FOUND",
     `${stage === undefined ? `Run ${detail.run.id}` : `Stage ${stage}`} has committed no artifact yet.`,

@@ -10,7 +10,7 @@ import { lookOf } from "../../views/look.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { Detach } from "./detach.ts";
 import { Outage } from "./outage.ts";
-import { note, print } from "./output.ts";
+import { note, print, printPage } from "./output.ts";
 import { withRecords } from "./records.ts";
 import { WorkerOutput } from "./worker-output.ts";
 
@@ -68,22 +68,23 @@ async function eventLog(
   let stages = detail.stages;
   const nameOf = (id: string | null) =>
     id === null ? null : (stages.find((row) => row.id === id)?.name ?? stageNameIn(id));
-  const events = new NewEvents(db, { run: detail.run.id, stageId: stage?.id });
-  const show = (fresh: Event[]) => {
-    if (fresh.length === 0) return;
+  const events = new NewEvents(db, { run: detail.run.id, stageId: stage?.id }, options.tail);
+  const show = async (pages: AsyncIterable<Event[]>, detach?: Detach) => {
     const look = lookOf(process.stdout);
-    print(
-      options.json
-        ? eventJsonLines(fresh, nameOf)
-        : fresh.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n"),
-    );
+    for await (const page of pages) {
+      const text = options.json
+        ? eventJsonLines(page, nameOf)
+        : page.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n");
+      await printPage(text, detach?.signal);
+      if (detach?.asked) return;
+    }
   };
-  show(await events.last(options.tail));
-  await followWhile(options, async () => {
+  await show(events.next());
+  await followWhile(options, async (detach) => {
     // The run first: an end that is seen has all its events behind it.
     const now = await readRun(db, detail.run.id);
     stages = now.stages;
-    show(await events.next());
+    await show(events.next(), detach);
     return !hasEnded(now, stage);
   });
   if (options.json) print(jsonLines([verdictJson(await readRun(db, detail.run.id))]));
@@ -130,7 +131,7 @@ async function workerOutput(
  * Repeats `look` every half second with `--follow`, until it answers false or the user leaves. While the database or the
  * control plane is away it says so and waits.
  */
-async function followWhile(options: LogOptions, look: () => Promise<boolean>): Promise<void> {
+async function followWhile(options: LogOptions, look: (detach: Detach) => Promise<boolean>): Promise<void> {
   if (!options.follow) return;
   const detach = new Detach();
   const outage = new Outage((text) => {
@@ -140,7 +141,7 @@ async function followWhile(options: LogOptions, look: () => Promise<boolean>): P
   try {
     while (!detach.asked) {
       try {
-        if (!(await look())) return;
+        if (!(await look(detach))) return;
         await outage.databaseAnswered();
       } catch (error) {
         if (!isUnreachable(error)) throw error;

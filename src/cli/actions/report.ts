@@ -15,7 +15,7 @@ export async function report(
   options: { json?: boolean; out?: string },
 ): Promise<void> {
   await withRecords(async (db) => {
-    const detail = await readRun(db, await resolveRunId(db, name));
+    const detail = await readRun(db, await resolveRunId(db, name), { all: true });
     const page = renderReport(await gatherReport(db, detail, new Date()));
     if (options.out === "-") {
       process.stdout.write(page);

@@ -24,7 +24,7 @@ export async function runStatusCommand(name: string | undefined, options: Status
       print(options.json ? runListLines(runs, queue) : runList(runs, lookOf(process.stdout), queue));
       return;
     }
-    const detail = await readRun(db, await resolveRunId(db, name));
+    const detail = await readRun(db, await resolveRunId(db, name), { all: options.json ?? false });
     const live = await liveMetrics(db, detail);
     const queue = await readQueue(db);
     print(

@@ -5,7 +5,7 @@ import { NewEvents } from "../../records/reads/new-events.ts";
 import { listNodes } from "../../records/reads/nodes.ts";
 import { readQueue } from "../../records/reads/queue.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
-import { attemptsOfRun } from "../../records/reads/stages.ts";
+import { attemptsOfRun, tellingAttempts } from "../../records/reads/stages.ts";
 import { jsonLines, runStatusLines } from "../../views/status-json.ts";
 import { allChecks } from "../actions/doctor.ts";
 import { TextTail } from "../actions/text-tail.ts";
@@ -18,28 +18,36 @@ const logBytes = 256 * 1024;
 const attemptFiles = ["job.json", "pid.json", "exit.json", "launch.json", "container.json", "stop.json"];
 const attemptLogs = ["stdout.log", "stderr.log", "events.jsonl"];
 
-/** Path inside the bundle and text, not yet redacted. */
-export type BundleFile = [path: string, text: string];
+/** Folders of so many attempts go along: those that live, then those that ended badly, the newest of each first. */
+const mostFolders = 64;
 
-/** Everything a bug report about a run needs, as far as it can be read here. */
-export async function bundleFiles(db: Database, home: string, detail: RunDetail): Promise<BundleFile[]> {
-  const attempts = await attemptsOfRun(db, detail.run.id);
-  const events = await new NewEvents(db, { run: detail.run.id }).next();
+/** Path inside the bundle, and its text, whole or in pieces that end with a line; not yet redacted. */
+export type BundleFile = [path: string, text: string | AsyncIterable<string>];
+
+/** Everything a bug report about a run needs, as far as it can be read here; what may be long comes in pieces. */
+export async function* bundleFiles(
+  db: Database,
+  home: string,
+  detail: RunDetail,
+): AsyncGenerator<BundleFile> {
   const { config, written, ...run } = detail.run;
-  return [
-    ["about.json", pretty(about(detail))],
-    ["doctor.json", pretty(await allChecks(false))],
-    ["nodes.jsonl", jsonLines(await listNodes(db))],
-    ["queue.jsonl", jsonLines(await readQueue(db))],
-    ["run.json", pretty(run)],
-    ["pipeline.yaml", written],
-    ["plan.json", pretty(config)],
-    ["status.jsonl", runStatusLines(detail, new Date())],
-    ["events.jsonl", jsonLines(events)],
-    ["attempts.jsonl", jsonLines(attempts)],
-    ...attempts.flatMap(({ id }) => filesOf(join(home, "attempts", id), join("attempts", id))),
-    ...["serve.log", "agent.log"].flatMap((name) => tailOf(join(home, name), join("logs", name))),
-  ];
+  yield ["about.json", pretty(about(detail))];
+  yield ["doctor.json", pretty(await allChecks(false))];
+  yield ["nodes.jsonl", jsonLines(await listNodes(db))];
+  yield ["queue.jsonl", jsonLines(await readQueue(db))];
+  yield ["run.json", pretty(run)];
+  yield ["pipeline.yaml", written];
+  yield ["plan.json", pretty(config)];
+  yield ["status.jsonl", runStatusLines(detail, new Date())];
+  yield ["events.jsonl", linesOf(new NewEvents(db, { run: detail.run.id }).next())];
+  yield ["attempts.jsonl", linesOf(attemptsOfRun(db, detail.run.id))];
+  for (const id of await tellingAttempts(db, detail.run.id, mostFolders))
+    yield* filesOf(join(home, "attempts", id), join("attempts", id));
+  for (const name of ["serve.log", "agent.log"]) yield* tailOf(join(home, name), join("logs", name));
+}
+
+async function* linesOf(pages: AsyncIterable<unknown[]>): AsyncGenerator<string> {
+  for await (const page of pages) yield `${jsonLines(page)}\n`;
 }
 
 /** Versions, and which of our variables are set: names only, their values may be anything. */

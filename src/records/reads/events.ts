@@ -27,11 +27,24 @@ export async function eventsAfter(
   return { events, last: events.at(-1)?.id ?? after };
 }
 
-/** The last `limit` events of a run, oldest first. */
-export async function lastEvents(db: PrismaClient, filter: EventFilter, limit: number): Promise<EventPage> {
-  const events = await db.event.findMany({ where: where(filter), orderBy: { id: "desc" }, take: limit });
-  events.reverse();
-  return { events, last: events.at(-1)?.id ?? 0n };
+/** The id of the event that is the `n`th from the end, or null where there are fewer. */
+export async function nthLast(db: PrismaClient, filter: EventFilter, n: number): Promise<bigint | null> {
+  const [found] = await db.event.findMany({
+    where: where(filter),
+    orderBy: { id: "desc" },
+    skip: n - 1,
+    take: 1,
+    select: { id: true },
+  });
+  return found?.id ?? null;
+}
+
+/** The newest event of a run that is older than `ageMs`, or 0: what comes later has a higher id. */
+export async function settledEvent(db: PrismaClient, run: string, ageMs: number): Promise<bigint> {
+  const [found] = await db.$queryRaw<{ id: bigint }[]>`
+    select id from "Event" where "runId" = ${run} and at < clock_timestamp() - make_interval(secs => ${ageMs / 1000})
+     order by id desc limit 1`;
+  return found?.id ?? 0n;
 }
 
 function where(filter: EventFilter) {

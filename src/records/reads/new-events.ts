@@ -1,59 +1,53 @@
 import type { Event, PrismaClient } from "../generated/client.ts";
-import { type EventFilter, eventsAfter, lastEvents } from "./events.ts";
+import { type EventFilter, eventsAfter, nthLast, settledEvent } from "./events.ts";
 
 /**
  * Ids are given out when a row is inserted and seen when its transaction commits, so that a lower id may appear after a
- * higher one. No transaction of ours lasts longer than this (records/database.ts).
+ * higher one. Twice as long as a transaction of ours lasts at most (records/database.ts): one may have been open as long
+ * before the higher id as after it.
  */
-const overlapMs = 20_000;
+const overlapMs = 30_000;
 
-/** Events of a run, each given once, whatever order their transactions commit in. */
+/**
+ * Events of a run, each given once, whatever order their transactions commit in; page by page, however many there are. Every
+ * call reads from where all before it is settled.
+ */
 export class NewEvents {
   readonly #db: PrismaClient;
   readonly #filter: EventFilter;
-  /** All events up to here have been given. */
-  #floor = 0n;
-  /** Those above the floor. */
-  readonly #given = new Map<bigint, Date>();
+  /** How many of the past to begin with; all when undefined. */
+  readonly #past: number | undefined;
+  /** All events up to here have been given, or are never to be; undefined before the first call. */
+  #floor: bigint | undefined;
+  /** Those above it. */
+  readonly #given = new Set<bigint>();
 
-  constructor(db: PrismaClient, filter: EventFilter) {
+  constructor(db: PrismaClient, filter: EventFilter, past?: number) {
     this.#db = db;
     this.#filter = filter;
+    this.#past = past;
   }
 
-  /** The last `count` events, oldest first; what came before them is never given. */
-  async last(count: number): Promise<Event[]> {
-    const { events } = await lastEvents(this.#db, this.#filter, count);
-    this.#floor = events[0] === undefined ? 0n : events[0].id - 1n;
-    return this.#take(events);
-  }
-
-  /** What has not been given yet. */
-  async next(): Promise<Event[]> {
-    const events: Event[] = [];
+  /** What has not been given yet, oldest first. */
+  async *next(): AsyncGenerator<Event[]> {
+    const settled = await settledEvent(this.#db, this.#filter.run, overlapMs);
+    const past = this.#past;
+    this.#floor ??= (past === undefined ? null : await nthLast(this.#db, this.#filter, past + 1)) ?? 0n;
     for (let after = this.#floor; ; ) {
       const page = await eventsAfter(this.#db, this.#filter, after);
-      events.push(...page.events);
-      if (page.last === after) return this.#take(events);
+      const fresh = page.events.filter(({ id }) => !this.#given.has(id));
+      for (const { id } of fresh) if (id > settled) this.#given.add(id);
+      this.#settle(page.last < settled ? page.last : settled);
+      if (fresh.length > 0) yield fresh;
+      if (page.last === after) break;
       after = page.last;
     }
+    this.#settle(settled);
   }
 
-  #take(events: Event[]): Event[] {
-    const fresh = events.filter(({ id }) => !this.#given.has(id));
-    for (const { id, at } of fresh) this.#given.set(id, at);
-    this.#settle();
-    return fresh;
-  }
-
-  /** Moves the floor past events that are older than any open transaction, by the times of the events themselves. */
-  #settle(): void {
-    const newest = Math.max(0, ...[...this.#given.values()].map((at) => at.getTime()));
-    const ids = [...this.#given.keys()].sort((a, b) => (a < b ? -1 : 1));
-    for (const id of ids) {
-      if (newest - this.#given.get(id)!.getTime() < overlapMs) return;
-      this.#floor = id;
-      this.#given.delete(id);
-    }
+  #settle(id: bigint): void {
+    if (id <= (this.#floor ?? 0n)) return;
+    this.#floor = id;
+    for (const given of this.#given) if (given <= id) this.#given.delete(given);
   }
 }

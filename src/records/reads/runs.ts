@@ -10,7 +10,7 @@ export interface RunDetail {
   verdict: Verdict;
 }
 
-/** The newest runs first, each with its stages of the current generation. */
+/** The newest runs first, each with its stages of the current generation, of wide ones only some shards. */
 export async function listRuns(db: PrismaClient, limit = 20): Promise<RunDetail[]> {
   const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: limit });
   const stages = await currentStages(
@@ -20,11 +20,18 @@ export async function listRuns(db: PrismaClient, limit = 20): Promise<RunDetail[
   return runs.map((run) => detail(run, stages.get(run.id) ?? []));
 }
 
-/** @throws E_NOT_FOUND when the run has been removed since its id was resolved. */
-export async function readRun(db: PrismaClient, id: string): Promise<RunDetail> {
+/**
+ * @param all reads every shard and output of stages in very many too (currentStages)
+ * @throws E_NOT_FOUND when the run has been removed since its id was resolved.
+ */
+export async function readRun(
+  db: PrismaClient,
+  id: string,
+  { all = false }: { all?: boolean } = {},
+): Promise<RunDetail> {
   const run = await db.run.findUnique({ where: { id } });
   if (run === null) throw new LegaloneError("E_NOT_FOUND", `No run ${id}.`, { hint: "legalone status" });
-  const stages = await currentStages(db, [id]);
+  const stages = await currentStages(db, [id], { all });
   return detail(run, stages.get(id) ?? []);
 }
 
