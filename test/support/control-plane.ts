@@ -5,6 +5,7 @@ import { policyOf } from "../../src/cli/serve/policy.ts";
 import type { ConnectionSpec } from "../../src/core/connections.ts";
 import { createLog } from "../../src/core/log.ts";
 import { readTimes, type Times } from "../../src/core/times.ts";
+import { defaultLimits, type Limits } from "../../src/dispatch/api/limits.ts";
 import { createApi } from "../../src/dispatch/api/server.ts";
 import { AnswerRound, TimerDoorbell } from "../../src/dispatch/doorbell/timer-doorbell.ts";
 import { type Database, openDatabase } from "../../src/records/database.ts";
@@ -29,6 +30,7 @@ export async function startControlPlane(
   spec: ConnectionSpec,
   more: Partial<Times> = {},
   home?: string,
+  limits: Partial<Limits> = {},
 ): Promise<ControlPlane> {
   await migrate(spec);
   const times = { ...readTimes({ LEGALONE_TIME_SCALE: "0.01" }), ...more };
@@ -64,7 +66,7 @@ export async function startControlPlane(
     ...{ database, times, wake, queueHealthy: () => false },
     ...(artifacts === undefined ? {} : { artifacts }),
   });
-  const api = createApi(control, token, log, artifacts);
+  const api = createApi(control, token, log, artifacts, { ...defaultLimits, ...limits });
   const address = await api.listen({ host: "127.0.0.1", port: 0 });
   doorbell.listen("reconcile", () => round.call(undefined), { everyMs: times.reconcile });
   await gained;

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ArtifactStore, TransferError } from "../transfer/artifact-store.ts";
 import { sizeOf } from "../transfer/durable.ts";
-import { type Manifest, Refused, readManifest } from "../transfer/manifest.ts";
+import { longestManifest, type Manifest, Refused, readManifestInSlices } from "../transfer/manifest.ts";
 import { artifactParams, checked, uploadParams, uploadQuery } from "./contract.ts";
 import type { RouteConfig } from "./limits.ts";
 
@@ -17,8 +17,6 @@ export interface ArtifactPort {
   isLive(attempt: string, epoch: number): Promise<boolean>;
 }
 
-/** A manifest names a file in about 150 bytes. */
-const longestManifest = 64 * 1024 * 1024;
 /** Every file asks for the manifest; the content of a hash does not change. */
 const manifestsKept = 16;
 
@@ -36,7 +34,7 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     if (folder === undefined) throw new TransferError(404, `no committed artifact ${sha256} here`);
     let manifest = manifests.get(folder);
     if (manifest === undefined) {
-      manifest = committedManifest(folder, sha256);
+      manifest = await committedManifest(folder, sha256);
       manifests.set(folder, manifest);
       if (manifests.size > manifestsKept) manifests.delete([...manifests.keys()][0]!);
     }
@@ -79,9 +77,9 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
 }
 
 /** @throws TransferError 410 when it is damaged, 404 when the disk cannot tell: waiting would not bring it back */
-function committedManifest(folder: string, sha256: string): Manifest {
+async function committedManifest(folder: string, sha256: string): Promise<Manifest> {
   try {
-    return readManifest(folder);
+    return await readManifestInSlices(folder);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // An error of the disk is no damage: nobody gives up an artifact for it.
@@ -112,7 +110,8 @@ async function read(body: Readable): Promise<Buffer> {
   let bytes = 0;
   for await (const chunk of body) {
     bytes += (chunk as Buffer).length;
-    if (bytes > longestManifest) throw new TransferError(413, "a manifest has at most 64 MiB");
+    if (bytes > longestManifest)
+      throw new TransferError(413, `a manifest has at most ${longestManifest} bytes`);
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);

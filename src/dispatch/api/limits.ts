@@ -96,6 +96,7 @@ function watched(request: FastifyRequest, { streamMs, streamBytes }: Limits): No
   }, streamMs);
 }
 
+/** With its connection, which may be gone already. */
 function drop({ raw }: FastifyRequest): void {
-  if (!raw.complete) raw.socket.destroy();
+  if (!raw.complete) raw.destroy();
 }

@@ -61,7 +61,8 @@ export function createApi(
   });
   addLimits(api, limits);
   api.setErrorHandler((error, request, reply) => {
-    const status = statusOf(error);
+    // Its client is gone: nobody reads the answer, and nothing failed here.
+    const status = request.raw.destroyed && !request.raw.complete ? 408 : statusOf(error);
     if (status >= 500 && status !== 503)
       log.error("a request failed", { method: request.method, url: request.url, error });
     const known =

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkRoom, syncFile, syncFolder } from "./durable.ts";
-import type { Manifest, ManifestFile } from "./manifest.ts";
+import { atOnce, type Manifest, type ManifestFile, type Slices } from "./manifest.ts";
 import { PartFile } from "./part-file.ts";
 
 /**
@@ -21,14 +21,19 @@ export class Arriving {
 
   /** Makes room and the empty files. May be called again. @throws ENOSPC when the rest does not fit on the disk */
   begin(manifest: Manifest): void {
+    atOnce(this.beginning(manifest));
+  }
+
+  *beginning(manifest: Manifest): Slices<void> {
     const folder = join(this.temporary, "files");
     mkdirSync(folder, { recursive: true });
-    checkRoom(folder, this.missingBytes());
+    checkRoom(folder, (yield* this.missing()).bytes);
     for (const file of this.files) {
       if (file.size > 0) continue;
       const path = join(folder, file.path);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, "");
+      yield;
     }
     writeFileSync(join(folder, "manifest.json"), manifest.raw);
   }
@@ -48,16 +53,30 @@ export class Arriving {
     return this.file(index).isDone();
   }
 
-  missingBytes(): number {
-    return this.files.reduce(
-      (sum, { size }, i) => sum + (this.isDone(i) ? 0 : size - this.file(i).have()),
-      0,
-    );
+  /** Of each file the bytes that are here, null for one that is whole. */
+  *have(): Slices<(number | null)[]> {
+    const have: (number | null)[] = [];
+    for (const index of this.files.keys()) {
+      have.push(this.isDone(index) ? null : this.file(index).have());
+      yield;
+    }
+    return have;
   }
 
-  /** Files that are not whole yet. */
-  missing(): string[] {
-    return this.files.filter((_, index) => !this.isDone(index)).map(({ path }) => path);
+  missingBytes(): number {
+    return atOnce(this.missing()).bytes;
+  }
+
+  /** What is not here yet. */
+  *missing(): Slices<{ bytes: number; files: string[] }> {
+    const files = [];
+    let bytes = 0;
+    for (const [index, have] of (yield* this.have()).entries()) {
+      if (have === null) continue;
+      files.push(this.files[index]!.path);
+      bytes += this.files[index]!.size - have;
+    }
+    return { bytes, files };
   }
 
   /**
@@ -68,7 +87,8 @@ export class Arriving {
     if (!existsSync(this.place)) {
       const folder = join(this.temporary, "files");
       await syncFile(join(folder, "manifest.json"));
-      for (const below of foldersOf(folder)) syncFolder(below);
+      const folders = new Set(this.files.flatMap(({ path }) => parentsOf(path)));
+      for (const below of folders) await syncFile(join(folder, below));
       try {
         renameSync(folder, this.place);
       } catch (error) {
@@ -79,7 +99,8 @@ export class Arriving {
   }
 }
 
-function foldersOf(folder: string): string[] {
-  const below = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return [folder, ...below.flatMap((entry) => foldersOf(join(folder, entry.name)))];
+/** The folders a file lies in: its own, and those around it. */
+function parentsOf(path: string): string[] {
+  const parent = dirname(path);
+  return parent === "." ? ["."] : [parent, ...parentsOf(parent)];
 }

@@ -7,7 +7,14 @@ import { isHash } from "../../core/places.ts";
 import { type Removable, removeFrom } from "../../core/removal.ts";
 import { Arriving } from "./arriving.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { isNamedBy, type Manifest, parseManifest, Refused, readManifest } from "./manifest.ts";
+import {
+  inSlices,
+  type Manifest,
+  naming,
+  parsing,
+  Refused,
+  readManifestInSlices,
+} from "./manifest.ts";
 import { WrongBytes } from "./part-file.ts";
 
 /** An answer to a transfer that is no success. `statusCode` is that of HTTP. */
@@ -20,6 +27,9 @@ export class TransferError extends Error {
     this.statusCode = statusCode;
   }
 }
+
+/** Manifests of uploads that are held at once. */
+const mostBegun = 16;
 
 /** What serve has of an upload: of each file of the manifest the bytes it has, null for one that is whole. */
 export interface UploadState {
@@ -36,6 +46,8 @@ export class ArtifactStore {
   private readonly artifacts: string;
   private readonly uploads: string;
   private readonly receiving = new Map<string, { cancel: AbortController; over: Promise<unknown> }>();
+  /** Uploads whose manifest need not be read again for each of its files. */
+  private readonly begun = new Map<string, Arriving>();
   /** Held while a hash gets its place or a row, and while its bytes are removed. */
   readonly lock = new KeyedLock();
   private readonly home: string;
@@ -59,13 +71,12 @@ export class ArtifactStore {
   /** Begins an upload, or goes on with it. @throws TransferError 422 for a manifest that the hash does not name */
   async begin(attempt: string, sha256: string, raw: Buffer): Promise<UploadState> {
     if (this.has(sha256)) return { committed: true, have: [] };
-    const manifest = checked(raw, sha256);
+    const manifest = await checked(raw, sha256);
     const upload = this.arriving(attempt, sha256, manifest);
-    await filling(async () => upload.begin(manifest));
-    return {
-      committed: false,
-      have: manifest.files.map((_, i) => (upload.isDone(i) ? null : upload.file(i).have())),
-    };
+    await filling(() => inSlices(upload.beginning(manifest)));
+    this.begun.set(`${attempt} ${sha256}`, upload);
+    if (this.begun.size > mostBegun) this.begun.delete([...this.begun.keys()][0]!);
+    return { committed: false, have: await inSlices(upload.have()) };
   }
 
   /** Takes bytes of a file from `offset` on, and returns what is there then. A newer request ends an older one. */
@@ -75,7 +86,7 @@ export class ArtifactStore {
     { index, offset }: { index: number; offset: number },
     bytes: Readable,
   ): Promise<{ have: number | null }> {
-    const upload = this.open(attempt, sha256);
+    const upload = await this.open(attempt, sha256);
     if (index >= upload.files.length) throw new TransferError(404, `no file ${index} in the manifest`);
     const key = `${attempt} ${sha256} ${index}`;
     const older = this.receiving.get(key);
@@ -110,8 +121,8 @@ export class ArtifactStore {
     if (this.has(sha256)) {
       await this.drop({ uploadOf: attempt, sha256 });
     } else {
-      const upload = this.open(attempt, sha256);
-      const missing = upload.missing();
+      const upload = await this.open(attempt, sha256);
+      const { files: missing } = await inSlices(upload.missing());
       if (missing.length > 0)
         throw new TransferError(412, `not whole yet: ${missing.length} files, first ${missing[0]}`);
       await filling(() => upload.finish());
@@ -140,10 +151,13 @@ export class ArtifactStore {
     await removeFrom(this.home, what, { warn: (message, fields) => this.log.warn(message, fields) });
   }
 
-  private open(attempt: string, sha256: string): Arriving {
+  private async open(attempt: string, sha256: string): Promise<Arriving> {
     const folder = join(this.uploads, attempt, sha256, "files");
     if (!existsSync(folder)) throw new TransferError(412, "no upload of it was begun");
-    return this.arriving(attempt, sha256, readManifest(folder));
+    return (
+      this.begun.get(`${attempt} ${sha256}`) ??
+      this.arriving(attempt, sha256, await readManifestInSlices(folder))
+    );
   }
 
   private arriving(attempt: string, sha256: string, manifest: Manifest): Arriving {
@@ -151,10 +165,10 @@ export class ArtifactStore {
   }
 }
 
-function checked(raw: Buffer, sha256: string): Manifest {
+async function checked(raw: Buffer, sha256: string): Promise<Manifest> {
   try {
-    const manifest = parseManifest(raw);
-    if (isHash(sha256) && isNamedBy(manifest, sha256)) return manifest;
+    const manifest = await inSlices(parsing(raw));
+    if (isHash(sha256) && (await inSlices(naming(manifest, sha256)))) return manifest;
   } catch (error) {
     if (error instanceof Refused) throw new TransferError(422, error.message);
     throw error;

@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { sha256 } from "../../core/hash.ts";
 import { isHash } from "../../core/places.ts";
 
@@ -20,21 +23,48 @@ export interface Manifest {
   files: ManifestFile[];
 }
 
+/** A manifest names a file in about 150 bytes. */
+export const longestManifest = 8 * 1024 * 1024;
+const mostFiles = 50_000;
+/** A file system holds no longer name, and no sum of sizes may leave the whole numbers. */
+const longestPart = 255;
+const longestPath = 1024;
+const largestFile = 2 ** 48;
+
 /** Reads manifest.json of a folder. @throws Refused when it cannot be had or is not of the form; EMFILE, … as they come */
 export function readManifest(folder: string): Manifest {
   let raw: Buffer;
   try {
     raw = readFileSync(join(folder, "manifest.json"));
   } catch (error) {
-    // A lack of this process says nothing about the manifest, and passes.
-    if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    throw new Refused(`${basename(folder)}/manifest.json: ${(error as Error).message}`, { cause: error });
+    throw unreadable(folder, error);
   }
   return parseManifest(raw, `${basename(folder)}/manifest.json`);
 }
 
+/** The same for a process that has others to serve meanwhile. */
+export async function readManifestInSlices(folder: string): Promise<Manifest> {
+  const raw = await readFile(join(folder, "manifest.json")).catch((error: unknown) => {
+    throw unreadable(folder, error);
+  });
+  return inSlices(parsing(raw, `${basename(folder)}/manifest.json`));
+}
+
+function unreadable(folder: string, error: unknown): unknown {
+  // A lack of this process says nothing about the manifest, and passes.
+  if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) return error;
+  return new Refused(`${basename(folder)}/manifest.json: ${(error as Error).message}`, { cause: error });
+}
+
 /** @throws Refused when it is no list of files inside one folder */
 export function parseManifest(raw: Buffer, what = "manifest.json"): Manifest {
+  return atOnce(parsing(raw, what));
+}
+
+/** Parses a manifest bit by bit: it may name tens of thousands of files. @throws Refused */
+export function* parsing(raw: Buffer, what = "manifest.json"): Slices<Manifest> {
+  if (raw.length > longestManifest)
+    throw new Refused(`${what}: ${raw.length} bytes, at most ${longestManifest} are taken`);
   let files: unknown;
   try {
     ({ files } = JSON.parse(raw.toString("utf8")) as { files: unknown });
@@ -42,37 +72,92 @@ export function parseManifest(raw: Buffer, what = "manifest.json"): Manifest {
     throw new Refused(`${what}: ${(error as Error).message}`);
   }
   if (!Array.isArray(files)) throw new Refused(`${what}: no list of files`);
+  if (files.length > mostFiles) throw new Refused(`${what}: ${files.length} files, at most ${mostFiles}`);
+  yield;
   const seen = new Set<string>();
+  const folders = new Set<string>();
   for (const file of files as Partial<ManifestFile>[]) {
     const { path, size, sha256: hash } = file ?? {};
-    if (typeof path !== "string" || !Number.isSafeInteger(size) || size! < 0 || !isHash(hash))
+    if (typeof path !== "string" || !isSize(size) || !isHash(hash))
       throw new Refused(`${what}: ${JSON.stringify(file)?.slice(0, 200)} names no path, size and sha256`);
-    if (!isInside(path) || seen.has(path))
-      throw new Refused(`${what}: ${JSON.stringify(path)} is no file of its own in the folder`);
+    if (!isInside(path) || seen.has(path)) throw noFile(what, path);
     seen.add(path);
+    for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
+      folders.add(path.slice(0, end));
+    yield;
   }
+  for (const folder of folders) if (seen.has(folder)) throw noFile(what, folder);
   return { raw, files: files as ManifestFile[] };
+}
+
+function noFile(what: string, path: string): Refused {
+  return new Refused(`${what}: ${JSON.stringify(path.slice(0, 200))} is no file of its own in the folder`);
+}
+
+function isSize(size: unknown): size is number {
+  return Number.isSafeInteger(size) && (size as number) >= 0 && (size as number) <= largestFile;
 }
 
 /** SHA-256 over the sorted lines `<path> <size> <sha256>\n`: the hash of an output. */
 export function contentHash(files: readonly ManifestFile[]): string {
+  return atOnce(hashing(files));
+}
+
+function* hashing(files: readonly ManifestFile[]): Slices<string> {
   const lines = files.map((file) => `${file.path} ${file.size} ${file.sha256}\n`);
-  // By bytes, as Python sorts text.
-  lines.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  return sha256(lines.join(""));
+  yield;
+  // By bytes, as Python sorts text. Code units sort the same unless there are pairs of them.
+  if (lines.some((line) => /[\ud800-\udbff]/.test(line)))
+    lines.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  else lines.sort();
+  const hash = createHash("sha256");
+  for (const line of lines) {
+    hash.update(line);
+    yield;
+  }
+  return hash.digest("hex");
 }
 
 /** Whether this hash names the folder of the manifest: an output by its content, a checkpoint by its manifest. */
 export function isNamedBy(manifest: Manifest, hash: string): boolean {
-  return contentHash(manifest.files) === hash || sha256(manifest.raw) === hash;
+  return atOnce(naming(manifest, hash));
 }
 
-/** No absolute path, no `..`, no empty part, and not the manifest itself. */
+export function* naming({ raw, files }: Manifest, hash: string): Slices<boolean> {
+  return sha256(raw) === hash || (yield* hashing(files)) === hash;
+}
+
+/** Work that can be left and gone on with after every `yield`. */
+export type Slices<T> = Generator<void, T>;
+
+export function atOnce<T>(work: Slices<T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Does it with a pause for others every few milliseconds. */
+export async function inSlices<T>(work: Slices<T>): Promise<T> {
+  for (let began = performance.now(); ; ) {
+    const step = work.next();
+    if (step.done) return step.value;
+    if (performance.now() - began < sliceMs) continue;
+    await setImmediate();
+    began = performance.now();
+  }
+}
+
+const sliceMs = 10;
+
+/** No absolute path, no `..`, no empty or too long part, nothing a terminal or a file system minds, and not the manifest itself. */
 function isInside(path: string): boolean {
-  const parts = path.split("/");
   return (
     path !== "manifest.json" &&
-    !path.includes("\0") &&
-    parts.every((part) => part !== "" && part !== "." && part !== "..")
+    path.length <= longestPath &&
+    !/[\p{Cc}\p{Surrogate}]/u.test(path) &&
+    path
+      .split("/")
+      .every((part) => part !== "" && part !== "." && part !== ".." && Buffer.byteLength(part) <= longestPart)
   );
 }
