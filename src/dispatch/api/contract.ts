@@ -100,8 +100,7 @@ export interface EventLine {
 /**
  * Lines of an event file from byte `offset` on; `bytes` is how many bytes of the file they cover. A batch without
  * lines and bytes is a sign of life; lines that cover no bytes are a look ahead, sent again in their turn.
- * The agent adds `uri` to `artifact` and `checkpoint` events once the folder is where it stays. What is no event does not
- * refuse the batch: the server puts it aside (eventsFrom of src/worker/protocol.ts).
+ * What is no event does not refuse the batch: the server puts it aside (eventsFrom of src/worker/protocol.ts).
  */
 export const eventBatch = z.object({
   epoch,

@@ -2,7 +2,6 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { storable } from "../../core/text.ts";
 import { eventsFrom } from "../../worker/protocol.ts";
 import { type ArtifactPort, addArtifactRoutes } from "./artifact-routes.ts";
 import {
@@ -100,19 +99,14 @@ export function createApi(
 }
 
 /**
- * The events of a batch, whoever sent it: agents clean and check what they send, and older ones do not. The address that an
- * agent adds is none of the worker's words.
+ * The events of a batch, whoever sent it: agents clean and check what they send, and older ones do not. These also said
+ * where a folder stays, which serve knows by itself.
  */
 function eventsOf(lines: readonly unknown[], offset: number): EventLine[] {
-  return lines.flatMap((line, index) => {
+  return lines.flatMap((line, index): EventLine[] => {
     const { uri, ...told } =
       typeof line === "object" && line !== null ? (line as Record<string, unknown>) : {};
-    const [event, ...notes] = eventsFrom(
-      uri === undefined ? line : told,
-      `line ${index} of the batch at byte ${offset}`,
-    ) as EventLine[];
-    const placed = event!.type === told.type && typeof uri === "string" && uri.length <= 5000;
-    return [placed ? { ...event!, uri: storable(uri) } : event!, ...notes];
+    return eventsFrom(uri === undefined ? line : told, `line ${index} of the batch at byte ${offset}`);
   });
 }
 

@@ -7,14 +7,7 @@ import { isHash } from "../../core/places.ts";
 import { type Removable, removeFrom } from "../../core/removal.ts";
 import { Arriving } from "./arriving.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import {
-  inSlices,
-  type Manifest,
-  naming,
-  parsing,
-  Refused,
-  readManifestInSlices,
-} from "./manifest.ts";
+import { inSlices, type Manifest, naming, parsing, Refused, readManifestInSlices } from "./manifest.ts";
 import { WrongBytes } from "./part-file.ts";
 
 /** An answer to a transfer that is no success. `statusCode` is that of HTTP. */
