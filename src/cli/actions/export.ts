@@ -1,10 +1,9 @@
-import { resolve } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import { artifactFolder } from "../../records/reads/artifact-files.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
-import { copyVerified } from "./copy-verified.ts";
+import { copyVerified, exportTarget } from "./copy-verified.ts";
 import { print } from "./output.ts";
 import { withRecords } from "./records.ts";
 
@@ -16,6 +15,7 @@ export interface ExportOptions {
 
 /** Copies the delivered model of a run into a folder, every file checked against the manifest. */
 export async function exportModel(name: string | undefined, options: ExportOptions): Promise<void> {
+  const to = exportTarget(options.to);
   await withRecords(async (db) => {
     const detail = await readRun(db, await resolveRunId(db, name));
     const artifact = deliveryOf(detail);
@@ -26,7 +26,6 @@ export async function exportModel(name: string | undefined, options: ExportOptio
         `The model of run ${detail.run.id} is at ${artifact.uri}, which cannot be read from here.`,
       );
     }
-    const to = resolve(options.to);
     const copied = await copyVerified(from, to, { sha256: artifact.sha256, force: options.force ?? false });
     if (options.json)
       print(

@@ -4,7 +4,7 @@ export function define(command: Command): void {
   command
     .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
     .requiredOption("--to <folder>", "folder to make: a Hugging Face folder that transformers and vLLM load")
-    .option("--force", "replace the folder when it exists")
+    .option("--force", "replace the folder when it is an exported model and nothing else")
     .action(async (run: string | undefined) => {
       const { exportModel } = await import("../actions/export.ts");
       await exportModel(run, command.optsWithGlobals());
