@@ -20,6 +20,7 @@ export const eventTypes = [
   "stage.ended",
   "gate.passed",
   "gate.failed",
+  "artifact.back",
   "artifact.gone",
   "artifacts.removed",
   "artifacts.kept",

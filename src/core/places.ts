@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -59,6 +59,43 @@ export function placePath(home: string, uri: unknown): string | undefined {
   if (place === undefined) return undefined;
   if ("sha256" in place) return join(home, "artifacts", place.sha256);
   return join(home, "attempts", place.attempt, `step-${place.step}`);
+}
+
+/**
+ * Whether what an address names is in the workspace `home`: "missing" only when the system says that there is no such
+ * entry, in a workspace that can be read and has a store. An error of the disk, a folder that may not be read, a mount
+ * that is away say nothing about what was committed.
+ */
+export function lookFor(home: string, uri: string): "there" | "missing" | "unknown" {
+  const path = placePath(home, uri);
+  if (path === undefined) return "unknown";
+  try {
+    return lstatSync(path).isDirectory() ? "there" : "unknown";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return "unknown";
+    return hasStore(home, path) ? "missing" : "unknown";
+  }
+}
+
+/** The workspace's name can be read, and the store on the way to `path` is there with something in it. */
+function hasStore(home: string, path: string): boolean {
+  try {
+    const named = ["workspace.json", "workspace.id"].some((name) => isFilled(join(home, name)));
+    const [store] = relative(home, path).split(sep) as [string];
+    return named && readdirSync(join(home, store)).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws whatever keeps it from being read, but for its absence */
+function isFilled(path: string): boolean {
+  try {
+    return readFileSync(path, "utf8").trim() !== "";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** The address in the workspace `home`, as workers and people use it; one of another form as it is. */

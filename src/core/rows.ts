@@ -135,7 +135,11 @@ export interface ArtifactRow {
   step: number | null;
   committedAt: Date;
   goneAt: Date | null;
+  /** `missing` may be found again; the others are for good. */
+  goneWhy?: GoneWhy | string | null;
 }
+
+export type GoneWhy = "missing" | "damaged" | "pruned" | "removed";
 
 /** An artifact bound to an input of a stage, with the name of the stage it comes from. */
 export interface InputArtifact {

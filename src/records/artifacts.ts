@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
-import type { Change } from "../core/changes.ts";
-import { artifactUri, checkpointUri, isHash, placePath } from "../core/places.ts";
+import type { Change, Happening } from "../core/changes.ts";
+import { artifactUri, checkpointUri, isHash, lookFor } from "../core/places.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import { prunedChanges } from "./checkpoints.ts";
 import { type Database, databaseNow, type Writer } from "./database.ts";
@@ -100,29 +99,92 @@ function artifactRow(attempt: LiveAttempt, line: CommitLine, now: Date): Artifac
     step: line.type === "checkpoint" ? Number(line.step) : null,
     committedAt: now,
     goneAt: null,
+    goneWhy: null,
   };
 }
 
-/**
- * Looks for the folders of artifacts and records those that are no longer where their row says: somebody removed them.
- * Folders of this machine are looked at; what lies elsewhere is taken at its row's word.
- * @returns ids of what is missing
- */
-export async function markMissing(
-  database: Database,
-  artifacts: readonly Pick<ArtifactRow, "id" | "uri" | "runId" | "stageId">[],
+type Looked = Pick<ArtifactRow, "id" | "uri" | "runId" | "stageId" | "goneAt" | "goneWhy">;
+
+/** Those that are not in the workspace `home`, by a look that changes nothing. Without a workspace none is. */
+export function missingFrom<T extends Pick<ArtifactRow, "uri">>(
+  rows: readonly T[],
   home: string | undefined,
-): Promise<string[]> {
-  if (home === undefined) return [];
-  const missing = artifacts.filter(({ uri }) => {
-    const path = placePath(home, uri);
-    return path !== undefined && !existsSync(path);
-  });
-  if (missing.length === 0) return [];
-  const now = await databaseNow(database);
-  for (const { id, runId, stageId } of missing) {
-    const change: Change = { table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } };
-    await commitHappenings(database, [{ runId, stageId, type: "artifact.gone", changes: [change] }]);
+): T[] {
+  return home === undefined ? [] : rows.filter(({ uri }) => lookFor(home, uri) === "missing");
+}
+
+/**
+ * Serve's look at what the records name in its own workspace: what is not there is marked, and a mark of what is there
+ * again is taken back. Nobody else marks by looking: other machines see less.
+ * @returns ids of what is gone now
+ */
+export async function lookAtPlaces(
+  database: Database,
+  rows: readonly Looked[],
+  home: string | undefined,
+): Promise<Set<string>> {
+  const there = rows.filter(({ goneAt }) => goneAt === null);
+  const marked = rows.filter(({ goneAt, goneWhy }) => goneAt !== null && goneWhy === "missing");
+  const back = home === undefined ? [] : marked.filter(({ uri }) => lookFor(home, uri) === "there");
+  const missing = missingFrom(there, home);
+  const now = missing.length > 0 ? await databaseNow(database) : null;
+  const told = [
+    ...missing.map((row) => ({
+      row,
+      type: "artifact.gone" as const,
+      expect: { goneAt: null },
+      set: { goneAt: now, goneWhy: "missing" },
+    })),
+    ...back.map((row) => ({
+      row,
+      type: "artifact.back" as const,
+      expect: { goneWhy: "missing" },
+      set: { goneAt: null, goneWhy: null },
+    })),
+  ];
+  for (const { row, type, expect, set } of told) {
+    const change: Change = { table: "Artifact", id: row.id, expect, set };
+    await commitHappenings(database, [{ runId: row.runId, stageId: row.stageId, type, changes: [change] }]);
   }
-  return missing.map(({ id }) => id);
+  const isBack = new Set(back.map(({ id }) => id));
+  const gone = rows.filter((row) => row.goneAt !== null && !isBack.has(row.id));
+  return new Set([...missing, ...gone].map(({ id }) => id));
+}
+
+/** Takes back marks of what is there again, whichever run it belongs to. */
+export async function lookForLost(database: Database, home: string): Promise<void> {
+  const rows = await database.artifact.findMany({ where: { goneWhy: "missing" } });
+  await lookAtPlaces(database, rows, home);
+}
+
+/**
+ * What a decision is about to bind and is not there: the inputs of a stage that becomes ready, and the checkpoint of its
+ * first attempt, which a person asked for. It is marked, so that the next decision does without. What a later attempt goes
+ * on from is left to its worker: without a person, nothing is begun again from its beginning.
+ * @returns in words, undefined when all is there
+ */
+export async function missingOfDecision(
+  database: Database,
+  happenings: readonly Happening[],
+  home: string | undefined,
+): Promise<string | undefined> {
+  if (home === undefined) return undefined;
+  const changes = happenings.flatMap((happening) => happening.changes);
+  const points = changes.flatMap((change) =>
+    change.table === "Attempt" && "insert" in change && change.insert.epoch === 1 && change.insert.resumeFrom
+      ? [change.insert.resumeFrom]
+      : [],
+  );
+  const stages = happenings.flatMap(({ type, stageId }) =>
+    type === "stage.ready" && stageId ? [stageId] : [],
+  );
+  const rows: Looked[] =
+    points.length === 0
+      ? []
+      : await database.artifact.findMany({ where: { id: { in: points }, goneAt: null } });
+  for (const stage of stages)
+    rows.push(...(await inputArtifacts(database, stage)).map(({ artifact }) => artifact));
+  const there = rows.filter(({ goneAt }) => goneAt === null);
+  const gone = await lookAtPlaces(database, there, home);
+  return gone.size === 0 ? undefined : `gone: ${[...gone].join(", ")}`;
 }

@@ -1,5 +1,5 @@
 import type { ArtifactRow, StageResult } from "../core/rows.ts";
-import { markMissing } from "./artifacts.ts";
+import { lookAtPlaces } from "./artifacts.ts";
 import type { Database } from "./database.ts";
 
 /** A stage that succeeded before with the same cache key; its artifacts are all there. */
@@ -11,7 +11,7 @@ export interface CacheHit {
 
 /**
  * The newest usable stage of each cache key, or null. One with an artifact whose folder is not where the record says
- * (somebody removed it) is no hit, and that artifact is marked as gone.
+ * (somebody removed it) is no hit, and that artifact is marked as gone; one that is there again counts again.
  */
 export async function lookUpCache(
   database: Database,
@@ -24,10 +24,10 @@ export async function lookUpCache(
     orderBy: { endedAt: "desc" },
     include: { artifacts: { where: { kind: { not: "checkpoint" } } } },
   });
-  const outputs = rows.flatMap((stage) => stage.artifacts.filter((artifact) => artifact.goneAt === null));
-  const missing = new Set(await markMissing(database, outputs, home));
+  const outputs = rows.flatMap((stage) => stage.artifacts);
+  const gone = await lookAtPlaces(database, outputs, home);
   for (const { id: stageId, cacheKey, artifacts, result } of rows) {
-    const whole = artifacts.every((artifact) => artifact.goneAt === null && !missing.has(artifact.id));
+    const whole = artifacts.every(({ id }) => !gone.has(id));
     if (!whole || !cacheKey || hits.get(cacheKey)) continue;
     hits.set(cacheKey, { stageId, result: result as StageResult | null, artifacts });
   }

@@ -1,5 +1,5 @@
 import type { Change } from "../core/changes.ts";
-import type { ArtifactRow } from "../core/rows.ts";
+import type { ArtifactRow, GoneWhy } from "../core/rows.ts";
 import { defaultKeep, staleSteps } from "../core/stale-steps.ts";
 import type { Database, Writer } from "./database.ts";
 import type { EventLine, LiveAttempt } from "./ingest.ts";
@@ -21,7 +21,7 @@ export async function prunedChanges(
   const all = [...old, ...fresh.filter((row) => row.kind === "checkpoint")];
   const steps = [...new Set(all.map(({ step }) => step ?? 0))];
   const stale = new Set(staleSteps(steps, attempt.keep ?? defaultKeep, attempt.keepEvery));
-  return all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => gone(id, now));
+  return all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => gone(id, "pruned", now));
 }
 
 /**
@@ -55,14 +55,14 @@ export async function damagedChanges(
     for (const id of fresh) given.add(id);
     changes.set(
       line,
-      fresh.map((id) => gone(id, now)),
+      fresh.map((id) => gone(id, "damaged", now)),
     );
   }
   return changes;
 }
 
-function gone(id: string, now: Date): Change {
-  return { table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now } };
+function gone(id: string, goneWhy: GoneWhy, now: Date): Change {
+  return { table: "Artifact", id, expect: { goneAt: null }, set: { goneAt: now, goneWhy } };
 }
 
 /**

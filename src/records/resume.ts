@@ -2,7 +2,7 @@ import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
 import { newestGenerations } from "../core/rows.ts";
-import { markMissing } from "./artifacts.ts";
+import { missingFrom } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
 import { type Database, databaseError, databaseNow, type Writer } from "./database.ts";
 import { addBells, StaleWrite, writeHappenings } from "./happenings.ts";
@@ -30,7 +30,6 @@ export async function resumeRun(
   options: ResumeOptions = {},
 ): Promise<string[]> {
   try {
-    await lookForOutputs(database, run);
     for (;;) {
       try {
         return await database.$transaction((writer) => insertGenerations(writer, run, options));
@@ -42,20 +41,6 @@ export async function resumeRun(
   } catch (error) {
     throw databaseError(error);
   }
-}
-
-/** Notes which artifacts of a run, or of the stages its own were cached from, were removed from disk. */
-async function lookForOutputs(database: Database, run: string): Promise<void> {
-  const stages = await database.stage.findMany({
-    where: { runId: run },
-    select: { id: true, cachedFrom: true },
-  });
-  const sources = stages.flatMap(({ id, cachedFrom }) => [id, ...(cachedFrom ? [cachedFrom] : [])]);
-  await markMissing(
-    database,
-    await database.artifact.findMany({ where: { stageId: { in: sources }, goneAt: null } }),
-    workspace(),
-  );
 }
 
 async function insertGenerations(writer: Writer, run: string, options: ResumeOptions): Promise<string[]> {
@@ -115,14 +100,12 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
     include: { _count: { select: { shards: true } }, gates: true },
   });
   const current = newestGenerations(rows);
-  const gone = await writer.artifact.findMany({
-    where: {
-      stageId: { in: current.map((row) => row.cachedFrom ?? row.id) },
-      kind: { not: "checkpoint" },
-      goneAt: { not: null },
-    },
-    select: { stageId: true },
+  const outputs = await writer.artifact.findMany({
+    where: { stageId: { in: current.map((row) => row.cachedFrom ?? row.id) }, kind: { not: "checkpoint" } },
+    select: { stageId: true, uri: true, goneAt: true },
   });
+  // What is not seen here is asked for again and marked by nobody: serve takes it from the cache when it is there.
+  const gone = [...outputs.filter(({ goneAt }) => goneAt !== null), ...missingFrom(outputs, workspace())];
   const incomplete = new Set(gone.map((artifact) => artifact.stageId));
   return current.map(({ _count, ...row }) => ({
     ...row,

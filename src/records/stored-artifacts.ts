@@ -41,16 +41,24 @@ export async function liveOf(database: Database, attempts: readonly string[]): P
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Hashes of an attempt's checkpoints that are marked as gone. */
+/** Hashes of an attempt's checkpoints that are gone for good. */
 export async function goneCheckpoints(database: Database, attempt: string): Promise<string[]> {
   const rows = await database.artifact.findMany({
-    where: { attemptId: attempt, kind: "checkpoint", goneAt: { not: null } },
+    where: {
+      attemptId: attempt,
+      kind: "checkpoint",
+      goneAt: { not: null },
+      OR: [{ goneWhy: null }, { goneWhy: { not: "missing" } }],
+    },
     select: { sha256: true },
   });
   return rows.map(({ sha256 }) => sha256);
 }
 
-/** Whether a row says that something of this hash is there. */
+/** A row that keeps bytes: they are there, or may be there again. */
+export const keeping = { OR: [{ goneAt: null }, { goneWhy: "missing" }] };
+
+/** Whether a row keeps something of this hash. */
 export async function isKept(database: Database, sha256: string): Promise<boolean> {
-  return (await database.artifact.count({ where: { sha256, goneAt: null } })) > 0;
+  return (await database.artifact.count({ where: { sha256, ...keeping } })) > 0;
 }

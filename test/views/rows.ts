@@ -151,6 +151,7 @@ export function artifactRow(stageId: string, kind: string, given: Given<Artifact
     step: null,
     committedAt: start,
     goneAt: null,
+    goneWhy: null,
     ...given,
   };
 }

@@ -1,6 +1,7 @@
 import type { Happening } from "../../core/changes.ts";
 import type { Log } from "../../core/log.ts";
 import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
+import { lookForLost, missingOfDecision } from "../../records/artifacts.ts";
 import { lookUpCache } from "../../records/cache.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
 import { type Bell, commitHappenings, LostOffice } from "../../records/happenings.ts";
@@ -40,6 +41,8 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
     read: () => reader.read(),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys, home),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
+      const gone = await missingOfDecision(database, happenings, home);
+      if (gone !== undefined) return gone;
       const moved = await commitHappenings(database, happenings, { bells, term });
       if (moved === undefined && bells.length > 0) await ringNow(database, bells, ring);
       return moved;
@@ -59,6 +62,7 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
       if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
       if (Date.now() - sweptAt > sweepEveryMs) {
         sweptAt = Date.now();
+        if (home !== undefined) await lookForLost(database, home);
         await sweepOutbox(database, sweepEveryMs);
       }
     } catch (error) {

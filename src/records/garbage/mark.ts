@@ -2,7 +2,7 @@ import type { Happening } from "../../core/changes.ts";
 import type { EventType } from "../../core/event-types.ts";
 import { type Database, databaseNow } from "../database.ts";
 import { commitHappenings } from "../happenings.ts";
-import { liveOf } from "../stored-artifacts.ts";
+import { keeping, liveOf } from "../stored-artifacts.ts";
 import { decideGarbage, type GarbageArtifact, type GarbagePolicy } from "./decide.ts";
 import { readGarbageFacts } from "./read.ts";
 
@@ -35,6 +35,7 @@ function tellRuns(
   before: Date | null,
   goneAt: Date | null,
 ): Happening[] {
+  const goneWhy = goneAt === null ? null : "removed";
   const byRun = new Map<string, GarbageArtifact[]>();
   for (const artifact of artifacts)
     byRun.set(artifact.runId, [...(byRun.get(artifact.runId) ?? []), artifact]);
@@ -42,7 +43,19 @@ function tellRuns(
     runId,
     type,
     data: { by, artifacts: rows.length, bytes: rows.reduce((sum, { bytes }) => sum + Number(bytes), 0) },
-    changes: [{ table: "Artifact", all: { id: rows.map(({ id }) => id), goneAt: before }, set: { goneAt } }],
+    changes: [
+      { table: "Artifact", all: { id: rows.map(({ id }) => id), goneAt: before }, set: { goneAt, goneWhy } },
+      // Not found before, and now nobody needs it.
+      ...(before === null
+        ? [
+            {
+              table: "Artifact" as const,
+              all: { id: rows.map(({ id }) => id), goneWhy: "missing" },
+              set: { goneWhy },
+            },
+          ]
+        : []),
+    ],
   }));
 }
 
@@ -52,12 +65,12 @@ function tellRuns(
  */
 export async function isFree(database: Database, uri: string, claims: readonly string[]): Promise<boolean> {
   if ((await liveOf(database, claims)).size > 0) return false;
-  return (await database.artifact.count({ where: { uri, goneAt: null } })) === 0;
+  return (await database.artifact.count({ where: { uri, ...keeping } })) === 0;
 }
 
 /** The same of an attempt's folder: it has ended, and no row says that a checkpoint lies in it. */
 export async function isFreeAttempt(database: Database, attempt: string): Promise<boolean> {
   if ((await liveOf(database, [attempt])).size > 0) return false;
-  const where = { attemptId: attempt, kind: "checkpoint", goneAt: null };
+  const where = { attemptId: attempt, kind: "checkpoint", ...keeping };
   return (await database.artifact.count({ where })) === 0;
 }

@@ -27,7 +27,10 @@ export async function readGarbageFacts(database: Database): Promise<GarbageFacts
         attempts: attempts.map(({ id, endedAt, shard }) => {
           return { id, runId: shard.stage.runId, ended: endedAt !== null };
         }),
-        artifacts: artifacts.map(({ goneAt, ...artifact }) => ({ ...artifact, gone: goneAt !== null })),
+        // What was only not found may be there again: its bytes stay while its run would keep them.
+        artifacts: artifacts.map(({ goneAt, goneWhy, ...artifact }) => {
+          return { ...artifact, gone: goneAt !== null && goneWhy !== "missing" };
+        }),
       };
     },
     { isolationLevel: "RepeatableRead", timeout: 60_000 },

@@ -1,6 +1,6 @@
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
-import { markMissing } from "../artifacts.ts";
+import { missingFrom } from "../artifacts.ts";
 import type { Database } from "../database.ts";
 import type { Artifact } from "../generated/client.ts";
 
@@ -15,7 +15,7 @@ export async function checkpointsOf(database: Database, run: string, stage: stri
     where: { stageId: { in: rowsWithSources }, kind: "checkpoint", goneAt: null },
     orderBy: [{ step: "asc" }, { committedAt: "asc" }],
   });
-  const missing = new Set(await markMissing(database, all, workspace()));
+  const missing = new Set(missingFrom(all, workspace()).map(({ id }) => id));
   const there = all.filter(({ id }) => !missing.has(id));
   return there.filter(({ step }, i) => there[i + 1]?.step !== step);
 }

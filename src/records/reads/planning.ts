@@ -1,7 +1,7 @@
 import type { EarlierStage } from "../../core/earlier-stage.ts";
 import { workspace } from "../../core/paths.ts";
 import { newestGenerations, newestOfShard } from "../../core/rows.ts";
-import { markMissing } from "../artifacts.ts";
+import { missingFrom } from "../artifacts.ts";
 import type { Database } from "../database.ts";
 import { inputArtifacts } from "../inputs.ts";
 
@@ -108,7 +108,8 @@ export async function findCheckpoints(
   const rows = await database.artifact.findMany({
     where: { stageId: { in: makers.map(({ id }) => id) }, kind: "checkpoint", goneAt: null },
   });
-  const missing = new Set(await markMissing(database, rows, workspace()));
+  // As far as it can be seen from here: serve looks itself before it begins with one.
+  const missing = new Set(missingFrom(rows, workspace()).map(({ id }) => id));
   for (const { id, stageId, step } of rows) {
     const key = makers.find((maker) => maker.id === stageId)?.cacheKey;
     if (!key || missing.has(id) || step === null || step <= (found.get(key)?.step ?? -1)) continue;
