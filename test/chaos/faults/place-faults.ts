@@ -52,9 +52,22 @@ const clockStep: Inject = async (scene, fault) => {
     for (const file of hosts) site.setClock(file, 0);
     return true;
   }
-  // Back only a little: so long everything is believed to be alive.
-  return setDatabaseClock(scene, sign > 0 ? 5 + 35 * digit(fault, 2) : -3 * digit(fault, 2));
+  // Nobody is heard of for a moment, so that there are looks at the new time before the next signs of life.
+  return whileCut(scene, 600 * digit(fault, 1), () =>
+    // Back only a little: so long everything is believed to be alive.
+    setDatabaseClock(scene, digit(fault, 2) < 0.7 ? 5 + 50 * digit(fault, 2) : -3 * digit(fault, 1)),
+  );
 };
+
+/** The network is away from before `work` until so long after it. */
+async function whileCut({ site, wait }: Scene, ms: number, work: () => Promise<boolean>): Promise<boolean> {
+  const { mode } = site.network;
+  site.network.mode = "refuse";
+  const done = await work();
+  await wait(ms);
+  site.network.mode = mode;
+  return done;
+}
 
 /**
  * To whom compares times of rows with that of the database it makes no difference whether the clock was set or the times were.
@@ -114,13 +127,11 @@ const sleep: Inject = async (scene, fault) => {
     site.lane.pauseValkey();
   }
   await wait(fault.ms);
-  const { mode } = site.network;
-  site.network.mode = "refuse";
-  if (all) site.lane.resume();
-  site.wake();
-  await wait(800 * digit(fault, 2));
-  site.network.mode = mode;
-  return true;
+  return whileCut(scene, 800 * digit(fault, 2), async () => {
+    if (all) site.lane.resume();
+    site.wake();
+    return true;
+  });
 };
 
 /** PostgreSQL is away for longer than several checkpoints while the workspace is on a small disk. */

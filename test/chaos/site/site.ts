@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -93,12 +94,7 @@ export class Site {
       mountDisk(site.homes[0]!, diskMegabytes);
       site.#mounted.push(site.homes[0]!);
     }
-    // Both serves have one store, as on a shared disk: rows name it relative to the workspace.
-    for (const folder of ["artifacts", "attempts"]) {
-      mkdirSync(join(site.homes[0]!, folder), { recursive: true });
-      for (const home of site.#serveHomes.slice(1))
-        symlinkSync(join(site.homes[0]!, folder), join(home, folder));
-    }
+    site.#linkStore();
     for (const home of site.homes) site.sentinels.lay(home);
     if (plan.sharedDisk) site.machine = await Machine.start("other", site.folder);
     const clocks = (file: string) => (plan.ownClocks ? { CHAOS_CLOCK: join(site.folder, file) } : {});
@@ -233,7 +229,9 @@ export class Site {
    * `meanwhile`: is called when nothing runs any more.
    */
   async move(home: string, patienceMs: number, meanwhile: () => Promise<void>): Promise<void> {
-    const those = this.daemons().filter((daemon) => daemon.home === home);
+    // The one that stands by has the same store.
+    const stores = home === this.#serveHomes[0] ? this.#serveHomes : [home];
+    const those = this.daemons().filter((daemon) => stores.includes(daemon.home));
     await Promise.all(those.map((daemon) => daemon.down(patienceMs)));
     this.take(this.attemptFolders().filter(({ path }) => path.startsWith(`${home}/`)));
     for (let look = 0; look < 2; look++) signalAll(processesIn(join(home, "attempts")), "SIGKILL");
@@ -244,7 +242,8 @@ export class Site {
     for (const homes of [this.homes, this.#serveHomes])
       for (const [i, one] of homes.entries()) if (one === home) homes[i] = moved;
     this.sentinels.follow(home, moved);
-    for (const daemon of those) daemon.moveTo(moved);
+    this.#linkStore();
+    for (const daemon of those) if (daemon.home === home) daemon.moveTo(moved);
     for (const daemon of those) daemon.release();
   }
 
@@ -308,6 +307,18 @@ export class Site {
       LEGALONE_QUEUE_PREFIX: this.name,
       LEGALONE_TOKEN: token,
     };
+  }
+
+  /** Both serves have one store, as on a shared disk: rows name it relative to the workspace. */
+  #linkStore(): void {
+    const [first, ...others] = this.#serveHomes as [string, ...string[]];
+    for (const name of ["artifacts", "attempts"]) {
+      mkdirSync(join(first, name), { recursive: true });
+      for (const home of others) {
+        rmSync(join(home, name), { force: true });
+        symlinkSync(join(first, name), join(home, name));
+      }
+    }
   }
 
   #home(name: string): string {
