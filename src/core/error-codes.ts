@@ -65,6 +65,11 @@ export const errorCodes = {
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },
   E_NODE: { exit: 9, about: "A node or its agent cannot be reached." },
+  E_NODE_TAKEN: {
+    exit: 8,
+    about:
+      "Another agent holds the name of this node; the message says which. It waits until that one is gone; `--node` or LEGALONE_NODE gives it a name of its own.",
+  },
   E_DISK_FULL: {
     exit: 9,
     about:

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
 
 const bootIdFile = "/proc/sys/kernel/random/boot_id";
 let bootId: string | undefined;
@@ -18,6 +19,33 @@ export function isSameProcess(pid: number, start: string): boolean {
   return startTime(pid) === start;
 }
 
+/**
+ * Names where a pid of this process's view means what it says: one boot of one machine and, on Linux, one space of pids (a
+ * container has its own). Elsewhere than on Linux the host's name has to do. Two that share a folder differ in it.
+ */
+export function machine(): string {
+  if (process.platform !== "linux") return hostname();
+  return `${thisBoot()}/${pidSpace()}`;
+}
+
+/** Whether a start time tells of this boot: what another one started, here or on another machine, does not run here. */
+export function isOfThisBoot(start: string): boolean {
+  return process.platform !== "linux" || start.startsWith(`${thisBoot()}:`);
+}
+
+function thisBoot(): string {
+  bootId ??= existsSync(bootIdFile) ? readFileSync(bootIdFile, "utf8").trim() : "";
+  return bootId;
+}
+
+function pidSpace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
+  } catch {
+    return "";
+  }
+}
+
 /** Fields of /proc/<pid>/stat after the name, which may hold spaces: [0] state, [2] group, [3] session. */
 export function procFields(pid: number): string[] | undefined {
   let stat: string;
@@ -32,8 +60,7 @@ export function procFields(pid: number): string[] | undefined {
 function fromProc(pid: number): string | undefined {
   const fields = procFields(pid);
   if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
-  bootId ??= existsSync(bootIdFile) ? readFileSync(bootIdFile, "utf8").trim() : "";
-  return `${bootId}:${fields[19]}`;
+  return `${thisBoot()}:${fields[19]}`;
 }
 
 function fromPs(pid: number): string | undefined {

@@ -1,6 +1,15 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LegaloneError } from "../core/errors.ts";
+import { isOfThisBoot, machine } from "../core/start-time.ts";
 import type { Exit } from "./engine.ts";
+
+/** What engine.json says: who runs the attempt, and where its pids mean something. Older ones name only the engine. */
+export interface EngineNote {
+  engine: string;
+  node?: string;
+  machine?: string;
+}
 
 /** Files of an attempt, <workspace>/attempts/<attempt>/. */
 export class AttemptFolder {
@@ -29,9 +38,28 @@ export class AttemptFolder {
     return this.read("exit.json");
   }
 
-  /** Name of the engine that started it. */
-  engine(): string | undefined {
-    return this.read<{ engine: string }>("engine.json")?.engine;
+  /** Which engine of which node started it. */
+  engine(): EngineNote | undefined {
+    return this.read("engine.json");
+  }
+
+  /** Writes engine.json for an attempt that `engine` of `node` runs on this machine. */
+  claimFor(engine: string, node: string, more: Record<string, unknown> = {}): void {
+    this.write("engine.json", { engine, node, machine: machine(), ...more });
+  }
+
+  /** Whether its pids are those of this machine since it came up: else they say nothing here, and belong to strangers. */
+  isHere(): boolean {
+    const there = this.engine()?.machine;
+    if (there !== undefined) return there === machine();
+    const shim = this.shim();
+    return shim === undefined || isOfThisBoot(shim.start);
+  }
+
+  /** Whether it is the node's. An older note names none: then it is, where its processes could be here. */
+  isOf(node: string): boolean {
+    const note = this.engine();
+    return note?.node === undefined ? this.isHere() : note.node === node;
   }
 
   /** When and how patiently it was asked to stop. */
@@ -60,11 +88,24 @@ export class AttemptFolder {
   }
 }
 
-/** Names of the attempts below `attempts` that an engine started and whose end is not recorded yet. */
-export function openAttempts(attempts: string, engine: string): string[] {
+/** @throws LegaloneError E_NODE when the attempt is another node's: nothing of it is this one's to touch */
+export function refuseOthers(folder: AttemptFolder, node: string): void {
+  if (folder.engine() === undefined || folder.isOf(node)) return;
+  const owner = folder.engine()?.node ?? "another machine";
+  throw new LegaloneError("E_NODE", `${folder.path} belongs to node ${owner}, not to ${node}`, {
+    hint: "Two agents that share a folder need names of their own (--node).",
+  });
+}
+
+/**
+ * Names of the attempts below `attempts` that an engine of `node` started and whose end is not recorded yet; without
+ * `node` those of all nodes. Several nodes may share the folder.
+ */
+export function openAttempts(attempts: string, engine: string, node?: string): string[] {
   if (!existsSync(attempts)) return [];
   return readdirSync(attempts).filter((name) => {
     const folder = new AttemptFolder(attempts, name);
-    return folder.engine() === engine && !folder.reported();
+    if (folder.engine()?.engine !== engine || folder.reported()) return false;
+    return node === undefined || folder.isOf(node);
   });
 }

@@ -30,9 +30,21 @@ export interface Exit {
 /** `lost`: it does not run and nothing tells how it ended. It never runs again either. */
 export type Observation = { state: "running" } | { state: "exited"; exit: Exit } | { state: "lost" };
 
+/** An engine that does not answer now: what it runs may well go on, and the same call will do when it is back. */
+export class EngineAway extends Error {
+  override readonly name = "EngineAway";
+}
+
+/**
+ * Whether an engine can be asked now: `away` since when and why. One that is `absent` is not installed and has nothing
+ * here: nobody needs to hear of it.
+ */
+export type EngineState = { is: "here" } | { is: "absent" } | { is: "away"; since: string; why: string };
+
 /**
  * Runs attempts so that they outlive the agent. Every action may be repeated without harm, and all of it may be
- * called by a new agent on what an old one started. Passes test/contract/engine-conformance.ts.
+ * called by a new agent on what an old one started. Several nodes may share a folder of attempts: an engine knows, and
+ * touches, those of its own node only. Passes test/contract/engine-conformance.ts.
  */
 export interface Engine {
   /** As `engine` of a launch names it. */
@@ -50,4 +62,6 @@ export interface Engine {
   adopt(): Promise<string[]>;
   /** Its end is recorded: frees what the engine holds for it. Files of the attempt stay. */
   forget(attempt: string): Promise<void>;
+  /** Left out by engines that are always here; the calls of one that is away throw EngineAway. */
+  state?(): EngineState;
 }

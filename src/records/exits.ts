@@ -1,10 +1,12 @@
 import type { WorkerResult } from "../core/rows.ts";
 import type { Database } from "./database.ts";
 import { writeHappenings } from "./happenings.ts";
-import { readLiveAttempt, whileItMoves } from "./ingest.ts";
+import { fenced, type LiveAttempt, readLiveAttempt, whileItMoves } from "./ingest.ts";
 
 /** What an agent says when a worker is gone: a code or a signal, or neither, which is LOST. */
 export interface Exit {
+  /** The agent's; left out by those that name none. */
+  instance?: string | null | undefined;
   epoch: number;
   code: number | null;
   signal: string | null;
@@ -12,18 +14,41 @@ export interface Exit {
   /** A reason the agent knows better than the exit code. */
   reason?: string | undefined;
   message?: string | undefined;
+  /** Somebody at the node asked it to stop. */
+  asked?: boolean | undefined;
 }
 
 /**
  * Records that the process of an attempt is gone. What that means is for the reconciler to decide.
  * @returns false, with nothing changed, when the epoch is stale or the attempt has ended; true again for a repeat
+ * @throws LegaloneError E_NODE_TAKEN
  */
 export async function recordExit(database: Database, attempt: string, exit: Exit): Promise<boolean> {
   return whileItMoves(async () => {
-    const row = await readLiveAttempt(database, attempt, exit.epoch);
-    if (!row) return false;
-    if (row.exitedAt) return true;
-    await writeHappenings(database, [
+    const row = fenced(await readLiveAttempt(database, attempt, exit.epoch), exit.instance);
+    return row !== undefined && write(database, row, exit, row.holder);
+  });
+}
+
+/** Records as lost what no agent holds any more; serve's own word, whoever holds the node's name. */
+export async function recordVanished(database: Database, attempt: string, epoch: number): Promise<void> {
+  await whileItMoves(async () => {
+    const row = await readLiveAttempt(database, attempt, epoch);
+    if (row) await write(database, row, { epoch, code: null, signal: null, lost: true }, row.instance);
+  });
+}
+
+async function write(
+  database: Database,
+  row: LiveAttempt,
+  exit: Exit,
+  instance: string | null,
+): Promise<boolean> {
+  if (row.exitedAt) return true;
+  const guard = { epoch: row.epoch, instance: row.instance };
+  await writeHappenings(
+    database,
+    [
       {
         runId: row.runId,
         stageId: row.stageId,
@@ -39,14 +64,16 @@ export async function recordExit(database: Database, attempt: string, exit: Exit
               exitedAt: row.now,
               exitCode: exit.lost ? null : exit.code,
               signal: exit.lost ? null : exit.signal,
+              ...(exit.asked && row.stopReason === null ? { stopReason: "stopped" } : {}),
               ...toldBy(exit),
             },
           },
         ],
       },
-    ]);
-    return true;
-  });
+    ],
+    { quiet: [{ table: "Attempt", id: row.id, expect: guard, set: { instance } }] },
+  );
+  return true;
 }
 
 function toldBy({ reason, message }: Exit): { result?: WorkerResult } {

@@ -25,12 +25,18 @@ export interface Bell {
   key: string;
 }
 
+/** How far an attempt's file was read, and whose file it is. */
+interface Reported {
+  acknowledged: number;
+  instance: string | null;
+}
+
 /** A guarded change of an attempt that is not in the log. */
 export interface QuietChange {
   table: "Attempt";
   id: string;
-  expect: Expect<AttemptRow & { acknowledged: number }>;
-  set: Partial<AttemptRow & { acknowledged: number }>;
+  expect: Expect<AttemptRow & Reported>;
+  set: Partial<AttemptRow & Reported>;
 }
 
 /** One point of a curve. */

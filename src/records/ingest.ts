@@ -5,6 +5,7 @@ import { artifactChanges, type CommitLine, soundLine } from "./artifacts.ts";
 import { damagedChanges } from "./checkpoints.ts";
 import type { Database, Writer } from "./database.ts";
 import { type QuietChange, StaleWrite, writeHappenings } from "./happenings.ts";
+import { nodeTaken } from "./nodes.ts";
 
 /** A line of a worker's event file (stages/_worker/protocol.schema.json), checked before it comes here. */
 export interface EventLine {
@@ -15,6 +16,8 @@ export interface EventLine {
 
 /** Lines from byte `offset` of the event file on, `bytes` long. */
 export interface EventBatch {
+  /** The agent's; left out by those that name none. */
+  instance?: string | undefined;
   epoch: number;
   offset: number;
   bytes: number;
@@ -41,11 +44,20 @@ export interface LiveAttempt {
   startedAt: Date | null;
   exitedAt: Date | null;
   resumeFrom: string | null;
+  stopReason: string | null;
   /** Of a fork: the checkpoint of another run that its stage began with. */
   startFrom: string | null;
   stageId: string;
   runId: string;
   desired: "RUN" | "STOP";
+  /** The instance of an agent that reported it first, and so from which file. */
+  instance: string | null;
+  /** Who holds the name of its node now. */
+  nodeId: string | null;
+  holder: string | null;
+  address: string | null;
+  agentPid: number | null;
+  instanceSince: Date | null;
   /** How many checkpoints of an attempt stay, and at multiples of how many steps more do. */
   keep: number | null;
   keepEvery: number | null;
@@ -69,7 +81,7 @@ export async function ingestEvents(
   times: Times,
 ): Promise<IngestReply> {
   return whileItMoves(async () => {
-    const row = await readLiveAttempt(database, attempt, batch.epoch);
+    const row = fenced(await readLiveAttempt(database, attempt, batch.epoch), batch.instance);
     if (!row) return { status: "stale" };
     const acknowledged = Number(row.acknowledged);
     if (batch.offset !== acknowledged) return { status: "wrong_offset", acknowledged };
@@ -103,8 +115,8 @@ export async function readLiveAttempt(
 ): Promise<LiveAttempt | undefined> {
   const [row] = await writer.$queryRaw<LiveAttempt[]>`
     select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
-           a."startedAt", a."exitedAt", a."resumeFrom", sh.epoch as "shardEpoch", sh.index as shard,
-           st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
+           a."startedAt", a."exitedAt", a."resumeFrom", a."stopReason", sh.epoch as "shardEpoch", sh.index as shard,
+           a.instance, a."nodeId", n.instance as holder, n.address, n."agentPid", n."instanceSince", st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
            (st.spec -> 'checkpoint' ->> 'keep')::int as keep,
            (st.spec -> 'checkpoint' ->> 'keep_every')::int as "keepEvery",
            coalesce(n.info ->> 'store' = 'far', false) as far, clock_timestamp() as now
@@ -114,6 +126,19 @@ export async function readLiveAttempt(
   if (!row || row.epoch !== epoch || row.shardEpoch !== epoch || !liveStates.includes(row.state))
     return undefined;
   return row;
+}
+
+/**
+ * The attempt where an instance of an agent may report it; undefined where another one did, from another folder.
+ * @throws LegaloneError E_NODE_TAKEN when the instance does not hold the name of the attempt's node
+ */
+export function fenced(
+  row: LiveAttempt | undefined,
+  instance: string | null = null,
+): LiveAttempt | undefined {
+  if (!row) return undefined;
+  if (row.holder !== instance) throw nodeTaken(row.nodeId ?? "", { ...row, instance: row.holder });
+  return row.instance === null || row.instance === instance ? row : undefined;
 }
 
 async function writeBatch(
@@ -148,14 +173,17 @@ async function writeBatch(
   });
 }
 
-/** The guard of all that is written for an attempt: it is live, and nobody else has reported meanwhile. */
+/**
+ * The guard of all that is written for an attempt: it is live, nobody else has reported meanwhile, and no other instance has
+ * taken it over. Its first report binds it to the instance.
+ */
 function readOn(row: LiveAttempt, bytes: number, set: QuietChange["set"]): QuietChange {
   const acknowledged = Number(row.acknowledged);
   return {
     table: "Attempt",
     id: row.id,
-    expect: { epoch: row.epoch, acknowledged, endedAt: null },
-    set: { ...set, acknowledged: acknowledged + bytes },
+    expect: { epoch: row.epoch, acknowledged, instance: row.instance, endedAt: null },
+    set: { ...set, acknowledged: acknowledged + bytes, instance: row.holder },
   };
 }
 

@@ -1,8 +1,13 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import Docker from "dockerode";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ContainerEngine } from "../../src/dispatch/container/container-engine.ts";
 import { containerSocket } from "../../src/dispatch/container/container-socket.ts";
+import { DockerStandIn } from "../support/docker-stand-in.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 import { engineConformance } from "./engine-conformance.ts";
 
 /** Any image with /bin/sh will do; the newest one here is taken. */
@@ -20,30 +25,29 @@ async function imageHere(socket: string | undefined): Promise<string | undefined
 const socket = containerSocket();
 const image = await imageHere(socket);
 
-if (socket === undefined || image === undefined) {
-  describe("engine container", () => {
-    test.skip("no container engine answers here, or it has no image", () => {});
+const openOn = (socketPath: string) => (attempts: string) =>
+  new ContainerEngine({
+    socket: socketPath,
+    attempts,
+    workspace: `test-${process.pid}`,
+    node: "n1",
+    folders: [{ path: attempts, writable: true }],
+    variables: {},
+    ascend: { devices: [], driver: [] },
+    env: { PATH: process.env.PATH },
   });
-} else {
-  const open = (attempts: string) =>
-    new ContainerEngine({
-      socket,
-      attempts,
-      workspace: `test-${process.pid}`,
-      folders: [{ path: attempts, writable: true }],
-      variables: {},
-      ascend: { devices: [], driver: [] },
-      env: { PATH: process.env.PATH },
-    });
-  engineConformance("container", {
+
+function suite(name: string, socketPath: string, imageName: string): void {
+  const open = openOn(socketPath);
+  engineConformance(name, {
     open,
-    image,
+    image: imageName,
     destroy: async (_engine, attempt) => {
-      await new Docker({ socketPath: socket }).getContainer(attempt).remove({ force: true });
+      await new Docker({ socketPath }).getContainer(attempt).remove({ force: true });
     },
   });
 
-  test("an image that is not there ends the attempt with its reason", async () => {
+  test(`engine ${name}: an image that is not there ends the attempt with its reason`, async () => {
     const attempts = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
     const engine = open(attempts);
     const attempt = `conformance-${process.pid}-noimage-e1`;
@@ -64,3 +68,89 @@ if (socket === undefined || image === undefined) {
     await engine.forget(attempt);
   });
 }
+
+if (socket === undefined || image === undefined) {
+  describe("engine container", () => {
+    test.skip("no container engine answers here, or it has no image", () => {});
+  });
+} else suite("container", socket, image);
+
+const folder = mkdtempSync(join(tmpdir(), "legalone-docker-"));
+const standIn = new DockerStandIn(join(folder, "docker.sock"));
+beforeAll(() => standIn.open());
+afterAll(async () => {
+  standIn.killAll();
+  await standIn.close();
+  removeFolder(folder);
+});
+suite("container (stand-in for Docker)", standIn.socket, "any");
+
+describe("a container engine that others use too", () => {
+  const launch = (attempts: string, attempt: string, script: string) => ({
+    ...{ attempt, epoch: 1, folder: join(attempts, attempt), job: { epoch: 1 }, env: {}, image: "any" },
+    main: ["/bin/sh", "-c", script],
+  });
+
+  test("a container of this name that is another workspace's is neither taken, stopped nor removed", async () => {
+    const attempts = join(folder, "other");
+    const strangers = new ContainerEngine({
+      socket: standIn.socket,
+      attempts: join(folder, "theirs"),
+      workspace: "another",
+      node: "n1",
+      folders: [],
+      variables: {},
+      ascend: { devices: [], driver: [] },
+      env: { PATH: process.env.PATH },
+    });
+    const attempt = "r1-base-g1-s0-e1";
+    await strangers.start(launch(join(folder, "theirs"), attempt, "sleep 60"));
+    expect(await strangers.observe(attempt)).toEqual({ state: "running" });
+    const engine = openOn(standIn.socket)(attempts);
+    await engine.start(launch(attempts, attempt, "exit 0"));
+    expect(await engine.observe(attempt)).toMatchObject({
+      exit: { reason: "dispatch_failed", message: expect.stringContaining("another") },
+    });
+    await engine.stop(attempt, 0);
+    await engine.forget(attempt);
+    expect(await strangers.observe(attempt)).toEqual({ state: "running" });
+    await strangers.forget(attempt);
+  });
+
+  test("a node finds its own containers, not those of another node of the workspace", async () => {
+    const attempts = join(folder, "shared");
+    const first = openOn(standIn.socket)(attempts);
+    const second = new ContainerEngine({
+      ...{ socket: standIn.socket, attempts, workspace: `test-${process.pid}`, node: "n2", folders: [] },
+      ...{ variables: {}, ascend: { devices: [], driver: [] }, env: { PATH: process.env.PATH } },
+    });
+    await first.start(launch(attempts, "r1-base-g1-s0-e1", "sleep 60"));
+    await second.start(launch(attempts, "r1-base-g1-s1-e1", "sleep 60"));
+    expect(await first.adopt()).toEqual(["r1-base-g1-s0-e1"]);
+    expect(await second.adopt()).toEqual(["r1-base-g1-s1-e1"]);
+    await expect(second.observe("r1-base-g1-s0-e1")).rejects.toMatchObject({ code: "E_NODE" });
+    await second.stop("r1-base-g1-s0-e1", 0);
+    await second.forget("r1-base-g1-s0-e1");
+    expect(await first.observe("r1-base-g1-s0-e1")).toEqual({ state: "running" });
+    await first.forget("r1-base-g1-s0-e1");
+    await second.forget("r1-base-g1-s1-e1");
+  });
+
+  test("one that does not answer is away; nothing of it is lost, and a stop is asked again", async () => {
+    const attempts = join(folder, "away");
+    const engine = openOn(standIn.socket)(attempts);
+    const attempt = "r1-base-g1-s0-e1";
+    await engine.start(
+      launch(attempts, attempt, 'trap "exit 75" TERM; touch up; while :; do sleep 0.02; done'),
+    );
+    await expect.poll(() => existsSync(join(attempts, attempt, "up"))).toBe(true);
+    await standIn.close();
+    await expect(engine.observe(attempt)).rejects.toMatchObject({ name: "EngineAway" });
+    await expect(engine.stop(attempt, 20)).rejects.toMatchObject({ name: "EngineAway" });
+    await standIn.open();
+    expect(await engine.observe(attempt)).toEqual({ state: "running" });
+    await engine.stop(attempt, 20);
+    await expect.poll(() => engine.observe(attempt)).toMatchObject({ exit: { code: 75 } });
+    await engine.forget(attempt);
+  });
+});

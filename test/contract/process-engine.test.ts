@@ -9,7 +9,7 @@ import { removeFolder } from "../support/remove-folder.ts";
 import { engineConformance } from "./engine-conformance.ts";
 
 engineConformance("process", {
-  open: (attempts) => new ProcessEngine({ attempts, env: { PATH: process.env.PATH } }),
+  open: (attempts) => new ProcessEngine({ attempts, node: "n1", env: { PATH: process.env.PATH } }),
   destroy: async (_engine, attempt, attempts) => {
     const { pid } = JSON.parse(readFileSync(join(attempts, attempt, "pid.json"), "utf8")) as { pid: number };
     const members = sessionMembers(pid);
@@ -22,7 +22,7 @@ let attempts: string;
 let engine: ProcessEngine;
 beforeAll(() => {
   attempts = mkdtempSync(join(tmpdir(), "legalone-engine-"));
-  engine = new ProcessEngine({ attempts, env: { PATH: process.env.PATH } });
+  engine = new ProcessEngine({ attempts, node: "n1", env: { PATH: process.env.PATH } });
 });
 afterAll(() => removeFolder(attempts));
 

@@ -5,6 +5,7 @@ import { variablesOf } from "../../src/dispatch/container/worker-variables.ts";
 const place = {
   attempts: "/w/attempts",
   workspace: "abc",
+  node: "n1",
   folders: [{ path: "/w", writable: true }],
   variables: { LEGALONE_HOME: "/w" },
   ascend: { devices: ["/dev/davinci0", "/dev/davinci_manager"], driver: ["/etc/hccn.conf"] },
@@ -31,7 +32,7 @@ test("a container is named and labelled with its attempt, on the host's network,
     name: launch.attempt,
     Image: launch.image,
     WorkingDir: launch.folder,
-    Labels: { "legalone.attempt": launch.attempt, "legalone.workspace": "abc" },
+    Labels: { "legalone.attempt": launch.attempt, "legalone.workspace": "abc", "legalone.node": "n1" },
     HostConfig: {
       NetworkMode: "host",
       Devices: [{ PathOnHost: "/dev/davinci0" }, { PathOnHost: "/dev/davinci_manager" }],

@@ -83,7 +83,7 @@ test("the command says what it did, as text and as JSON", async () => {
 
 test("down --workers lets them save, and is over when they are gone", async () => {
   const attempts = join(workspace.home, "attempts");
-  const engine = new ProcessEngine({ attempts, env: { PATH: process.env.PATH } });
+  const engine = new ProcessEngine({ attempts, node: "n1", env: { PATH: process.env.PATH } });
   const attempt = "r1-t-g1-s0-e1";
   const script = 'trap "touch saved; exit 75" TERM; touch up; while :; do sleep 0.02; done';
   const main = ["/bin/sh", "-c", script];

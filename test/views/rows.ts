@@ -123,6 +123,7 @@ export function attemptRow(stageId: string, given: Given<Attempt> = {}): Attempt
     unit: null,
     stepAt: null,
     acknowledged: 0n,
+    instance: null,
     resumeFrom: null,
     dispatchedAt: start,
     startedAt: start,

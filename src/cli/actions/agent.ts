@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { buildHash } from "../../core/build.ts";
@@ -6,8 +7,10 @@ import { createLog, type Log } from "../../core/log.ts";
 import { modelsFolder, workspace } from "../../core/paths.ts";
 import { readTimes } from "../../core/times.ts";
 import { Agent } from "../../dispatch/agent/agent.ts";
+import { EngineSeat } from "../../dispatch/agent/engine-seat.ts";
 import { ArtifactClient } from "../../dispatch/agent/far/artifact-client.ts";
 import { FarStore } from "../../dispatch/agent/far/far-store.ts";
+import { InstanceNote } from "../../dispatch/agent/instance-note.ts";
 import { imagePrograms, launchOf, localPrograms, workerEnvironment } from "../../dispatch/agent/launching.ts";
 import { nodeFacts } from "../../dispatch/agent/node-facts.ts";
 import { addressFromFile, type ServeAddress, ServeClient } from "../../dispatch/agent/serve-client.ts";
@@ -37,25 +40,27 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const elsewhere = serveElsewhere(options);
   const find = addressOf(elsewhere, home);
   const log = createLog({ fields: { agent: node } });
-  await takeNote(home, node);
-  const engines = await enginesOf(home, slots, log);
+  const note = await takeNote(home, node, elsewhere !== undefined);
+  const leaving = new AbortController();
+  const times = readTimes();
+  const engines = enginesOf({ home, node, slots, log, everyMs: times.sync, leaving: leaving.signal });
   const agent = new Agent({
     node,
     home,
     engines,
-    client: new ServeClient(find),
+    note,
+    client: new ServeClient(find, note.instance),
     doorbell: await doorbellFor(options, home, log),
     facts: () => ({
       pid: process.pid,
       build: buildHash(),
-      engines: engines.map(({ name }) => name),
       ...nodeFacts(home, slots),
       ...(elsewhere === undefined ? {} : { workspace: knownWorkspaceId(home) }),
     }),
     ...(elsewhere === undefined ? {} : { farStore: farStore(find, home, log) }),
     launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
     log,
-    syncMs: readTimes().sync,
+    syncMs: times.sync,
   });
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => agent.leave());
   leaveWithOwner(() => agent.leave());
@@ -63,42 +68,66 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     pid: process.pid,
     build: buildHash(),
     home,
-    engines: engines.map(({ name }) => name),
+    instance: note.instance,
   });
   await agent.run();
+  leaving.abort();
   log.info("agent left; workers go on");
 }
 
-/** Processes always; containers where Docker or Podman answers. */
-async function enginesOf(home: string, slots: number, log: Log): Promise<Engine[]> {
+interface EnginePlace {
+  home: string;
+  node: string;
+  slots: number;
+  log: Log;
+  everyMs: number;
+  leaving: AbortSignal;
+}
+
+/** Processes always; containers whenever Docker or Podman answers. */
+function enginesOf({ home, node, slots, log, everyMs, leaving }: EnginePlace): Engine[] {
   const attempts = join(home, "attempts");
   const env = workerEnvironment(home, slots);
   const onStart = (pid: number) => endWithOwner(pid, "KILL", { group: true });
-  const engines: Engine[] = [new ProcessEngine({ attempts, env, onStart }), new CountEngine(attempts)];
-  const socket = containerSocket();
-  if (socket === undefined) return engines;
-  const { ContainerEngine } = await import("../../dispatch/container/container-engine.ts");
-  const containers = new ContainerEngine({ socket, attempts, env, ...containerPlace(home) });
-  try {
-    await containers.adopt();
-    engines.push(containers);
-  } catch (error) {
-    log.warn("no containers on this node: their engine does not answer", { socket, error });
-  }
-  return engines;
+  const containers = new EngineSeat({
+    ...{ name: "container", attempts, node, log, everyMs },
+    open: async () => {
+      const socket = containerSocket();
+      if (socket === undefined) return undefined;
+      const { ContainerEngine } = await import("../../dispatch/container/container-engine.ts");
+      return new ContainerEngine({ socket, attempts, node, env, ...containerPlace(home) });
+    },
+  });
+  void containers.watch(leaving);
+  return [new ProcessEngine({ attempts, node, env, onStart }), new CountEngine(attempts, node), containers];
 }
 
-/** One agent a workspace: two would report each other's attempts. */
-async function takeNote(home: string, node: string): Promise<void> {
+/**
+ * One agent a workspace and machine: agent.json is where `up` and `down` find theirs. Agents of other machines that share
+ * the folder have only the note of their node.
+ */
+async function takeNote(home: string, node: string, elsewhere: boolean): Promise<InstanceNote> {
   const path = join(home, "agent.json");
-  await withLock(join(home, "agent.lock"), async () => {
+  return withLock(join(home, "agent.lock"), async () => {
     const other = readDaemon(path);
     if (other !== undefined && other.pid !== process.pid)
       throw new LegaloneError("E_CONFLICT", `an agent of this workspace runs already, process ${other.pid}`, {
         hint: "`legalone down` stops it; LEGALONE_HOME names another workspace.",
       });
-    writeDaemon(path, { pid: process.pid, node, build: buildHash() });
+    const host = hostname();
+    if (!elsewhere || (noteHost(path) ?? host) === host)
+      writeDaemon(path, { pid: process.pid, node, host, build: buildHash() });
+    return InstanceNote.take(home, node);
   });
+}
+
+/** The machine that a note is of, whether its process runs or not. */
+function noteHost(path: string): string | undefined {
+  try {
+    return (JSON.parse(readFileSync(path, "utf8")) as { host?: string }).host;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Address of a control plane on another machine; an empty variable counts as unset, as CI systems leave it. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
-import { openAttempts } from "../../dispatch/attempt-folder.ts";
+import { AttemptFolder, openAttempts } from "../../dispatch/attempt-folder.ts";
 import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
 import { down } from "../../services/up.ts";
 import { print } from "./output.ts";
@@ -28,15 +28,22 @@ export async function runDown(options: { json?: boolean; workers: boolean; grace
   else print(`${workers.length} workers go on: ${workers.join(", ")}; \`legalone up\` finds them again`);
 }
 
-/** Attempts whose worker runs. With a grace they are stopped, and are gone when this returns. */
+/**
+ * Attempts whose worker runs on this machine, of whatever node: what others that share the folder run is theirs. With a grace
+ * they are stopped, and are gone when this returns.
+ */
 async function liveWorkers(home: string, graceSeconds: number | undefined): Promise<string[]> {
   const attempts = join(home, "attempts");
-  const engine = new ProcessEngine({ attempts, env: {} });
+  const engineOf = (attempt: string) => {
+    const node = new AttemptFolder(attempts, attempt).engine()?.node ?? "";
+    return new ProcessEngine({ attempts, node, env: {} });
+  };
+  const here = openAttempts(attempts, "process").filter((name) => new AttemptFolder(attempts, name).isHere());
+  const runs = async (attempt: string) => (await engineOf(attempt).observe(attempt)).state === "running";
   const live: string[] = [];
-  const runs = async (attempt: string) => (await engine.observe(attempt)).state === "running";
-  for (const attempt of openAttempts(attempts, engine.name)) if (await runs(attempt)) live.push(attempt);
+  for (const attempt of here) if (await runs(attempt)) live.push(attempt);
   if (graceSeconds === undefined) return live;
-  for (const attempt of live) await engine.stop(attempt, graceSeconds);
+  for (const attempt of live) await engineOf(attempt).stop(attempt, graceSeconds);
   for (const attempt of live) while (await runs(attempt)) await sleep(20);
   return live;
 }

@@ -1,5 +1,6 @@
 import { buildHash } from "../../core/build.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { modelsFolder } from "../../core/paths.ts";
 import { defaultKeep } from "../../core/stale-steps.ts";
 import type { Times } from "../../core/times.ts";
@@ -15,12 +16,15 @@ import type {
 } from "../../dispatch/api/contract.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
 import { type Database, databaseError, isRefused, sqlState } from "../../records/database.ts";
-import { recordExit } from "../../records/exits.ts";
+import { recordExit, recordVanished } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
-import { type NodeAttempt, syncNode } from "../../records/nodes.ts";
+import { leaveNode, type NodeAttempt, syncNode } from "../../records/nodes.ts";
 import { launchOf } from "../../workflow/launch.ts";
 import type { Artifacts } from "./artifacts.ts";
+
+/** Second agents that serve remembers having told of. */
+const mostRefusals = 1000;
 
 export interface ControlOptions {
   database: Database;
@@ -29,6 +33,7 @@ export interface ControlOptions {
   artifacts?: Artifacts;
   /** Looks at the rows soon. */
   wake(): void;
+  log?: Log;
   queueHealthy(): boolean;
 }
 
@@ -42,21 +47,21 @@ export class Control implements ControlPort {
 
   async sync(node: string, { agent, attempts: held }: SyncRequest): Promise<SyncReply> {
     const { database, times, wake, artifacts } = this.#options;
-    const { workspace } = agent;
+    const { workspace, away = [], instance = null, predecessors = [] } = agent;
     const far = artifacts !== undefined && workspace !== undefined && workspace !== artifacts.workspace;
     const store = far ? "far" : "shared";
     return guarded(async () => {
-      const { attempts, isNew } = await syncNode(
-        database,
-        node,
-        { ...agent, info: { ...agent.info, store } },
-        times.nodeSilence,
-      );
+      const report = { ...agent, instance, predecessors, info: { ...agent.info, store, away } };
+      const synced = await syncNode(database, node, report, times.nodeSilence).catch((error: unknown) => {
+        throw this.#refused(node, agent, error);
+      });
+      const { attempts, isNew, taken } = synced;
+      if (taken) this.#noteTaken(node, agent, taken);
       const named = new Set(held.map(({ attempt, epoch }) => `${attempt} ${epoch}`));
       const isHeld = ({ id, epoch }: NodeAttempt) => named.has(`${id} ${epoch}`);
       const vanished = attempts.filter((attempt) => !isHeld(attempt) && this.#hasVanished(attempt));
       for (const { id, epoch } of vanished) {
-        await recordExit(database, id, { epoch, code: null, signal: null, lost: true });
+        await recordVanished(database, id, epoch);
       }
       if (isNew || vanished.length > 0) wake();
       const fresh = attempts.filter(
@@ -80,10 +85,38 @@ export class Control implements ControlPort {
    * An agent names all it holds. One that should run and is not named is lost when it has not been heard of for a
    * while (a request may be older than the start it does not name); one that was to stop before it began, at once.
    */
-  #hasVanished({ state, startedAt, exitedAt, silentMs }: NodeAttempt): boolean {
+  #hasVanished({ state, startedAt, exitedAt, silentMs, foreign }: NodeAttempt): boolean {
+    // Its agent no longer holds the name of the node, and nobody else has its files.
+    if (foreign) return !exitedAt;
     if (exitedAt || state === "DISPATCHING") return false;
     if (state === "STOPPING" && startedAt === null) return true;
     return silentMs > 2 * this.#options.times.sync + this.#options.times.heartbeat;
+  }
+
+  /** Says once of each second agent that it is refused. */
+  readonly #refusals = new Set<string>();
+
+  #refused(node: string, { instance = "", address, pid }: SyncRequest["agent"], error: unknown): unknown {
+    if (!(error instanceof LegaloneError) || error.code !== "E_NODE_TAKEN") return error;
+    if (this.#refusals.has(instance)) return error;
+    if (this.#refusals.size >= mostRefusals) this.#refusals.clear();
+    this.#refusals.add(instance);
+    this.#options.log?.warn(`a second agent of node ${node} is refused: ${error.message}; ${error.hint}`, {
+      refused: { host: address, pid, instance },
+    });
+    return error;
+  }
+
+  #noteTaken(
+    node: string,
+    { instance, address, pid }: SyncRequest["agent"],
+    before: { instance: string; host: string },
+  ): void {
+    if (instance !== undefined) this.#refusals.delete(instance);
+    this.#options.log?.info(`another agent holds the name of node ${node} now`, {
+      holder: { host: address, pid, instance },
+      before,
+    });
   }
 
   async ingest(attempt: string, batch: EventBatch): Promise<IngestReply> {
@@ -98,9 +131,12 @@ export class Control implements ControlPort {
     });
   }
 
-  async exit(attempt: string, { epoch, code, signal, lost, reason, message }: ExitReport): Promise<boolean> {
+  async leave(node: string, instance: string): Promise<void> {
+    await guarded(() => leaveNode(this.#options.database, node, instance));
+  }
+
+  async exit(attempt: string, exit: ExitReport): Promise<boolean> {
     return guarded(async () => {
-      const exit = { epoch, code, signal, lost, reason, message };
       const taken = await recordExit(this.#options.database, attempt, exit);
       if (!taken) return false;
       this.#options.wake();

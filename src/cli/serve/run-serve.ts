@@ -52,7 +52,10 @@ export async function runServe({ host, port }: ServeOptions): Promise<void> {
   const round = new AnswerRound(look.once, log);
   const wake = () => void round.call(undefined);
   look.onLater(wake);
-  const control = new Control({ database, times, artifacts, wake, queueHealthy: () => doorbell.healthy() });
+  const control = new Control({
+    ...{ database, times, artifacts, wake, log },
+    queueHealthy: () => doorbell.healthy(),
+  });
   let sweeping: NodeJS.Timeout | undefined;
   const token = process.env.LEGALONE_TOKEN || randomBytes(32).toString("hex");
   const api = createApi(control, token, log, artifacts);

@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { ExitReport, LaunchSpec, SyncReply, SyncRequest } from "../api/contract.ts";
+import type { ExitReport, HeldAttempt, LaunchSpec, SyncReply, SyncRequest } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { type Doorbell, nodeQueue } from "../doorbell/doorbell.ts";
-import type { Engine, Launch } from "../engine.ts";
+import { type Engine, EngineAway, type Launch } from "../engine.ts";
 import { AttemptReporter } from "./attempt-reporter.ts";
 import { broughtWhileAlive } from "./far/bringing.ts";
 import type { FarStore } from "./far/far-store.ts";
-import { ServeAway, type ServeClient } from "./serve-client.ts";
+import type { InstanceNote } from "./instance-note.ts";
+import { NodeTaken, ServeAway, type ServeClient } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
 
 /** While serve is away it is asked this often; it may come back under another address at any time. */
@@ -22,8 +23,10 @@ export interface AgentOptions {
   engines: Engine[];
   client: ServeClient;
   doorbell: Doorbell;
-  /** What every sync tells of this node. */
-  facts: () => SyncRequest["agent"];
+  /** This process among the agents of the node and the folder; the client sends its name. */
+  note?: InstanceNote;
+  /** What every sync tells of this node, besides its engines. */
+  facts: () => Omit<SyncRequest["agent"], "engines" | "away" | "predecessors">;
   launchOf: (spec: LaunchSpec) => Launch;
   /** For a serve that turns out to have another folder. */
   farStore?: FarStore;
@@ -32,9 +35,16 @@ export interface AgentOptions {
   syncMs: number;
 }
 
+/** An attempt of an agent before this one. */
+interface Found {
+  engine: Engine;
+  held: HeldAttempt;
+}
+
 /**
  * The hands of a node: asks serve what is to run here, starts and stops it, and reports it. It decides nothing.
- * Workers do not need it: it may end and come back at any time.
+ * Workers do not need it: it may end and come back at any time. It holds attempts only while serve says that it has the
+ * node's name: a second agent of one name waits, and touches nothing.
  */
 export class Agent {
   private readonly reporters = new Map<string, AttemptReporter>();
@@ -43,6 +53,9 @@ export class Agent {
   private readonly options: AgentOptions;
   private readonly starting = new Map<string, AbortController>();
   private leaving = false;
+  /** Serve has taken a sync of this instance, and refused none since. */
+  private holdsName = false;
+  private refusedFor: string | null | undefined;
   /** Where outputs go; undefined while serve shares this folder, null until it has said so. */
   private far: FarStore | undefined | null;
   private servedBy = "";
@@ -54,9 +67,7 @@ export class Agent {
 
   /** Resolves after leave(). */
   async run(): Promise<void> {
-    const { doorbell, node, syncMs, engines, log } = this.options;
-    for (const engine of engines) for (const attempt of await engine.adopt()) this.adopt(attempt, engine);
-    if (this.reporters.size > 0) log.info("adopted", { attempts: [...this.reporters.keys()] });
+    const { doorbell, node, syncMs, client, log } = this.options;
     doorbell.listen(nodeQueue(node), async () => this.wake.call(), { everyMs: syncMs });
     let away = false;
     while (!this.leaving) {
@@ -66,6 +77,10 @@ export class Agent {
         if (away) log.info("serve is back");
         away = false;
       } catch (error) {
+        if (error instanceof NodeTaken) {
+          await this.waitForName(error);
+          continue;
+        }
         const gone = error instanceof ServeAway;
         if (!away) log.warn("no sync with serve; workers go on", { error: gone ? error.message : error });
         away = gone;
@@ -76,6 +91,8 @@ export class Agent {
     for (const start of this.starting.values()) start.abort();
     for (const reporter of this.reporters.values()) reporter.leave();
     await Promise.all(this.runs);
+    // Given back, so that the next need not wait for a silence; serve that is away finds out by itself.
+    if (this.holdsName) await client.leave(node).catch(() => {});
     await doorbell.close();
   }
 
@@ -98,18 +115,80 @@ export class Agent {
 
   /** One exchange with serve. Returns the milliseconds until it wants the next. */
   private async sync(): Promise<number> {
-    const { client, node, facts } = this.options;
-    const named = [...this.reporters.values()].map((reporter) => reporter.held());
-    const reply = await client.sync(node, { agent: facts(), attempts: named });
+    const { client, node, facts, note } = this.options;
+    // Found before serve has said whose the name is, and touched after.
+    const found = this.holdsName ? [] : await this.find();
+    const held = [...this.reporters.values()].map((reporter) => reporter.held());
+    const named = [...held, ...found.map(({ held: one }) => one)];
+    const predecessors = this.holdsName ? undefined : note?.predecessors();
+    const agent = { ...facts(), ...this.engineFacts(), ...(predecessors ? { predecessors } : {}) };
+    const reply = await client.sync(node, { agent, attempts: named });
+    this.nameGained(found);
     this.learn(reply);
     const known = new Set(reply.known);
     for (const { attempt } of named) if (!known.has(attempt)) await this.reporters.get(attempt)?.abandon();
     for (const { attempt, graceSeconds } of reply.stop)
-      await this.engineOf(attempt)?.stop(attempt, graceSeconds);
+      await this.reporters.get(attempt)?.askToStop(graceSeconds);
     const begun = Promise.all(reply.assignments.map((spec) => this.begin(spec)));
     // Inputs from another machine may take hours.
     if (!this.far) await begun;
     return reply.intervalSeconds * 1000;
+  }
+
+  /** Open attempts of this node in the folder, which an agent before this one began. */
+  private async find(): Promise<Found[]> {
+    const found: Found[] = [];
+    for (const engine of this.options.engines) {
+      for (const attempt of await engine.adopt()) {
+        const epoch = new AttemptFolder(join(this.options.home, "attempts"), attempt).job()?.epoch;
+        if (epoch === undefined || this.reporters.has(attempt)) continue;
+        found.push({ engine, held: { attempt, epoch, state: "running" } });
+      }
+    }
+    return found;
+  }
+
+  private nameGained(found: Found[]): void {
+    const { log, node } = this.options;
+    if (this.holdsName) return;
+    this.holdsName = true;
+    if (this.refusedFor !== undefined) log.info(`the name of node ${node} is this agent's now`);
+    this.refusedFor = undefined;
+    for (const { engine, held } of found) this.hold(held.attempt, held.epoch, engine);
+    if (found.length > 0) log.info("adopted", { attempts: found.map(({ held }) => held.attempt) });
+  }
+
+  /** Another instance holds the name: what ran here as that node's ends, unless the other has the same processes. */
+  private async waitForName({ message, holder }: NodeTaken): Promise<void> {
+    const { log, note, node, syncMs } = this.options;
+    const other = holder?.instance ?? null;
+    if (this.refusedFor !== other)
+      log.error(
+        `${message}: this agent starts nothing and goes on when that one is gone. Give each agent a name of its own (--node or LEGALONE_NODE), or stop the other`,
+        { node, holder },
+      );
+    this.refusedFor = other;
+    if (this.holdsName) {
+      this.holdsName = false;
+      for (const start of this.starting.values()) start.abort();
+      const shared = note?.sharesWorkers(other) ?? false;
+      for (const reporter of this.reporters.values())
+        if (shared) reporter.leave();
+        else await reporter.abandon();
+    }
+    if (!this.leaving) await this.wake.sleep(syncMs);
+  }
+
+  private engineFacts(): Pick<SyncRequest["agent"], "engines" | "away"> {
+    const states = this.options.engines.map((engine) => {
+      return { name: engine.name, ...(engine.state?.() ?? { is: "here" as const }) };
+    });
+    return {
+      engines: states.filter(({ is }) => is === "here").map(({ name }) => name),
+      away: states.flatMap((one) =>
+        one.is === "away" ? { engine: one.name, since: one.since, why: one.why } : [],
+      ),
+    };
   }
 
   /** Whether serve has the same folder, and whether it is the same program. */
@@ -153,15 +232,20 @@ export class Agent {
     const { engines, launchOf, log } = this.options;
     try {
       const engine = engines.find(({ name }) => name === spec.engine);
-      if (engine === undefined)
+      if (engine === undefined || engine.state?.().is === "absent")
         throw new LegaloneError(
           "E_NODE",
-          `this node has no engine ${spec.engine}, only ${engines.map((e) => e.name).join(", ")}`,
+          `this node has no engine ${spec.engine}, only ${this.engineFacts().engines.join(", ")}`,
         );
       await engine.start(launchOf(spec));
       log.info("started", { attempt: spec.attempt, kind: spec.kind });
       this.hold(spec.attempt, spec.epoch, engine);
     } catch (error) {
+      if (error instanceof EngineAway) {
+        // While serve wants it started, it assigns it again.
+        log.warn("an attempt is not started yet", { attempt: spec.attempt, error: error.message });
+        return;
+      }
       log.error("an attempt could not be started", { attempt: spec.attempt, error });
       await this.reportFailedStart(spec, error);
     }
@@ -182,17 +266,6 @@ export class Agent {
     await this.options.client.exit(spec.attempt, report);
   }
 
-  private adopt(attempt: string, engine: Engine): void {
-    const epoch = new AttemptFolder(join(this.options.home, "attempts"), attempt).job()?.epoch;
-    if (epoch !== undefined && !this.reporters.has(attempt)) this.hold(attempt, epoch, engine);
-  }
-
-  private readonly engineNames = new Map<string, Engine>();
-
-  private engineOf(attempt: string): Engine | undefined {
-    return this.engineNames.get(attempt);
-  }
-
   private hold(attempt: string, epoch: number, engine: Engine): void {
     const { home, client, log } = this.options;
     const folder = join(home, "attempts", attempt);
@@ -209,12 +282,11 @@ export class Agent {
         return this.far;
       },
       aliveMs: this.options.syncMs,
+      onTaken: () => this.wake.call(),
     });
     this.reporters.set(attempt, reporter);
-    this.engineNames.set(attempt, engine);
     const run = reporter.run().then(() => {
       this.reporters.delete(attempt);
-      this.engineNames.delete(attempt);
       this.runs.delete(run);
       // A slot is free: serve may have the next attempt ready. Where bells are heard, one says so.
       if (!this.options.doorbell.healthy()) this.wake.call();

@@ -1,9 +1,10 @@
 import { type FSWatcher, mkdirSync, watch } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/log.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
-import type { Engine, Exit, Observation } from "../engine.ts";
+import { AttemptFolder } from "../attempt-folder.ts";
+import { type Engine, EngineAway, type Exit, type Observation } from "../engine.ts";
 import { type CheckpointLine, Claims, keepingOf } from "./claims.ts";
 import {
   type Batch,
@@ -17,7 +18,7 @@ import {
 import { Stale } from "./far/artifact-client.ts";
 import type { FarStore } from "./far/far-store.ts";
 import { settle } from "./outputs.ts";
-import { ServeAway, type ServeClient, ServeRefuses } from "./serve-client.ts";
+import { NodeTaken, ServeAway, type ServeClient, ServeRefuses } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
 
 /** Where file notices do not come (some network file systems), changes are seen this late. */
@@ -39,8 +40,10 @@ export interface ReporterOptions {
   log: Log;
   /** Where outputs go when serve has another folder; undefined when they stay here. */
   far: () => FarStore | undefined;
-  /** While an output is on its way, serve hears at least this often that the attempt lives. */
+  /** While an output is on its way, or the engine is away, serve hears at least this often that the attempt lives. */
   aliveMs: number;
+  /** Another instance holds the name of the node. */
+  onTaken?: () => void;
 }
 
 /**
@@ -54,6 +57,9 @@ export class AttemptReporter {
   private stale = false;
   private left = false;
   private heardAt = 0;
+  /** How long it has after the TERM that an engine was away for. */
+  private graceOwed: number | undefined;
+  private desired: "RUN" | "STOP" = "RUN";
   private readonly sending = new AbortController();
   private readonly wake = new Wake();
   private readonly options: ReporterOptions;
@@ -79,10 +85,22 @@ export class AttemptReporter {
     if (this.stale) return;
     this.stale = true;
     this.sending.abort();
-    const { engine, attempt, log } = this.options;
+    const { attempt, log } = this.options;
     log.warn("stale attempt, its worker is stopped", { attempt });
-    await engine.stop(attempt, staleGraceSeconds);
+    await this.askToStop(staleGraceSeconds);
     this.wake.call();
+  }
+
+  /** Stops the worker; where its engine is away, as soon as that is back. */
+  async askToStop(graceSeconds: number): Promise<void> {
+    const { engine, attempt } = this.options;
+    try {
+      await engine.stop(attempt, graceSeconds);
+      this.graceOwed = undefined;
+    } catch (error) {
+      if (!(error instanceof EngineAway)) throw error;
+      this.graceOwed = graceSeconds;
+    }
   }
 
   /** Resolves when the attempt's end is recorded, or after leave(). */
@@ -100,10 +118,17 @@ export class AttemptReporter {
 
   /** One look: new lines first, then the exit. True when there is nothing left to do. */
   private async round(): Promise<boolean> {
-    const { engine, attempt, log } = this.options;
+    const { engine, attempt, log, onTaken } = this.options;
     try {
+      if (this.graceOwed !== undefined) await this.askToStop(this.graceOwed);
       // In this order: what was written before the end is read after the end was seen.
-      const seen = await engine.observe(attempt);
+      const seen = await this.look();
+      if (seen === undefined) {
+        await this.pushLines(false);
+        await this.sayAlive();
+        this.retryMs = firstRetryMs;
+        return false;
+      }
       this.state = seen.state;
       const over = seen.state !== "running";
       await this.pushLines(over);
@@ -114,11 +139,30 @@ export class AttemptReporter {
       this.retryMs = firstRetryMs;
     } catch (error) {
       if (error instanceof Stale) await this.abandon();
+      else if (error instanceof NodeTaken) onTaken?.();
       else if (!(error instanceof ServeAway) && !this.sending.signal.aborted)
         log.error("reporting an attempt failed", { attempt, error });
       this.retryMs = Math.min(lastRetryMs, this.retryMs * 2);
     }
     return false;
+  }
+
+  /** Undefined while its engine is away: nobody can tell whether it runs, and its lines come all the same. */
+  private async look(): Promise<Observation | undefined> {
+    const { engine, attempt } = this.options;
+    try {
+      return await engine.observe(attempt);
+    } catch (error) {
+      if (error instanceof EngineAway) return undefined;
+      throw error;
+    }
+  }
+
+  /** One that is to stop is not held for longer than serve waits for it. */
+  private async sayAlive(): Promise<void> {
+    if (this.stale || this.left || this.desired === "STOP") return;
+    if (Date.now() < this.heardAt + this.options.aliveMs) return;
+    await this.send({ offset: this.acknowledged, bytes: 0 }, []);
   }
 
   private async pushLines(final: boolean): Promise<void> {
@@ -212,7 +256,7 @@ export class AttemptReporter {
 
   /** True when the lines were taken, undefined when that is not known. @throws ServeRefuses */
   private async send(batch: Pick<Batch, "offset" | "bytes">, lines: EventLine[]): Promise<true | undefined> {
-    const { attempt, epoch, engine, client } = this.options;
+    const { attempt, epoch, client } = this.options;
     const { offset, bytes } = batch;
     const answer = await client.events(attempt, { epoch, offset, bytes, lines });
     if (answer.status === "stale") {
@@ -223,19 +267,21 @@ export class AttemptReporter {
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
     this.heardAt = Date.now();
+    if (answer.status === "accepted") this.desired = answer.desired;
     if (answer.status === "accepted" && answer.desired === "STOP")
-      await engine.stop(attempt, answer.graceSeconds ?? 120);
+      await this.askToStop(answer.graceSeconds ?? 120);
     return answer.status === "accepted" ? true : undefined;
   }
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {
     if (this.left) return false;
-    const { attempt, epoch, client } = this.options;
+    const { attempt, epoch, client, folder } = this.options;
     const gone = { code: null, signal: null, at: new Date().toISOString() };
     const { code, signal, at, reason, message }: Exit = seen.state === "exited" ? seen.exit : gone;
     const lost = seen.state === "lost";
+    const asked = new AttemptFolder(dirname(folder), attempt).stop() !== undefined;
     const report: ExitReport = {
-      ...{ epoch, code, signal, lost, at },
+      ...{ epoch, code, signal, lost, at, asked },
       ...(reason === undefined ? {} : { reason }),
       ...(message === undefined ? {} : { message }),
     };

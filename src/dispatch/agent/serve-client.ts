@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { EventBatch, ExitReport, SyncReply, SyncRequest } from "../api/contract.ts";
+import type { EventBatch, ExitReport, NodeHolder, SyncReply, SyncRequest } from "../api/contract.ts";
 
 /** Where serve answers, and the token it asks for. */
 export interface ServeAddress {
@@ -23,6 +23,17 @@ export class ServeRefuses extends Error {
   }
 }
 
+/** Another instance holds the name of this node: nothing that this one sends counts. */
+export class NodeTaken extends Error {
+  override readonly name = "NodeTaken";
+  readonly holder: NodeHolder | undefined;
+
+  constructor(message: string, holder: NodeHolder | undefined) {
+    super(message);
+    this.holder = holder;
+  }
+}
+
 /** What serve says to lines of an event file. */
 export type EventsAnswer =
   | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds?: number }
@@ -30,25 +41,40 @@ export type EventsAnswer =
   | { status: "wrong_offset"; acknowledged: number };
 
 const patienceMs = 15_000;
+/** An agent that leaves does not wait for a serve that is away. */
+const leavingMs = 2000;
 
 /** The HTTP API of serve, as agents use it. */
 export class ServeClient {
   private readonly find: () => ServeAddress;
+  private readonly instance: { instance?: string };
 
-  /** `find` is asked before every request, since a restarted serve has another port and token. */
-  constructor(find: () => ServeAddress) {
+  /**
+   * `find` is asked before every request, since a restarted serve has another port and token. `instance` names the agent in
+   * all that it sends.
+   */
+  constructor(find: () => ServeAddress, instance?: string) {
     this.find = find;
+    this.instance = instance === undefined ? {} : { instance };
   }
 
+  /** @throws NodeTaken */
   async sync(node: string, request: SyncRequest): Promise<SyncReply> {
-    const { body } = await this.post(`/v1/nodes/${encodeURIComponent(node)}/sync`, request);
+    const agent = { ...request.agent, ...this.instance };
+    const { body } = await this.post(`/v1/nodes/${encodeURIComponent(node)}/sync`, { ...request, agent });
     return body as SyncReply;
+  }
+
+  /** Gives the node's name back. */
+  async leave(node: string): Promise<void> {
+    if (this.instance.instance === undefined) return;
+    await this.post(`/v1/nodes/${encodeURIComponent(node)}/leave`, this.instance, [], leavingMs);
   }
 
   async events(attempt: string, batch: EventBatch): Promise<EventsAnswer> {
     const { status, body } = await this.post(
       `/v1/attempts/${encodeURIComponent(attempt)}/events`,
-      batch,
+      { ...batch, ...this.instance },
       [404, 409, 416],
     );
     if (status === 404 || status === 409) return { status: "stale" };
@@ -61,7 +87,7 @@ export class ServeClient {
   async exit(attempt: string, report: ExitReport): Promise<boolean> {
     const { status } = await this.post(
       `/v1/attempts/${encodeURIComponent(attempt)}/exit`,
-      report,
+      { ...report, ...this.instance },
       [404, 409],
     );
     return status < 300;
@@ -71,6 +97,7 @@ export class ServeClient {
     path: string,
     sent: unknown,
     expected: number[] = [],
+    waitMs = patienceMs,
   ): Promise<{ status: number; body: unknown }> {
     let response: Response;
     let text: string;
@@ -80,13 +107,14 @@ export class ServeClient {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
         body: JSON.stringify(sent),
-        signal: AbortSignal.timeout(patienceMs),
+        signal: AbortSignal.timeout(waitMs),
       });
       text = await response.text();
     } catch (cause) {
       throw new ServeAway(`serve cannot be reached: ${reasonOf(cause)}`, { cause });
     }
     const { status } = response;
+    if (status === 409) refuseTaken(text);
     if (status < 300 || expected.includes(status)) return { status, body: parse(text) };
     // An output that serve no longer has is uploaded again.
     if (passes(status) || status === 424)
@@ -108,6 +136,12 @@ export function addressFromFile(path: string): ServeAddress {
   } catch (cause) {
     throw new ServeAway(`no ${path}: serve does not run`, { cause });
   }
+}
+
+/** @throws NodeTaken when that is what the 409 says */
+function refuseTaken(text: string): void {
+  const { code, message, holder } = parse(text) as { code?: string; message?: string; holder?: NodeHolder };
+  if (code === "E_NODE_TAKEN") throw new NodeTaken(String(message), holder);
 }
 
 function parse(text: string): unknown {

@@ -29,6 +29,7 @@ const facts = z.record(z.string(), z.unknown()).superRefine((value, context) => 
   const message = outOfBounds({ depth: 6, values: 2000, text: 4000, key: 200, size: 65_536 }, value);
   if (message !== undefined) context.addIssue(message);
 });
+const instance = z.string().regex(/^[A-Za-z0-9-]{1,100}$/, "expected the name of an instance");
 
 /** What an agent says about one attempt it holds. */
 export const heldAttempt = z.object({
@@ -53,6 +54,21 @@ export const syncRequest = z.object({
     info: facts.default({}),
     /** What workspace.id says in the agent's folder; absent: it has serve's own folder. */
     workspace: text(100).optional(),
+    /** Names the process of the agent. One instance holds the node's name; those of older programs have none. */
+    instance: instance.optional(),
+    /**
+     * Instances that ran on the agent's folder before: what they began it goes on with. Where it can tell that the one that
+     * holds the name is gone, it need not wait for a silence.
+     */
+    predecessors: z
+      .array(z.object({ instance, gone: z.boolean() }))
+      .max(100)
+      .optional(),
+    /** Engines that are set up here and do not answer: nothing new is for them, and nothing of theirs is lost. */
+    away: z
+      .array(z.object({ engine: name, since: z.iso.datetime({ offset: true }).max(40), why: text(2000) }))
+      .max(20)
+      .optional(),
   }),
   attempts: z.array(heldAttempt).max(mostHeld),
 });
@@ -103,6 +119,8 @@ export interface EventLine {
  * What is no event does not refuse the batch: the server puts it aside (eventsFrom of src/worker/protocol.ts).
  */
 export const eventBatch = z.object({
+  /** The agent's, as in its sync. */
+  instance: instance.optional(),
   epoch,
   offset: z.int().min(0),
   bytes: z
@@ -120,6 +138,8 @@ export type IngestReply =
 
 /** Sent once, after all lines are acknowledged. `lost`: no process and no exit.json. */
 export const exitReport = z.object({
+  /** The agent's, as in its sync. */
+  instance: instance.optional(),
   epoch,
   code: z
     .int()
@@ -135,6 +155,8 @@ export const exitReport = z.object({
   /** A reason the agent knows better than the exit code: dispatch_failed, disk_full, … */
   reason: name.optional(),
   message: text(10_000).optional(),
+  /** Somebody here asked it to stop (stop.json), which serve need not have heard of: `down --workers` does. */
+  asked: z.boolean().optional(),
 });
 export type ExitReport = z.infer<typeof exitReport>;
 
@@ -161,6 +183,17 @@ export const uploadParams = z.object({ id: name, sha256: hash, index: whole.defa
 export const uploadQuery = z.object({ epoch: whole.pipe(epoch), offset: whole.default(0) });
 export const artifactParams = z.object({ sha256: hash, index: whole.default(0) });
 
+/** Sent by an agent that leaves: its node's name is free at once. */
+export const leaveNotice = z.object({ instance });
+
+/** Who holds a node's name, in answers with the code E_NODE_TAKEN. */
+export interface NodeHolder {
+  instance: string | null;
+  host: string;
+  pid: number | null;
+  since: string | null;
+}
+
 export interface Health {
   ok: boolean;
   build: string;
@@ -169,10 +202,14 @@ export interface Health {
   queue: boolean;
 }
 
-/** What the HTTP server asks of the control plane; src/cli/serve wires it to records and workflow. */
+/**
+ * What the HTTP server asks of the control plane; src/cli/serve wires it to records and workflow. What an instance sends that
+ * does not hold its node's name is refused with E_NODE_TAKEN, whatever it is.
+ */
 export interface ControlPort {
   sync(node: string, request: SyncRequest): Promise<SyncReply>;
   ingest(attempt: string, batch: EventBatch): Promise<IngestReply>;
+  leave(node: string, instance: string): Promise<void>;
   /** False: the epoch is stale or the attempt has ended; the report changed nothing. */
   exit(attempt: string, report: ExitReport): Promise<boolean>;
   /** @throws LegaloneError E_NOT_FOUND when there is no such live attempt */

@@ -10,6 +10,7 @@ import {
   type EventLine,
   eventBatch,
   exitReport,
+  leaveNotice,
   named,
   RequestRefused,
   syncRequest,
@@ -76,6 +77,10 @@ export function createApi(
   api.post("/v1/nodes/:id/sync", { bodyLimit: syncBytes }, async ({ params, body }) => {
     return port.sync(checked(named, params).id, checked(syncRequest, body));
   });
+  api.post("/v1/nodes/:id/leave", async ({ params, body }) => {
+    await port.leave(checked(named, params).id, checked(leaveNotice, body).instance);
+    return {};
+  });
   api.post("/v1/attempts/:id/events", { bodyLimit: batchBytes }, async ({ params, body }, reply) => {
     const { id } = checked(named, params);
     const { lines, ...batch } = checked(eventBatch, body);
@@ -120,7 +125,7 @@ function statusOf(error: unknown): number {
   if (error instanceof RequestRefused) return 400;
   if (error instanceof LegaloneError) {
     if (error.code === "E_NOT_FOUND") return 404;
-    if (error.code === "E_CONFLICT") return 409;
+    if (error.code === "E_CONFLICT" || error.code === "E_NODE_TAKEN") return 409;
     if (error.code === "E_REFUSED") return 422;
     return error.code === "E_DATABASE" ? 503 : 500;
   }

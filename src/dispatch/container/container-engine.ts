@@ -1,12 +1,15 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import Docker from "dockerode";
 import { LegaloneError } from "../../core/errors.ts";
-import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
-import type { Engine, Exit, Launch, Observation } from "../engine.ts";
+import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
+import { type Engine, EngineAway, type Exit, type Launch, type Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
 import { type ContainerPlace, containerOptions, label } from "./container-options.ts";
 import { Preparation } from "./preparation.ts";
+
+/** A daemon that says nothing for so long is away: no call of ours takes it long. */
+const answerMs = 30_000;
 
 export interface ContainerEngineOptions extends ContainerPlace {
   /** Socket of Docker or Podman. */
@@ -28,11 +31,12 @@ export class ContainerEngine implements Engine {
 
   constructor(options: ContainerEngineOptions) {
     this.options = options;
-    this.docker = new Docker({ socketPath: options.socket });
+    this.docker = new Docker({ socketPath: options.socket, timeout: answerMs });
   }
 
   async start(launch: Launch): Promise<void> {
     const folder = this.folder(launch.attempt);
+    refuseOthers(folder, this.options.node);
     if (launch.image === undefined)
       throw new LegaloneError("E_NODE", `${launch.attempt} names no image`, {
         hint: "Set `image` in the cluster's file.",
@@ -40,7 +44,7 @@ export class ContainerEngine implements Engine {
     mkdirSync(folder.file("output"), { recursive: true });
     if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
     if (!existsSync(folder.file("launch.json"))) folder.write("launch.json", launch);
-    folder.write("engine.json", { engine: this.name });
+    folder.claimFor(this.name, this.options.node);
     await this.observe(launch.attempt);
   }
 
@@ -55,22 +59,30 @@ export class ContainerEngine implements Engine {
 
   async stop(attempt: string, graceSeconds: number): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path)) return;
+    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
     if (folder.stop() === undefined) {
       folder.write("stop.json", { at: Date.now(), graceSeconds });
-      await this.preparation(folder).stop(graceSeconds);
-      await this.signal(attempt, "SIGTERM");
+      try {
+        await this.preparation(folder).stop(graceSeconds);
+        await this.signal(attempt, "SIGTERM");
+      } catch (error) {
+        // It has not been asked: its grace begins when it is.
+        rmSync(folder.file("stop.json"), { force: true });
+        throw error;
+      }
     }
     void this.climb(attempt, folder).catch(() => {});
   }
 
   async adopt(): Promise<string[]> {
-    const { attempts, workspace } = this.options;
+    const { attempts, node, workspace } = this.options;
     const filters = { label: [label.attempt, `${label.workspace}=${workspace}`] };
-    const containers = await this.docker.listContainers({ all: true, filters });
-    const labelled = containers.map(({ Labels }) => Labels[label.attempt] ?? "");
-    const open = new Set([...openAttempts(attempts, this.name), ...labelled]);
-    const held = [...open].filter((attempt) => attempt !== "" && !this.folder(attempt).reported());
+    const containers = await answered(() => this.docker.listContainers({ all: true, filters }));
+    const labelled = containers
+      .filter(({ Labels }) => this.isOurs(Labels))
+      .map(({ Labels }) => Labels[label.attempt]!);
+    const open = new Set([...openAttempts(attempts, this.name, node), ...labelled]);
+    const held = [...open].filter((attempt) => !this.folder(attempt).reported());
     for (const attempt of held) {
       const folder = this.folder(attempt);
       if (folder.stop() !== undefined) void this.climb(attempt, folder).catch(() => {});
@@ -80,7 +92,10 @@ export class ContainerEngine implements Engine {
 
   async forget(attempt: string): Promise<void> {
     const folder = this.folder(attempt);
-    await ignoring([404, 409], () => this.docker.getContainer(attempt).remove({ force: true, v: true }));
+    if (!folder.isOf(this.options.node)) return;
+    const seen = await this.find(attempt);
+    if (seen !== undefined && this.isOurs(seen.Config.Labels))
+      await ignoring([404, 409], () => this.docker.getContainer(seen.Id).remove({ force: true, v: true }));
     if (existsSync(folder.path)) writeFileSync(folder.file("reported"), "");
   }
 
@@ -89,11 +104,12 @@ export class ContainerEngine implements Engine {
   }
 
   private preparation(folder: AttemptFolder): Preparation {
-    return new Preparation(folder, this.options.env);
+    return new Preparation(folder, this.options.node, this.options.env);
   }
 
   private async move(attempt: string): Promise<Observation> {
     const folder = this.folder(attempt);
+    refuseOthers(folder, this.options.node);
     const known = folder.exit();
     if (known !== undefined) return { state: "exited", exit: known };
     const launch = folder.read<Launch>("launch.json");
@@ -120,16 +136,17 @@ export class ContainerEngine implements Engine {
       return undefined;
     } catch (error) {
       const status = statusOf(error);
-      if (status === undefined || status >= 500) throw error;
+      if (error instanceof EngineAway || status === undefined || status >= 500) throw error;
       const message = `${launch.image}: ${error instanceof Error ? error.message : error}`;
       return { code: 127, signal: null, at: now(), reason: "dispatch_failed", message };
     }
   }
 
   private async inspect(attempt: string, folder: AttemptFolder): Promise<Observation> {
-    const container = this.docker.getContainer(attempt);
-    const seen = await ignoring([404], () => container.inspect());
+    const seen = await this.find(attempt);
     if (seen === undefined) return { state: "lost" };
+    if (!this.isOurs(seen.Config.Labels)) return this.ended(folder, taken(attempt, seen.Config.Labels));
+    const container = this.docker.getContainer(seen.Id);
     const { Status, ExitCode, FinishedAt, OOMKilled } = seen.State;
     if (Status === "created" || Status === "configured" || Status === "initialized") {
       await ignoring([304], () => container.start());
@@ -154,8 +171,30 @@ export class ContainerEngine implements Engine {
 
   /** One that is not there or does not run needs no signal. */
   private async signal(attempt: string, name: string): Promise<void> {
-    await ignoring([404, 409, 500], () => this.docker.getContainer(attempt).kill({ signal: name }));
+    const seen = await this.find(attempt);
+    if (seen !== undefined && this.isOurs(seen.Config.Labels))
+      await ignoring([404, 409, 500], () => this.docker.getContainer(seen.Id).kill({ signal: name }));
   }
+
+  /** The container of an attempt's name, whosever it is. */
+  private find(attempt: string): Promise<Docker.ContainerInspectInfo | undefined> {
+    return ignoring([404], () => this.docker.getContainer(attempt).inspect());
+  }
+
+  /** Names of containers are one list for all who use the engine: only what bears our labels is ours. */
+  private isOurs(labels: Record<string, string> | null | undefined): boolean {
+    if (!labels?.[label.attempt] || labels[label.workspace] !== this.options.workspace) return false;
+    // Those of older programs name no node: they were one agent a workspace.
+    return (labels[label.node] ?? this.options.node) === this.options.node;
+  }
+}
+
+function taken(attempt: string, labels: Record<string, string> | null | undefined): Exit {
+  const whose = labels?.[label.attempt]
+    ? `workspace ${labels[label.workspace]}, node ${labels[label.node] ?? "unknown"}`
+    : "somebody else";
+  const message = `there is a container ${attempt} of ${whose}; this one was not started`;
+  return { code: 127, signal: null, at: now(), reason: "dispatch_failed", message };
 }
 
 /** A shell tells a signal n as 128 + n. */
@@ -169,9 +208,20 @@ function statusOf(error: unknown): number | undefined {
   return (error as { statusCode?: number }).statusCode;
 }
 
-async function ignoring<T>(statuses: number[], call: () => Promise<T>): Promise<T | undefined> {
+/** @throws EngineAway when nobody answers */
+async function answered<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
+  } catch (error) {
+    if (statusOf(error) !== undefined) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineAway(`Docker or Podman does not answer: ${why}`, { cause: error });
+  }
+}
+
+async function ignoring<T>(statuses: number[], call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await answered(call);
   } catch (error) {
     if (statuses.includes(statusOf(error) ?? 0)) return undefined;
     throw error;

@@ -6,7 +6,11 @@ import { containerInit } from "./container-init.ts";
 import { variablesOf } from "./worker-variables.ts";
 
 /** Labels of our containers. */
-export const label = { attempt: "legalone.attempt", workspace: "legalone.workspace" } as const;
+export const label = {
+  attempt: "legalone.attempt",
+  workspace: "legalone.workspace",
+  node: "legalone.node",
+} as const;
 
 /** What all containers of an agent have in common. */
 export interface ContainerPlace {
@@ -14,6 +18,8 @@ export interface ContainerPlace {
   attempts: string;
   /** Name of the workspace, so that several share one container engine. */
   workspace: string;
+  /** Name of the node, so that several share one workspace. */
+  node: string;
   /** Folders that workers read and write, mounted at the same path: job files hold absolute paths. */
   folders: { path: string; writable: boolean }[];
   /** Set in every container. */
@@ -42,7 +48,7 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
     Env: [...set, ...named],
     // Who owns the workspace outside must own what is written inside.
     User: `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`,
-    Labels: { [label.attempt]: attempt, [label.workspace]: place.workspace },
+    Labels: { [label.attempt]: attempt, [label.workspace]: place.workspace, [label.node]: place.node },
     HostConfig: {
       NetworkMode: "host",
       Binds: [...binds, ...place.ascend.driver.map((path) => `${path}:${path}:ro`)],

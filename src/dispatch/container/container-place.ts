@@ -6,7 +6,7 @@ import { ascendMounts } from "./ascend.ts";
 import type { ContainerPlace } from "./container-options.ts";
 
 /** What the containers of the workspace `home` see of this machine. */
-export function containerPlace(home: string): Omit<ContainerPlace, "attempts"> {
+export function containerPlace(home: string): Omit<ContainerPlace, "attempts" | "node"> {
   const data = dataFolder();
   const ascend = ascendMounts();
   const inside = (path: string) => `${path}/`.startsWith(`${home}/`);

@@ -11,8 +11,8 @@ const name = "prepare";
 export class Preparation {
   private readonly engine: ProcessEngine;
 
-  constructor(folder: AttemptFolder, env: NodeJS.ProcessEnv) {
-    this.engine = new ProcessEngine({ attempts: folder.path, env });
+  constructor(folder: AttemptFolder, node: string, env: NodeJS.ProcessEnv) {
+    this.engine = new ProcessEngine({ attempts: folder.path, node, env });
   }
 
   /** Starts it when it has not been; without any it has ended well. */

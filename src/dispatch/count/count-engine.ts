@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
+import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
 import type { Engine, Launch, Observation } from "../engine.ts";
 
 /**
@@ -9,18 +9,21 @@ import type { Engine, Launch, Observation } from "../engine.ts";
 export class CountEngine implements Engine {
   readonly name = "count";
   private readonly attempts: string;
+  private readonly node: string;
 
-  /** `attempts` is the folder of all attempts. */
-  constructor(attempts: string) {
+  /** `attempts` is the folder of all attempts, which other nodes may share with `node`. */
+  constructor(attempts: string, node: string) {
     this.attempts = attempts;
+    this.node = node;
   }
 
   async start({ attempt, epoch, job }: Launch): Promise<void> {
     const folder = this.folder(attempt);
+    refuseOthers(folder, this.node);
     if (folder.exit() !== undefined) return;
     mkdirSync(folder.path, { recursive: true });
     folder.write("job.json", job);
-    folder.write("engine.json", { engine: this.name });
+    folder.claimFor(this.name, this.node);
     const at = new Date().toISOString();
     const summary = { text: "counted, nothing ran" };
     const lines = [
@@ -41,7 +44,7 @@ export class CountEngine implements Engine {
   async stop(): Promise<void> {}
 
   async adopt(): Promise<string[]> {
-    return openAttempts(this.attempts, this.name);
+    return openAttempts(this.attempts, this.name, this.node);
   }
 
   async forget(attempt: string): Promise<void> {

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
-import { isSameProcess, startTime } from "../../core/start-time.ts";
-import { AttemptFolder, openAttempts } from "../attempt-folder.ts";
+import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
+import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
 import type { Engine, Exit, Launch, Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -18,6 +18,8 @@ const afterKillMs = 2000;
 export interface ProcessEngineOptions {
   /** Folder of all attempts. */
   attempts: string;
+  /** Name of the node whose attempts it runs: other nodes may share the folder. */
+  node: string;
   /** The whole environment of workers, before what a launch adds. */
   env: NodeJS.ProcessEnv;
   /** How often the kernel has killed for want of memory; oomKills() when left out. */
@@ -41,10 +43,11 @@ export class ProcessEngine implements Engine {
 
   async start(launch: Launch): Promise<void> {
     const folder = this.folder(launch.attempt);
+    refuseOthers(folder, this.options.node);
     if (this.shim(folder) !== undefined) return;
     mkdirSync(folder.file("output"), { recursive: true });
     if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
-    folder.write("engine.json", { engine: this.name, oomKills: this.oomKills() });
+    folder.claimFor(this.name, this.options.node, { oomKills: this.oomKills() });
     const prepare = launch.prepare ?? [];
     const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
     const stdout = openSync(folder.file("stdout.log"), "a");
@@ -69,6 +72,7 @@ export class ProcessEngine implements Engine {
 
   async observe(attempt: string): Promise<Observation> {
     const folder = this.folder(attempt);
+    refuseOthers(folder, this.options.node);
     const before = this.exitOf(folder);
     if (before !== undefined) return { state: "exited", exit: before };
     const shim = this.shim(folder);
@@ -87,7 +91,7 @@ export class ProcessEngine implements Engine {
 
   async stop(attempt: string, graceSeconds: number): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path)) return;
+    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
     if (folder.stop() === undefined) {
       folder.write("stop.json", { at: Date.now(), graceSeconds });
       this.claim(folder);
@@ -98,7 +102,7 @@ export class ProcessEngine implements Engine {
   }
 
   async adopt(): Promise<string[]> {
-    const attempts = openAttempts(this.options.attempts, this.name);
+    const attempts = openAttempts(this.options.attempts, this.name, this.options.node);
     for (const attempt of attempts) {
       const folder = this.folder(attempt);
       if (folder.stop() !== undefined) void this.climb(attempt, folder);
@@ -108,7 +112,7 @@ export class ProcessEngine implements Engine {
 
   async forget(attempt: string): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path)) return;
+    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
     const shim = this.shim(folder);
     // Its shim may be on its last line.
     if (shim !== undefined) for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
@@ -121,10 +125,12 @@ export class ProcessEngine implements Engine {
 
   /**
    * The shim of an attempt. A pid.json that is there and says nothing (the machine went down, or the disk was full) is
-   * written again from what runs in the folder, so that no worker is left to itself.
+   * written again from what runs in the folder, so that no worker is left to itself. One of another machine, or of before
+   * the last boot, has ended for this one: its number belongs to somebody else here.
    */
   private shim(folder: AttemptFolder): Shim | undefined {
     const told = folder.shim();
+    if (told !== undefined && !folder.isHere()) return { pid: 0, start: "elsewhere" };
     if (told !== undefined || !existsSync(folder.file("pid.json"))) return told;
     const pid = sessionIn(realpathSync(folder.path));
     if (pid === undefined) return undefined;
@@ -206,6 +212,6 @@ function sessionOf(shim: Shim): number[] {
  * nobody has waited for yet still has its number, and is dead all the same.
  */
 function leftBehind(shim: Shim): number[] {
-  if (shim.pid === 0 || startTime(shim.pid) !== undefined) return [];
+  if (shim.pid === 0 || !isOfThisBoot(shim.start) || startTime(shim.pid) !== undefined) return [];
   return sessionMembers(shim.pid);
 }

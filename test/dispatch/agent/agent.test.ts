@@ -40,10 +40,10 @@ function startAgent(): Agent {
   const agent = new Agent({
     node: "test",
     home,
-    engines: [new ProcessEngine({ attempts, env: { PATH: process.env.PATH } })],
+    engines: [new ProcessEngine({ attempts, node: "test", env: { PATH: process.env.PATH } })],
     client: new ServeClient(() => ({ address: serve.address, token: serve.token })),
     doorbell: new TimerDoorbell(log),
-    facts: () => ({ pid: 1, build: "b", address: "here", engines: ["process"], npus: 0, slots: 1, info: {} }),
+    facts: () => ({ pid: 1, build: "b", address: "here", npus: 0, slots: 1, info: {} }),
     launchOf: (spec) => ({
       attempt: spec.attempt,
       epoch: spec.epoch,

@@ -21,7 +21,7 @@ test("an attempt ends well at once; a new agent finds it until its end is record
     main: [],
     env: {},
   };
-  const engine = new CountEngine(attempts);
+  const engine = new CountEngine(attempts, "n1");
   expect(await engine.observe("a-e1")).toEqual({ state: "lost" });
   await engine.start(launch);
   await engine.start(launch);
@@ -30,7 +30,7 @@ test("an attempt ends well at once; a new agent finds it until its end is record
   const events = batch!.lines.map(({ text }) => JSON.parse(text) as { type: string });
   expect(events.map(({ type }) => type)).toEqual(["started", "result"]);
   for (const event of events) expect(faultsOfEvent(event)).toEqual([]);
-  expect(await new CountEngine(attempts).adopt()).toEqual(["a-e1"]);
+  expect(await new CountEngine(attempts, "n1").adopt()).toEqual(["a-e1"]);
   await engine.forget("a-e1");
-  expect(await new CountEngine(attempts).adopt()).toEqual([]);
+  expect(await new CountEngine(attempts, "n1").adopt()).toEqual([]);
 });

@@ -73,11 +73,11 @@ function startAgent(scripts: Record<string, string>): void {
   agent = new Agent({
     node: "far",
     home: far,
-    engines: [new ProcessEngine({ attempts, env: { PATH: process.env.PATH } })],
+    engines: [new ProcessEngine({ attempts, node: "far", env: { PATH: process.env.PATH } })],
     client: new ServeClient(find),
     doorbell: new TimerDoorbell(log),
     facts: () => ({
-      ...{ pid: 1, build: "b", address: "far", engines: ["process"], npus: 0, slots: 1, info: {} },
+      ...{ pid: 1, build: "b", address: "far", npus: 0, slots: 1, info: {} },
       workspace: "",
     }),
     launchOf: (spec) => ({

@@ -55,7 +55,7 @@ describe("a worker that is killed", () => {
     put("proc/vmstat", "oom_kill 3\n");
     const attempts = join(root, "attempts");
     const engine = new ProcessEngine({
-      ...{ attempts, env: { PATH: process.env.PATH } },
+      ...{ attempts, node: "n1", env: { PATH: process.env.PATH } },
       oomKills: () => oomKills(root),
     });
     const attempt = "r1-base-g1-s0-e1";
