@@ -44,6 +44,11 @@ export interface ResolvedStage {
   identity: JsonObject;
   /** Files and folders from outside that its options name, as the worker gets them (plan/outside.ts reads such addresses). */
   external: string[];
+  /**
+   * Variables of teachers and judges for which the plan counts on a stand-in, since they were not set where the run was
+   * submitted; all others have a model. Goes into the cache key with the code, and to the worker, which holds to it.
+   */
+  standIns?: string[];
   resources: { nodes: number; npus: number };
   shards: number;
   /** How the metrics of its shards become those of the stage; only of a split stage. */

@@ -40,6 +40,11 @@ function addressOf(endpoint: Endpoint | undefined): string[] {
   return [endpoint.base_url_env];
 }
 
+/** Names of the variables in `standInsInEffect`: what the worker is held to. */
+export function standInVariables(options: unknown, environment: NodeJS.ProcessEnv = process.env): string[] {
+  return standInsInEffect(options, environment).map((told) => told.slice(told.lastIndexOf(" ") + 1));
+}
+
 function hasRubric({ levels }: JsonObject): boolean {
   return (
     Array.isArray(levels) &&

@@ -22,8 +22,8 @@ export interface Ending {
 
 /**
  * Names the end of a worker. Pure. The first that applies holds:
- * a success it declared, unless it then left with an error code; the stop somebody asked for; the failure it
- * declared; the signal or exit code it ended with; lost.
+ * a success it declared, unless it then left with an error code; the stop somebody asked for, or that nobody did; the
+ * failure it declared; the signal or exit code it ended with; lost.
  */
 export function classifyEnd({ exit, lastResult, stopRequested, lost }: End): Ending {
   const code = exit?.code ?? null;
@@ -33,7 +33,10 @@ export function classifyEnd({ exit, lastResult, stopRequested, lost }: End): End
     return ending("SUCCEEDED", "completed");
 
   const stopped = code === 75 || lastResult?.status === "stopped";
-  if (stopped) return ending("STOPPED", stopRequested ?? "stopped");
+  if (stopped && stopRequested !== null) return ending("STOPPED", stopRequested);
+  // Something at the node sent a TERM, or it never means to end: tried again, but not for ever.
+  if (stopped)
+    return ending("FAILED", "left_unasked", "it saved and left, although nobody here asked it to stop");
   const declared = lastResult?.status === "failed";
   if (stopRequested !== null && !declared && (signal !== null || lost || code === 143 || code === 0))
     return ending("STOPPED", stopRequested, "it ended without saving, after it was asked to stop");

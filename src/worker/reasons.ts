@@ -24,6 +24,7 @@ export const causeOf = {
   endpoint_unavailable: "NETWORK",
   crashed: "BUG",
   killed: "NODE",
+  left_unasked: "NODE",
   lost: "NODE",
   stalled: "NODE",
   timeout: "USER",

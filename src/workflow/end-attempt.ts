@@ -1,3 +1,4 @@
+import type { ResolvedStage } from "../config/types.ts";
 import type { Change } from "../core/changes.ts";
 import type { AttemptRow, ShardRow, StageRow } from "../core/rows.ts";
 import { progressOf } from "./resume-point.ts";
@@ -30,10 +31,28 @@ function withOutputs(
   told: Ending,
 ): Ending {
   const committed = new Set(world.artifactsOf(attempt.id).map((row) => row.kind));
+  const wrong = answeredOtherwise(specOf(stage), attempt);
+  if (wrong !== undefined) return { state: "FAILED", reason: "user_error", cause: "USER", message: wrong };
   const missing = specOf(stage).outputs.filter((kind) => !committed.has(kind));
   if (missing.length === 0) return told;
   const message = `shard ${shard.index} ended as a success without committing ${missing.join(", ")}`;
   return { state: "FAILED", reason: "crashed", cause: "BUG", message };
+}
+
+/**
+ * Who answered by the worker's word (`answered` in its summary: by role, with the variable of its address) against what
+ * the cache key counts on: outputs of a stand-in never stand under the key of a model.
+ */
+function answeredOtherwise({ standIns }: ResolvedStage, { result }: AttemptRow): string | undefined {
+  const answered = result?.summary?.answered;
+  if (standIns === undefined || answered === null || typeof answered !== "object") return undefined;
+  for (const [role, told] of Object.entries(answered)) {
+    const { variable, stand_in: standIn, name } = (told ?? {}) as Record<string, unknown>;
+    if (typeof variable !== "string" || standIns.includes(variable) === (standIn === true)) continue;
+    const wanted = standIns.includes(variable) ? "a stand-in" : "a model";
+    return `${role}: ${standIn === true ? "the stand-in" : "the model"} ${String(name)} answered, the plan counts on ${wanted} for ${variable}`;
+  }
+  return undefined;
 }
 
 /** What an ended attempt looked like last goes into the log with its end. */

@@ -65,12 +65,14 @@ function judgeSilence(world: World, attempt: AttemptRow, stage: StageRow): void 
   }
 }
 
-/** Nobody began it. On a node that is away that costs no budget: it waits for the machine, not because of it. */
+/** Nobody began it. On a node or an engine that is away that costs no budget: it waits for it, not because of it. */
 function giveUpDispatch(world: World, attempt: AttemptRow): void {
+  const node = nodeOf(world, attempt);
+  const away = isSilent(world, node) || !node?.engines.includes(attempt.engine);
   endAttempt(world, attempt, {
     state: "LOST",
     reason: "dispatch_failed",
-    cause: isSilent(world, nodeOf(world, attempt)) ? "CAPACITY" : "NODE",
+    cause: away ? "CAPACITY" : "NODE",
     message: `node ${attempt.nodeId} did not start it`,
   });
 }

@@ -68,6 +68,7 @@ function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: numb
     resume: resumeOf(facts),
     deadline,
     heartbeatSeconds: times.heartbeat / 1000,
+    ...(spec.standIns === undefined ? {} : { standIns: spec.standIns }),
   };
 }
 

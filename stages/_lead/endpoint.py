@@ -62,4 +62,26 @@ def wants_stand_in(config: dict[str, Any], role: str) -> bool:
     return settings["stand_in"] == "scripted" and not os.environ.get(settings["base_url_env"])
 
 
+def hold_to_plan(config: dict[str, Any], role: str, stand_ins: list[str] | None) -> None:
+    """UserError when this environment gives a role another answerer than the plan counted on.
+
+    The cache key says which it is: what a stand-in wrote must never stand under the key of a model, nor the other
+    way round. `stand_ins` are the variables with a stand-in by the plan, or None where no plan says anything.
+    """
+    settings = config[role]
+    variable = settings["base_url_env"]
+    if stand_ins is None or wants_stand_in(config, role) == (variable in stand_ins):
+        return
+    if variable in stand_ins:
+        raise UserError(
+            f"the plan counts on the scripted stand-in as {role}, but {variable} is set where this agent runs",
+            hint=f"submit the run with {variable} set too, or start the agent without it",
+        )
+    raise UserError(
+        f"the plan counts on {settings['model']} as {role}, but {variable} is not set where this agent runs, "
+        "and a stand-in is no model",
+        hint=f"start the agent with {variable} (`legalone down`, then `legalone up`), or submit the run without it",
+    )
+
+
 _CALLING = ("temperature", "max_tokens", "concurrency", "timeout_seconds", "tries", "back_off_seconds")

@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from stages._lead.chat import ChatClient
-from stages._lead.endpoint import endpoint_of, wants_stand_in
+from stages._lead.endpoint import endpoint_of, hold_to_plan, wants_stand_in
 from stages._lead.response_cache import FILE, ResponseCache
 from stages._lead.stand_in import scripted_server
 from stages._worker.artifacts import MANIFEST, file_sha256, write_manifest
@@ -29,6 +29,7 @@ async def open_client(
     path = job.folder / FILE
     with ExitStack() as stack:
         url = None
+        hold_to_plan(config, role, job.stand_ins)
         if wants_stand_in(config, role):
             url = stack.enter_context(scripted_server())
             worker.warning(
@@ -40,7 +41,9 @@ async def open_client(
         stack.callback(cache.close)
         worker.unsaved = True
         try:
-            async with ChatClient(endpoint_of(config, role, stand_in_url=url), cache) as client:
+            endpoint = endpoint_of(config, role, stand_in_url=url)
+            worker.answered[role] = {"variable": config[role]["base_url_env"], **endpoint.describe()}
+            async with ChatClient(endpoint, cache) as client:
                 yield client
         except Stopped:
             _save(job, worker, len(cache))

@@ -79,6 +79,8 @@ class Job:
     resume: ResumePoint | None
     deadline: str | None
     heartbeat_seconds: float
+    stand_ins: list[str] | None
+    """Variables for which the plan counts on a stand-in, where it says so: all others have a model."""
     raw: dict[str, Any] = field(repr=False)
     """The job as it was read."""
 
@@ -173,6 +175,7 @@ def parse_job(raw: dict[str, Any]) -> Job:
         resume=_resume_point(raw.get("resume")),
         deadline=raw.get("deadline"),
         heartbeat_seconds=raw.get("heartbeatSeconds", 10),
+        stand_ins=raw.get("standIns"),
         raw=raw,
     )
 

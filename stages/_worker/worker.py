@@ -27,6 +27,8 @@ class Worker:
         self.unsaved = False
         """The stage holds work that it saves itself when `stopping`; without it SIGTERM may end it anywhere."""
         self.current_phase: str | None = None
+        self.answered: dict[str, dict[str, Any]] = {}
+        """Who answered the stage's questions, by role; the summary of the result tells it."""
         self._events = events
         self._step: int | None = None
         self._stop = stop
@@ -129,6 +131,7 @@ class Worker:
         """Ends the attempt well. `metrics` are what gates judge; one that is not finite becomes null."""
         self.finished = True
         self.close()  # the result is the last event
+        answered = {"answered": self.answered} if self.answered else {}
         numbers = {name: _finite(value) for name, value in (metrics or {}).items()}
         self._events.write(
             "result",
@@ -136,7 +139,7 @@ class Worker:
             status="succeeded",
             reason="completed",
             metrics=numbers,
-            summary=summary or {},
+            summary={**(summary or {}), **answered},
         )
 
     def close(self) -> None:

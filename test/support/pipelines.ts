@@ -14,6 +14,7 @@ export interface StageSketch {
   timeoutSeconds?: number;
   with?: ResolvedStage["with"];
   codeHash?: string;
+  standIns?: string[];
 }
 
 /** A resolved stage that takes every output of what it needs. */
@@ -38,6 +39,7 @@ export function stageOf(sketch: StageSketch, all: readonly StageSketch[], positi
     shards: sketch.shards ?? 1,
     concurrency: sketch.concurrency ?? null,
     ...(sketch.merge ? { merge: sketch.merge } : {}),
+    ...(sketch.standIns ? { standIns: sketch.standIns } : {}),
     checkpoint: null,
     retry: { infra: 10, user: 0, numeric: 2, ...sketch.retry },
     timeoutSeconds: sketch.timeoutSeconds ?? null,

@@ -67,7 +67,19 @@ describe("how an attempt ended", () => {
       "STOPPED",
       "cancelled",
     ],
-    ["saved and left, a stranger's TERM", { exit: code(75) }, "STOPPED", "stopped"],
+    ["saved and left, a stranger's TERM", { exit: code(75) }, "FAILED", "left_unasked"],
+    [
+      "saved and left, and nobody here knows why",
+      { exit: code(75), lastResult: result("stopped", "stopped") },
+      "FAILED",
+      "left_unasked",
+    ],
+    [
+      "saved and left, as `down --workers` asked",
+      { exit: code(75), lastResult: result("stopped"), stopRequested: "stopped" },
+      "STOPPED",
+      "stopped",
+    ],
     [
       "killed at the end of its grace",
       { exit: signal("SIGKILL"), stopRequested: "stalled" },

@@ -113,12 +113,58 @@ describe("retries", () => {
     expect(records.stage("base")).toMatchObject({ state: "FAILED", cause });
   });
 
-  test("a stop nobody asked serve for (the node goes down) costs no budget", () => {
+  test("a worker that saves and leaves unasked is tried again, but not for ever", () => {
+    const records = new MemoryRecords([{ name: "base", retry: { infra: 3 } }]);
+    for (let i = 0; i < 4; i++) {
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      records.fail(records.liveOf("base"), 75);
+    }
+    records.look();
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "left_unasked", cause: "NODE" });
+  });
+
+  test.each([
+    ["a stand-in, where the plan counts on a model", [], true, "the plan counts on a model for TEACHER_URL"],
+    ["a model, where it counts on a stand-in", ["TEACHER_URL"], false, "a stand-in for TEACHER_URL"],
+  ])("outputs that were answered by %s, do not stand", (_, standIns, standIn, told) => {
+    const records = new MemoryRecords([{ name: "base", standIns }]);
+    records.look();
+    const attempt = records.liveOf("base");
+    const teacher = { variable: "TEACHER_URL", name: "scripted", revision: "1", stand_in: standIn };
+    records.succeed(attempt);
+    records.set("Attempt", attempt.id, {
+      result: { status: "succeeded", summary: { answered: { teacher } } },
+    });
+    records.look();
+    expect(records.stage("base")).toMatchObject({
+      state: "FAILED",
+      reason: "user_error",
+      cause: "USER",
+      message: expect.stringContaining(told),
+    });
+  });
+
+  test("outputs that were answered as the plan counts on stand", () => {
+    const records = new MemoryRecords([{ name: "base", standIns: ["TEACHER_URL"] }]);
+    records.look();
+    const attempt = records.liveOf("base");
+    records.succeed(attempt);
+    const answered = {
+      teacher: { variable: "TEACHER_URL", name: "scripted", revision: "1", stand_in: true },
+      judge: { variable: "JUDGE_URL", name: "m", revision: "2", stand_in: false },
+    };
+    records.set("Attempt", attempt.id, { result: { status: "succeeded", summary: { answered } } });
+    records.look();
+    expect(records.stage("base").state).toBe("SUCCEEDED");
+  });
+
+  test("a stop that somebody at the node asked for (`down --workers`) costs no budget", () => {
     const records = new MemoryRecords(one);
     for (let i = 0; i < 30; i++) {
       records.wait(defaultTimes.backoffLimit);
       records.look();
-      records.fail(records.liveOf("base"), 75);
+      records.fail(records.liveOf("base"), 75, { stopReason: "stopped" });
       records.look();
     }
     expect(records.stage("base").state).toBe("RUNNING");

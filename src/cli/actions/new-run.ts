@@ -2,6 +2,7 @@ import { configHash } from "../../config/config-hash.ts";
 import type { ResolvedPipeline } from "../../config/types.ts";
 import { stagesFrom } from "../../core/scope.ts";
 import { codeHash } from "../../plan/code-hash.ts";
+import { standInVariables } from "../../plan/variables.ts";
 import type { NewRun } from "../../records/runs.ts";
 import { userName } from "./user-name.ts";
 
@@ -45,7 +46,7 @@ export function newRun(
       shards: stage.shards,
       codeHash: codeHash(stage),
       needs: stage.needs,
-      spec: stage,
+      spec: { ...stage, standIns: standInVariables(stage.with) },
       fresh: fresh.has(stage.name),
       startFrom: fork?.stage === stage.name ? fork.checkpoint : null,
     })),

@@ -209,11 +209,14 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** @throws EngineAway when nobody answers */
-async function answered<T>(call: () => Promise<T>): Promise<T> {
+async function answered<T>(call: () => Promise<T>, again = true): Promise<T> {
   try {
     return await call();
   } catch (error) {
     if (statusOf(error) !== undefined) throw error;
+    // A connection kept from before a restart of the daemon; every call of ours may be made twice.
+    if (again && ["EPIPE", "ECONNRESET"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      return answered(call, false);
     const why = error instanceof Error ? error.message : String(error);
     throw new EngineAway(`Docker or Podman does not answer: ${why}`, { cause: error });
   }

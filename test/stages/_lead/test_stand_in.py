@@ -1,21 +1,32 @@
 """The scripted teacher: a real server that leaves with the process that started it."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import httpx
 import pytest
+from support.jobs import make_job
 from support.processes import wait_until
 
 from stages._lead import sections
+from stages._lead.endpoint import hold_to_plan
 from stages._lead.scripted.answers import answer
 from stages._lead.scripted.choices import choose, options_of
 from stages._lead.scripted.marks import AXES, faithful_marks, marks
 from stages._lead.scripted.retold import retell
+from stages._lead.session import open_client
 from stages._lead.stand_in import scripted_server
+from stages._worker.events import EventFile
+from stages._worker.failures import UserError
+from stages._worker.job import parse_job, read_job
 from stages._worker.locations import CHECKOUT
+from stages._worker.worker import Worker
 
 PROMPT = sections.write_sections(
     [
@@ -41,6 +52,65 @@ def test_it_answers_over_http_and_ends() -> None:
         assert httpx.post(f"{url}/other", json={}, trust_env=False).status_code == 404
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/models", trust_env=False)
+
+
+CONFIG = {
+    "teacher": {"model": "big", "base_url_env": "TEST_TEACHER_URL", "stand_in": "scripted"},
+    "judge": {"model": "big", "base_url_env": "TEST_JUDGE_URL", "stand_in": "none"},
+}
+
+
+def test_a_worker_holds_to_what_the_plan_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_TEACHER_URL", raising=False)
+    hold_to_plan(CONFIG, "teacher", ["TEST_TEACHER_URL"])
+    hold_to_plan(CONFIG, "judge", [])
+    hold_to_plan(CONFIG, "teacher", None)
+    with pytest.raises(UserError, match=r"counts on big as teacher, but TEST_TEACHER_URL is not set"):
+        hold_to_plan(CONFIG, "teacher", [])
+    monkeypatch.setenv("TEST_TEACHER_URL", "http://127.0.0.1:9/v1")
+    hold_to_plan(CONFIG, "teacher", [])
+    with pytest.raises(
+        UserError, match=r"counts on the scripted stand-in as teacher, but TEST_TEACHER_URL is set"
+    ):
+        hold_to_plan(CONFIG, "teacher", ["TEST_TEACHER_URL"])
+
+
+@pytest.mark.parametrize("stand_ins", [[], ["TEST_TEACHER_URL"]])
+def test_the_result_tells_who_answered_and_nobody_is_asked_against_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_ins: list[str]
+) -> None:
+    monkeypatch.delenv("TEST_TEACHER_URL", raising=False)
+    calling = {
+        "temperature": 0,
+        "max_tokens": 64,
+        "concurrency": 1,
+        "timeout_seconds": 5,
+        "tries": 1,
+        "back_off_seconds": 0.01,
+    }
+    config = {"teacher": {**CONFIG["teacher"], "revision": "r", "api_key_env": "TEST_KEY", **calling}}
+    raw = make_job("lead-prompts", tmp_path, standIns=stand_ins)
+    (tmp_path / "job.json").write_text(json.dumps(raw), encoding="utf-8")
+    job = parse_job(read_job(tmp_path / "job.json"))
+    worker = Worker(job, EventFile(job.events), threading.Event())
+
+    async def go() -> None:
+        async with open_client(config, "teacher", job, worker):
+            pass
+
+    try:
+        if not stand_ins:
+            with pytest.raises(UserError):
+                asyncio.run(go())
+            assert worker.answered == {}
+            return
+        asyncio.run(go())
+        worker.finish(summary={"text": "done"})
+    finally:
+        worker.close()
+    result = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
+    told = {"variable": "TEST_TEACHER_URL", "name": "scripted", "revision": "1", "stand_in": True}
+    assert result["summary"] == {"text": "done", "answered": {"teacher": told}}
 
 
 def test_it_leaves_when_its_stage_is_killed() -> None:
