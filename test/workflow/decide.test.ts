@@ -119,8 +119,8 @@ describe("retries", () => {
       records.wait(defaultTimes.backoffLimit);
       records.look();
       records.fail(records.liveOf("base"), 75);
+      records.look();
     }
-    records.look();
     expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "left_unasked", cause: "NODE" });
   });
 

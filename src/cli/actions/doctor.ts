@@ -5,6 +5,7 @@ import { environmentError } from "../../core/system-errors.ts";
 import { type Check, fail } from "../doctor/check.ts";
 import { daemonChecks } from "../doctor/daemons.ts";
 import { machineChecks } from "../doctor/machine.ts";
+import { nodeChecks } from "../doctor/nodes.ts";
 import { pythonChecks } from "../doctor/python.ts";
 import { storeChecks } from "../doctor/stores.ts";
 import { print } from "./output.ts";
@@ -30,6 +31,7 @@ export async function allChecks(deep: boolean): Promise<Check[]> {
     guarded("python", () => pythonChecks(deep)),
     guarded("stores", () => storeChecks(home)),
     guarded("daemons", () => daemonChecks(home)),
+    guarded("nodes", () => nodeChecks(home)),
   ];
   return (await Promise.all(groups)).flat();
 }

@@ -4,3 +4,16 @@ import type { Node, PrismaClient } from "../generated/client.ts";
 export async function listNodes(db: PrismaClient): Promise<Node[]> {
   return db.node.findMany({ orderBy: { id: "asc" } });
 }
+
+/** An engine that is set up on a node and did not answer there. */
+export interface AwayEngine {
+  engine: string;
+  since: string;
+  why: string;
+}
+
+/** Engines of a node that were away at its last word. */
+export function awayOf({ info }: Pick<Node, "info">): AwayEngine[] {
+  const { away } = (info ?? {}) as { away?: unknown };
+  return Array.isArray(away) ? (away as AwayEngine[]) : [];
+}

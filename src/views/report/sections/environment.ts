@@ -1,3 +1,4 @@
+import { awayOf } from "../../../records/reads/nodes.ts";
 import { bytes } from "../../format.ts";
 import type { ReportData } from "../data.ts";
 import { html, htmlTable } from "../html.ts";
@@ -8,7 +9,7 @@ export const environmentSection: SectionView = (data) => {
   const versions = versionRows(data);
   const nodes = data.nodes.map((node) => [
     node.id,
-    node.engines.join(", "),
+    [...node.engines, ...awayOf(node).map(({ engine }) => `${engine} (away)`)].join(", "),
     node.npus === 0 ? "CPU" : `${node.npus} NPUs`,
     Object.entries(node.info !== null && typeof node.info === "object" ? node.info : {})
       .filter(([, value]) => typeof value !== "object")
