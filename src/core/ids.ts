@@ -23,3 +23,8 @@ export function shardId(stage: string, index: number): string {
 export function attemptId(shard: string, epoch: number): string {
   return `${shard}-e${epoch}`;
 }
+
+/** The run of a stage, by its id. */
+export function runOfStage(stage: string): string {
+  return stage.slice(0, Math.max(0, stage.indexOf("-")));
+}

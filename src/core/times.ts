@@ -12,6 +12,8 @@ export const defaultTimes = {
   lease: 90_000,
   /** An UNREACHABLE attempt is given up after this, when its agent is fenced by a newer epoch. */
   grace: 900_000,
+  /** When most nodes fell silent together, an UNREACHABLE attempt is given up after this instead. */
+  blackout: 14_400_000,
   /** The reconciler looks at the rows at least this often; doorbells only make it sooner. */
   reconcile: 10_000,
   /** An agent asks for work at least this often. */

@@ -42,8 +42,11 @@ class NamedPool extends pg.Pool {
 
   override connect(): Promise<pg.PoolClient>;
   override connect(done: Parameters<pg.Pool["connect"]>[0]): void;
-  override connect(done?: Parameters<pg.Pool["connect"]>[0]): Promise<pg.PoolClient> | void {
-    if (done) return super.connect((error, client, release) => done(this.#named(error), client, release));
+  override connect(done?: Parameters<pg.Pool["connect"]>[0]): Promise<pg.PoolClient> | undefined {
+    if (done) {
+      super.connect((error, client, release) => done(this.#named(error), client, release));
+      return undefined;
+    }
     return super.connect().catch((error: unknown) => {
       throw this.#named(error as Error);
     });

@@ -32,12 +32,18 @@ interface Reported {
 }
 
 /** A guarded change of an attempt that is not in the log. */
-export interface QuietChange {
+export interface QuietAttempt {
   table: "Attempt";
   id: string;
   expect: Expect<AttemptRow & Reported>;
   set: Partial<AttemptRow & Reported>;
 }
+
+/** A change that is not in the log: signs of life of an attempt, and which runs are in quarantine. */
+export type QuietChange =
+  | QuietAttempt
+  | { table: "Quarantine"; id: string; remove: true }
+  | { table: "Quarantine"; insert: { id: string; since: Date; error: string; tries: number; retryAt: Date } };
 
 /** One point of a curve. */
 export interface MetricRow {

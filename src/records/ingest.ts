@@ -4,7 +4,7 @@ import type { Times } from "../core/times.ts";
 import { artifactChanges, type CommitLine, soundLine } from "./artifacts.ts";
 import { damagedChanges } from "./checkpoints.ts";
 import type { Database, Writer } from "./database.ts";
-import { type QuietChange, StaleWrite, writeHappenings } from "./happenings.ts";
+import { type QuietAttempt, StaleWrite, writeHappenings } from "./happenings.ts";
 import { nodeTaken } from "./nodes.ts";
 
 /** A line of a worker's event file (stages/_worker/protocol.schema.json), checked before it comes here. */
@@ -177,7 +177,7 @@ async function writeBatch(
  * The guard of all that is written for an attempt: it is live, nobody else has reported meanwhile, and no other instance has
  * taken it over. Its first report binds it to the instance.
  */
-function readOn(row: LiveAttempt, bytes: number, set: QuietChange["set"]): QuietChange {
+function readOn(row: LiveAttempt, bytes: number, set: QuietAttempt["set"]): QuietAttempt {
   const acknowledged = Number(row.acknowledged);
   return {
     table: "Attempt",

@@ -16,8 +16,6 @@ const patienceMs = 10_000;
 export interface Office {
   /** Fences what its holder writes: another term means that somebody else decides. */
   term: number;
-  /** Since when it is held without a break. */
-  since: Date;
 }
 
 export interface LeadershipOptions {
@@ -119,10 +117,16 @@ export class Leadership {
     }
   }
 
-  /** Waits in line; undefined when this serve leaves meanwhile. */
+  /**
+   * Waits in line; undefined when this serve leaves meanwhile. How long the holder has not renewed is counted by this
+   * process's own clock, look by look: a step of the database's clock, or sleep of this process, puts nobody out.
+   */
   async #take(client: pg.Client): Promise<Office | undefined> {
     const { leaseMs, log } = this.#options;
     const slowest = Math.max(20, Math.min(1_000, leaseMs / 10));
+    let seen: string | undefined;
+    let silentMs = 0;
+    let lookedAt = performance.now();
     for (let waitMs = Math.min(20, slowest); !this.#closed; waitMs = Math.min(slowest, waitMs * 2)) {
       const { rows } = await client.query<{ taken: boolean }>("select pg_try_advisory_lock($1) as taken", [
         decidingLock,
@@ -134,8 +138,13 @@ export class Leadership {
         ]);
         return taken.rows[0];
       }
-      const { rowCount } = await client.query(endHolder, [decidingLock]);
-      if (rowCount) log.warn("the serve in office no longer renews it; its connection was ended");
+      const [renewed, now] = [await leaseOf(client), performance.now()];
+      silentMs = renewed === seen ? silentMs + Math.min(now - lookedAt, 2 * slowest) : 0;
+      [seen, lookedAt] = [renewed, now];
+      if (silentMs > leaseMs) {
+        const { rowCount } = await client.query(endHolder, [decidingLock]);
+        if (rowCount) log.warn("the serve in office no longer renews it; its connection was ended");
+      }
       await this.#pause(waitMs);
     }
     return undefined;
@@ -157,12 +166,20 @@ export class Leadership {
   }
 }
 
+/** A text that changes whenever the holder takes or renews the office. */
+async function leaseOf(client: pg.Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ lease: string }>(
+    `select term || ' ' || "leaseUntil" as lease from "Leader" where id = 1`,
+  );
+  return rows[0]?.lease;
+}
+
 const takeOffice = `
 insert into "Leader" (id, term, holder, backend, "leaseUntil")
 values (1, 1, $1, pg_backend_pid(), clock_timestamp() + make_interval(secs => $2))
 on conflict (id) do update set term = "Leader".term + 1, holder = excluded.holder, backend = excluded.backend,
   "leaseUntil" = excluded."leaseUntil"
-returning term, clock_timestamp() as since`;
+returning term`;
 
 const renewOffice = `
 update "Leader" set "leaseUntil" = clock_timestamp() + make_interval(secs => $2) where id = 1 and term = $1`;
@@ -170,5 +187,5 @@ update "Leader" set "leaseUntil" = clock_timestamp() + make_interval(secs => $2)
 /** Only the process that holds the lock in this database, and only when the row names it: numbers are used again. */
 const endHolder = `
 select pg_terminate_backend(l.pid) from pg_locks l join "Leader" o on o.backend = l.pid
- where l.locktype = 'advisory' and l.objid = $1 and l.granted and o."leaseUntil" < clock_timestamp()
+ where l.locktype = 'advisory' and l.objid = $1 and l.granted
    and l.database = (select oid from pg_database where datname = current_database())`;

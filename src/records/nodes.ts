@@ -26,8 +26,8 @@ export interface NodeAttempt {
   state: AttemptState;
   startedAt: Date | null;
   exitedAt: Date | null;
-  /** Since its last line, or its dispatch. */
-  silentMs: number;
+  /** When its last line came. */
+  heartbeatAt: Date | null;
   /** Another instance reported it, from another folder: nobody can go on with it here. */
   foreign: boolean;
 }
@@ -94,9 +94,8 @@ export async function syncNode(
          and "nodeId" = ${node} and "endedAt" is null and instance = any(${before}::text[]))
     select (select to_json(before) from before) as before,
            (select coalesce(json_agg(a order by a."dispatchedAt"), '[]') from (
-             select id, epoch, state, "startedAt", "exitedAt", "dispatchedAt",
-                    instance is not null and instance is distinct from ${instance}::text and instance <> all(${before}::text[]) as foreign,
-                    extract(epoch from (select now from clock) - coalesce("heartbeatAt", "dispatchedAt")) * 1000 as "silentMs"
+             select id, epoch, state, "startedAt", "exitedAt", "dispatchedAt", "heartbeatAt",
+                    instance is not null and instance is distinct from ${instance}::text and instance <> all(${before}::text[]) as foreign
                from "Attempt" where "nodeId" = ${node} and "endedAt" is null) a) as attempts
       from noted`;
   if (!row) throw nodeTaken(node, await readHolder(database, node));

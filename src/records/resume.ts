@@ -63,7 +63,6 @@ async function insertGenerations(writer: Writer, run: string, options: ResumeOpt
   );
   const changes = [...waiting.flatMap((stage) => givenUp(stage, now)), ...inserts];
   const names = again.map((stage) => stage.name);
-  await writer.run.update({ where: { id: run }, data: { until: options.until ?? null } });
   const data = { stages: names, until: options.until ?? null, by: options.by ?? null };
   await writeHappenings(writer, [{ runId: run, type: "run.resumed", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `resume-${run}-${now.getTime()}` }]);

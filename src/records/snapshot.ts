@@ -1,13 +1,14 @@
-import type {
-  ArtifactRow,
-  AttemptRow,
-  GateRow,
-  LeaseRow,
-  NodeRow,
-  OpenRows,
-  RunRow,
-  ShardRow,
-  StageRow,
+import {
+  type ArtifactRow,
+  type AttemptRow,
+  type GateRow,
+  type LeaseRow,
+  mostPlaces,
+  type NodeRow,
+  type OpenRows,
+  type RunRow,
+  type ShardRow,
+  type StageRow,
 } from "../core/rows.ts";
 import { type Database, Prisma } from "./database.ts";
 import { reviveRow } from "./revive.ts";
@@ -28,19 +29,28 @@ const spare = 100;
 export class SnapshotReader {
   readonly #database: Database;
   readonly #cooldownMs: number;
+  readonly #backoffLimitMs: number;
   #configs = new Map<string, unknown>();
   #specs = new Map<string, unknown>();
 
-  constructor(database: Database, cooldownMs: number) {
+  /** @param backoffLimitMs one that is longer was set by another clock, and is over */
+  constructor(database: Database, cooldownMs: number, backoffLimitMs: number) {
     this.#database = database;
     this.#cooldownMs = cooldownMs;
+    this.#backoffLimitMs = backoffLimitMs;
+  }
+
+  /** What never changes of a run is read anew: somebody may have mended what it could not be decided by. */
+  forget(run: string): void {
+    this.#configs.delete(run);
+    for (const id of this.#specs.keys()) if (id.startsWith(`${run}-`)) this.#specs.delete(id);
   }
 
   /** Undefined when no run has anything left to do. */
   async read(): Promise<Snapshot | undefined> {
     const known = { runs: [...this.#configs.keys()], stages: [...this.#specs.keys()] };
     const [row] = await this.#database.$queryRaw<{ snapshot: Told | null }[]>(
-      statement(this.#cooldownMs, known),
+      statement(this.#cooldownMs, this.#backoffLimitMs, known),
     );
     const told = row?.snapshot;
     if (!told) return undefined;
@@ -102,7 +112,11 @@ function list(rows: Prisma.Sql): Prisma.Sql {
  * stage that cannot end well in this look, or for a gate that is compared with such a one, is `held` and binds nothing.
  * Every join begins with what is open, so that an index leads to its rows however many have ended.
  */
-function statement(cooldownMs: number, known: { runs: string[]; stages: string[] }): Prisma.Sql {
+function statement(
+  cooldownMs: number,
+  backoffLimitMs: number,
+  known: { runs: string[]; stages: string[] },
+): Prisma.Sql {
   return Prisma.sql`
 with recursive clock as materialized (select clock_timestamp() as now),
 runs as materialized (select distinct "runId" as id from "Stage" where "endedAt" is null),
@@ -117,7 +131,9 @@ closing as materialized (
      and not exists (select from tallies t where t."stageId" = st.id and t.state = 'PENDING')
      and not exists (select from live l where l."stageId" = st.id and l."exitedAt" is null)),
 current as materialized (
-  select distinct on ("runId", name) id, "runId", name, state, "cachedFrom", spec -> 'needs' as needs, spec -> 'gates' as gates
+  select distinct on ("runId", name) id, "runId", name, state, "cachedFrom",
+         case jsonb_typeof(spec -> 'needs') when 'array' then spec -> 'needs' else '[]' end as needs,
+         case jsonb_typeof(spec -> 'gates') when 'array' then spec -> 'gates' else '[]' end as gates
     from stages order by "runId", name, generation desc),
 awaited as materialized (
   select w.id, w."runId", n.name from current w, jsonb_array_elements_text(w.needs) as n (name) where w.state = 'PENDING'
@@ -145,8 +161,10 @@ shards as materialized (
   union all
   select w.* from stages st cross join lateral (
     select * from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
-       and (sh."notBefore" is null or sh."notBefore" <= (select now from clock))
-     order by sh.index limit (select ${spare}::int + coalesce(sum(slots + npus), 0) from "Node")) w
+       and (sh."notBefore" is null or sh."notBefore" <= (select now from clock)
+            or sh."notBefore" > (select now from clock) + make_interval(secs => ${backoffLimitMs / 1000}))
+     order by sh.index limit (select ${spare}::int + coalesce(sum(least(greatest(slots, 0), ${mostPlaces}::int)
+            + least(greatest(npus, 0), ${mostPlaces}::int)), 0) from "Node")) w
    where st."endedAt" is null and st.desired = 'RUN'),
 artifacts as (
   select a.id from live l join "Artifact" a on a."attemptId" = l.id

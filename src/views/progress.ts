@@ -2,7 +2,7 @@ import type { RunDetail } from "../records/reads/runs.ts";
 import { duration } from "./format.ts";
 import type { Look } from "./look.ts";
 import { type Live, mark, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
-import { noteOf, runHeading } from "./status.ts";
+import { noteOf, quarantineText, runHeading, waitText } from "./status.ts";
 import { cut, displayWidth, indent, table } from "./table.ts";
 
 const barWidth = 18;
@@ -21,6 +21,9 @@ export function progressFrame(detail: RunDetail, look: Look, live: Live, warning
     noteWithBar(line, look, room),
   ]);
   const parts = [runHeading(detail, look), indent(table([{}, {}, { align: "right" }, {}], rows))];
+  const shared = lines.flatMap(waitText);
+  if (shared.length > 0) parts.push(indent(shared.join("\n")));
+  if (detail.quarantine !== null) parts.push(indent(quarantineText(detail.quarantine, look)));
   if (warnings.length > 0) {
     parts.push(
       indent(warnings.map((text) => `${colors.yellow("!")} ${cut(text, look.width - 4)}`).join("\n")),
@@ -47,6 +50,7 @@ export function bar(share: number, { colors }: Pick<Look, "colors">): string {
 export function progressLines(before: StageLine[], now: StageLine[], due: boolean, look: Look): string[] {
   return now.flatMap((line) => {
     const old = before.find((other) => other.name === line.name);
+    if (line.waitsFor !== null && old?.waitsFor !== line.waitsFor) return waitText(line);
     if (old?.state !== line.state && line.state !== "PENDING" && line.state !== "READY")
       return [changeLine(line, look)];
     if (line.state !== "RUNNING") return [];

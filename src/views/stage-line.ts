@@ -31,6 +31,8 @@ export interface StageLine {
   numbers: string[];
   /** Run a SKIPPED stage's outputs came from. */
   cachedRun: string | null;
+  /** The stage whose outputs a waiting one waits for. */
+  waitsFor: string | null;
   shards: { done: number; of: number };
   /** Attempts beyond the first, over all shards. */
   retries: number;
@@ -59,6 +61,7 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     live: (lead === undefined ? undefined : live.get(lead.id)) ?? new Map(),
     numbers: briefNumbers(metricsOf(stage.result)).map(showNumber),
     cachedRun: stage.cachedRun,
+    waitsFor: stage.state === "PENDING" ? stage.waitsFor : null,
     shards: counts ?? {
       done: stage.shards.filter((shard) => shard.state === "SUCCEEDED").length,
       of: stage.shards.length,

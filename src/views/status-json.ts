@@ -1,3 +1,4 @@
+import { runOfStage } from "../core/ids.ts";
 import { workspace } from "../core/paths.ts";
 import { fileUri } from "../core/places.ts";
 import type { QueuePlace } from "../records/reads/queue.ts";
@@ -64,6 +65,7 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
     etaSeconds: line.pace === null ? null : line.pace.etaMs / 1000,
     metrics: metricsOf(stage.result),
     cachedRun: stage.cachedRun,
+    waitsFor: line.waitsFor === null ? null : { run: runOfStage(line.waitsFor), stage: line.waitsFor },
     attempts: stage.shards.map((shard) => ({
       shard: shard.index,
       state: shard.state,
@@ -90,6 +92,12 @@ export function verdictJson(detail: RunDetail): Record<string, unknown> {
     ...verdict,
     priority: run.priority,
     forkedFrom: run.forkedFrom,
+    quarantine: detail.quarantine && {
+      since: detail.quarantine.since,
+      error: detail.quarantine.error,
+      tries: detail.quarantine.tries,
+      retryAt: detail.quarantine.retryAt,
+    },
     stages: Object.fromEntries(stages.map((stage) => [stage.name, stage.state])),
     gates: {
       passed: gates.filter((gate) => gate.passed).length,

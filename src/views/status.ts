@@ -1,3 +1,4 @@
+import { runOfStage } from "../core/ids.ts";
 import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
@@ -10,7 +11,7 @@ import { cut, indent, table } from "./table.ts";
 /** The runs, newest first, a line each. */
 export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
   if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
-  const rows = runs.map(({ run, stages, verdict }) => {
+  const rows = runs.map(({ run, stages, verdict, quarantine }) => {
     const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
     const now =
       stages.find((stage) => stage.state === "RUNNING") ??
@@ -23,7 +24,11 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
       clock(run.createdAt, look.now),
       runTime(verdict, look.now),
       String(run.priority),
-      [now?.name ?? "", ...queue.filter(({ runId }) => runId === run.id).map(placeText)]
+      [
+        now?.name ?? "",
+        quarantine === null ? "" : "in quarantine",
+        ...queue.filter(({ runId }) => runId === run.id).map(placeText),
+      ]
         .filter((text) => text !== "")
         .join("; "),
     ];
@@ -56,6 +61,9 @@ export function runStatus(
   const parts = [runHeading(detail, look), indent(stageTable(lines, look))];
   const gates = gateTable(detail, look);
   if (gates !== "") parts.push(indent(gates));
+  const shared = lines.flatMap(waitText);
+  if (shared.length > 0) parts.push(indent(shared.join("\n")));
+  if (detail.quarantine !== null) parts.push(indent(quarantineText(detail.quarantine, look)));
   const waits = queue.filter(({ runId }) => runId === detail.run.id);
   if (waits.length > 0) parts.push(indent(waits.map(placeText).join("\n")));
   const { verdict } = detail;
@@ -66,6 +74,20 @@ export function runStatus(
     );
   }
   return parts.join("\n\n");
+}
+
+/** `sft waits for run r7k2m9x2a, which makes the same` */
+export function waitText({ name, waitsFor }: StageLine): string[] {
+  return waitsFor === null ? [] : [`${name} waits for run ${runOfStage(waitsFor)}, which makes the same`];
+}
+
+/** `in quarantine since 12:03 (3 tries): …` */
+export function quarantineText(
+  { since, error, tries }: NonNullable<RunDetail["quarantine"]>,
+  look: Look,
+): string {
+  const when = `in quarantine since ${clock(since, look.now)} (${tries} ${tries === 1 ? "try" : "tries"})`;
+  return `${look.colors.red("!")} ${when}: ${cut(error.replaceAll(/\s+/g, " "), Math.max(40, look.width * 2))}`;
 }
 
 /** `sft waits for a free place, 2 of 5`, with its shards where it has several. */

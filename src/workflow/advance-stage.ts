@@ -60,7 +60,7 @@ function finishStage(world: World, stage: StageRow): void {
   if (tallies.of(stage.id, "FAILED") > 0) {
     const { reason, cause, message } = world.stage(stage.id);
     endStage(world, stage, { state: "FAILED", reason: reason ?? "crashed", cause, message });
-  } else if (tallies.of(stage.id, "CANCELLED") > 0) {
+  } else if (tallies.of(stage.id, "CANCELLED") > 0 || world.isPlain(stage.runId)) {
     endStage(world, stage, { state: "CANCELLED", reason: "cancelled", cause: "OPERATOR" });
   } else {
     const result = mergeResults(world.shardsOf(stage.id), specOf(stage).merge);

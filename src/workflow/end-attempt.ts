@@ -1,7 +1,7 @@
 import type { ResolvedStage } from "../config/types.ts";
 import type { Change } from "../core/changes.ts";
 import type { AttemptRow, ShardRow, StageRow } from "../core/rows.ts";
-import { progressOf } from "./resume-point.ts";
+import { latestStep } from "./resume-point.ts";
 import { nextTry } from "./retry.ts";
 import { type Ending, specOf } from "./types.ts";
 import type { World } from "./world.ts";
@@ -18,7 +18,7 @@ export function endAttempt(world: World, attempt: AttemptRow, told: Ending): voi
     attemptId: attempt.id,
     type: "attempt.ended",
     data: { state: ending.state, reason: ending.reason, cause: ending.cause, next },
-    changes: [endOf(world, attempt, ending), ...freed(world, attempt), ...changes],
+    changes: [endOf(world, stage, attempt, ending), ...freed(world, attempt), ...changes],
   });
 }
 
@@ -56,13 +56,18 @@ function answeredOtherwise({ standIns }: ResolvedStage, { result }: AttemptRow):
 }
 
 /** What an ended attempt looked like last goes into the log with its end. */
-function endOf(world: World, attempt: AttemptRow, ending: Ending): Change {
+function endOf(world: World, stage: StageRow, attempt: AttemptRow, ending: Ending): Change {
   const { step, of, unit, stepAt, stepMs, phase, phaseAt, heartbeatAt, leaseUntil } = attempt;
   const last = { step, of, unit, stepAt, stepMs, phase, phaseAt, heartbeatAt, leaseUntil };
   return {
     table: "Attempt",
     id: attempt.id,
-    expect: { epoch: attempt.epoch, state: attempt.state, leaseUntil },
+    // Of a run that only has to end nothing is asked but that.
+    expect: {
+      epoch: attempt.epoch,
+      state: attempt.state,
+      ...(world.isPlain(stage.runId) ? {} : { leaseUntil }),
+    },
     set: {
       ...last,
       state: ending.state,
@@ -98,7 +103,8 @@ function afterEnding(
   const failure = {
     attempt: attempt.id,
     cause: ending.cause,
-    ...progressOf(world, stage, shard, attempt.id),
+    began: attempt.startedAt !== null,
+    step: latestStep(world, stage, shard, attempt.id),
   };
   const again = nextTry(shard, failure, specOf(stage).retry, world.now, world.policy.times);
   if (again) {

@@ -13,10 +13,42 @@ export interface Place {
 interface Offer {
   node: NodeRow;
   trusted: boolean;
-  npus: number[];
-  slots: number[];
+  npus: Free;
+  slots: Free;
   /** NPUs are kept for an attempt that came first and needs more than are free yet. */
   reserved: boolean;
+}
+
+/** Numbers of a node that are not leased, lowest first; told one by one, since a node may name many. */
+class Free {
+  readonly of: number;
+  count: number;
+  readonly #device: (i: number) => number;
+  readonly #taken: Set<number>;
+  #next = 0;
+
+  constructor(of: number, taken: ReadonlySet<number>, device: (i: number) => number) {
+    this.of = Math.max(0, Math.min(mostPlaces, Math.trunc(of) || 0));
+    this.#device = device;
+    this.#taken = new Set([...taken].filter((number) => this.#has(number)));
+    this.count = this.of - this.#taken.size;
+  }
+
+  /** Not more than there are. */
+  take(count: number): number[] {
+    const devices: number[] = [];
+    for (; devices.length < count && this.#next < this.of; this.#next++) {
+      const number = this.#device(this.#next);
+      if (!this.#taken.has(number)) devices.push(number);
+    }
+    this.count -= devices.length;
+    return devices;
+  }
+
+  #has(number: number): boolean {
+    const i = this.#device(0) < 0 ? -1 - number : number;
+    return i >= 0 && i < this.of;
+  }
 }
 
 /** What the nodes have free while places are given out. */
@@ -31,15 +63,11 @@ export class Places {
       .filter((node) => !isSilent(world, node))
       .map((node): Offer => {
         const taken = new Set(world.leasesOfNode(node.id).map((lease) => lease.device));
-        const free = (count: number, device: (i: number) => number) =>
-          Array.from({ length: Math.min(count, mostPlaces) }, (_, i) => device(i)).filter(
-            (number) => !taken.has(number),
-          );
         return {
           node,
           trusted: !faulty.has(node.id),
-          npus: free(node.npus, (i) => i),
-          slots: free(node.slots, (i) => -1 - i),
+          npus: new Free(node.npus, taken, (i) => i),
+          slots: new Free(node.slots, taken, (i) => -1 - i),
           reserved: false,
         };
       });
@@ -54,20 +82,27 @@ export class Places {
     if (nodes > 1) return undefined;
     const able = this.#able(stage);
     if (npus === 0) {
-      const offer = able.find(({ slots }) => slots.length > 0);
-      return offer && { node: offer.node, devices: offer.slots.splice(0, 1) };
+      const offer = able.find(({ slots }) => slots.count > 0);
+      return offer && { node: offer.node, devices: offer.slots.take(1) };
     }
-    const offer = able.find((one) => !one.reserved && one.npus.length >= npus);
-    if (offer) return { node: offer.node, devices: offer.npus.splice(0, npus) };
+    const offer = able.find((one) => !one.reserved && one.npus.count >= npus);
+    if (offer) return { node: offer.node, devices: offer.npus.take(npus) };
     this.#reserve(able, npus);
     return undefined;
   }
 
+  /** Whether a node that speaks could hold an attempt of a stage, were all of it free. */
+  fits(stage: StageRow): boolean {
+    const { nodes, npus } = specOf(stage).resources;
+    if (nodes > 1) return false;
+    return this.#able(stage).some((offer) => (npus === 0 ? offer.slots.of > 0 : offer.npus.of >= npus));
+  }
+
   /** The node that has most free is kept for it, or smaller attempts behind it would hold it up for ever. */
   #reserve(able: readonly Offer[], npus: number): void {
-    const fits = able.filter(({ node, reserved }) => !reserved && node.npus >= npus);
-    const most = Math.max(-1, ...fits.map((offer) => offer.npus.length));
-    const chosen = fits.find((offer) => offer.npus.length === most);
+    const fits = able.filter(({ npus: npusOf, reserved }) => !reserved && npusOf.of >= npus);
+    const most = Math.max(-1, ...fits.map((offer) => offer.npus.count));
+    const chosen = fits.find((offer) => offer.npus.count === most);
     if (chosen) chosen.reserved = true;
   }
 

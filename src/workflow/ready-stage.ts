@@ -12,13 +12,13 @@ import type { World } from "./world.ts";
  * when every stage it needs has ended well, every gate there held, and every input is a committed artifact.
  */
 export function readyStage(world: World, stage: StageRow): void {
-  const needs = specOf(stage).needs.map((name) => world.currentStage(stage.runId, name));
-  const [why] = needs.flatMap((need) => (need && obstacle(world, need)) ?? []);
+  const needs = specOf(stage).needs.map((name) => needed(world, stage, name));
+  const [why] = needs.flatMap((need) => obstacle(world, need) ?? []);
   if (why) {
     endStage(world, stage, { state: "CANCELLED", cause: "DATA", ...why });
     return;
   }
-  if (!needs.every((need) => need && hasOutputs(need) && gatesMeasured(world, need))) return;
+  if (!needs.every((need) => hasOutputs(need) && gatesMeasured(world, need))) return;
   const inputs = hashedInputs(world, stage);
   if (typeof inputs === "string") {
     endStage(world, stage, { state: "FAILED", reason: "data_error", cause: "DATA", message: inputs });
@@ -38,8 +38,12 @@ export function readyStage(world: World, stage: StageRow): void {
   const { codeHash } = stage;
   const key = cacheKey(specOf(stage), { seed, codeHash, inputs, startFrom: start?.sha256 });
   const hit = stage.fresh ? null : world.observations.cache.get(key);
+  if (hit instanceof Error) throw hit;
+  const other = hit ? undefined : workOf(world, stage, key);
   if (hit === undefined) {
     world.lookups.add(key);
+  } else if (other) {
+    if (stage.waitsFor !== other.id) waitFor(world, stage, other);
   } else if (hit) {
     for (const artifact of hit.artifacts) world.learn(artifact);
     endStage(world, stage, {
@@ -47,6 +51,7 @@ export function readyStage(world: World, stage: StageRow): void {
       reason: "completed",
       cacheKey: key,
       cachedFrom: hit.stageId,
+      waitsFor: null,
       result: hit.result,
     });
   } else {
@@ -60,11 +65,63 @@ export function readyStage(world: World, stage: StageRow): void {
           table: "Stage",
           id: stage.id,
           expect: { state: "PENDING", desired: "RUN" },
-          set: { state: "READY", cacheKey: key },
+          set: { state: "READY", cacheKey: key, waitsFor: null },
         },
       ],
     });
   }
+}
+
+/** @throws Error for one that is not there, or not before this one: it would be waited for, for ever */
+function needed(world: World, stage: StageRow, name: string): StageRow {
+  const need = world.currentStage(stage.runId, name);
+  if (!need) throw new Error(`stage ${stage.name} needs ${name}, which this run does not have`);
+  if (need.position >= stage.position)
+    throw new Error(`stage ${stage.name} needs ${name}, which does not come before it`);
+  return need;
+}
+
+/**
+ * Another stage, of this or another run, that works on the same outputs and can: its end is waited for. Not one that is to
+ * stop, whose run is aside, or that no node could hold now. Only a stage that has begun to wait for a place, or has one, is
+ * waited for, and it waits for no other: so nothing waits in a circle.
+ */
+export function workOf(world: World, stage: StageRow, key: string): StageRow | undefined {
+  if (stage.fresh) return undefined;
+  const others = world.stagesOfKey(key).filter((other) => {
+    if (other.id === stage.id || other.desired === "STOP" || world.isAside(other.runId)) return false;
+    if (world.moved.has(other.id)) return hasOutputs(other);
+    if (other.state === "READY") return world.canPlace(other);
+    return other.state === "RUNNING" && (hasLive(world, other) || world.canPlace(other));
+  });
+  // The one it waits for already, as long as it can.
+  return (
+    others.find(({ id }) => id === stage.waitsFor) ??
+    others.find(({ state }) => state !== "READY") ??
+    others[0]
+  );
+}
+
+function hasLive(world: World, stage: StageRow): boolean {
+  return world.shardsOf(stage.id).some(({ id }) => world.liveAttemptOf(id) !== undefined);
+}
+
+/** One that was ready and has begun nothing goes back to wait too: somebody was faster. */
+export function waitFor(world: World, stage: StageRow, other: StageRow): void {
+  world.record({
+    runId: stage.runId,
+    stageId: stage.id,
+    type: "stage.waits",
+    data: { name: stage.name, run: other.runId, for: other.id },
+    changes: [
+      {
+        table: "Stage",
+        id: stage.id,
+        expect: { state: stage.state, desired: "RUN" },
+        set: { state: "PENDING", cacheKey: null, waitsFor: other.id },
+      },
+    ],
+  });
 }
 
 /** A fork without its checkpoint would begin at step 0 and pass for one that did not. */

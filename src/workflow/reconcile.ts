@@ -1,63 +1,242 @@
+import type { Happening } from "../core/changes.ts";
 import type { Log } from "../core/log.ts";
 import type { OpenRows } from "../core/rows.ts";
-import { applyActions, type Commit } from "./apply.ts";
 import { decide } from "./decide.ts";
+import { Quarantine, type Quarantined } from "./quarantine.ts";
+import { Hearing } from "./silence.ts";
 import { transactionsOf } from "./transactions.ts";
-import type { CacheHit, Decision, Policy } from "./types.ts";
+import type { Action, Bell, CacheHit, Decision, Policy, Silence } from "./types.ts";
+
+type Rows = OpenRows & { now: Date };
 
 /** What the reconciler needs of the records. */
 export interface ReconcilePorts {
   /** All rows as of one moment of the database's clock; undefined when no run has anything left to do. */
-  read(): Promise<(OpenRows & { now: Date }) | undefined>;
+  read(): Promise<Rows | undefined>;
   lookUpCache(keys: readonly string[]): Promise<ReadonlyMap<string, CacheHit | null>>;
-  commit: Commit;
+  /**
+   * Writes what was decided in one transaction. Every change is guarded by the state and epoch it was decided from, so that
+   * deciding twice, or beside another writer, is harmless: when something moved meanwhile, nothing is written, and it says
+   * what that was.
+   */
+  commit(happenings: readonly Happening[], bells: readonly Bell[]): Promise<string | undefined>;
+  quarantined(): Promise<Quarantined[]>;
+  /** Notes that a run is in quarantine, or how it goes on there. */
+  quarantine(run: Quarantined, happenings: readonly Happening[]): Promise<void>;
+  release(run: string, happenings: readonly Happening[]): Promise<void>;
+  /** An error of the database or of this serve's office: of everything, not of one run. */
+  isTrouble(error: unknown): boolean;
 }
 
 /** Looks that meet rows that others moved meanwhile, before those others get a turn. */
 const mostRounds = 10;
 
-/**
- * Reads rows, decides, applies; again only when rows moved meanwhile.
- * @param since since when agents can be heard
- * @returns when to look again at the latest (a back-off ends), or null
- */
-export async function reconcile(
-  ports: ReconcilePorts,
-  policy: Policy,
-  since: Date,
-  log: Log,
-): Promise<Date | null> {
-  for (let round = 0; round < mostRounds; round++) {
-    const rows = await ports.read();
-    if (!rows) return null;
-    const decision = await decideWithCache(ports, rows, policy, since);
-    if (decision.actions.length === 0) return decision.wakeAt;
-    const stale = await applyActions(transactionsOf(decision.actions, rows.leases), ports.commit);
-    for (const { happening } of decision.actions) {
-      if (stale.has(happening.runId)) continue;
-      const { type, runId, stageId, attemptId, data } = happening;
-      log.info(type, { run: runId, stage: stageId, attempt: attemptId, data });
-    }
-    // One look decides all there is: what it leads to was decided with it.
-    if (stale.size === 0) return decision.wakeAt;
-    log.info("rows moved while deciding; decided again", Object.fromEntries(stale));
+/** Reads rows, decides, applies; while this serve is the one that decides. */
+export class Reconciler {
+  readonly #ports: ReconcilePorts;
+  readonly #policy: Policy;
+  readonly #log: Log;
+  readonly #elapsed: () => number;
+  readonly #hearing: Hearing;
+  #quarantine: Quarantine | undefined;
+  /** Runs of a transaction that failed: which of them it was is found by deciding about each without the others. */
+  #apart: string[][] = [];
+  /** Attempts of which it was told that they are held. */
+  #held = new Set<string>();
+
+  /** @param elapsed milliseconds of a steady clock */
+  constructor(ports: ReconcilePorts, policy: Policy, log: Log, elapsed: () => number) {
+    this.#ports = ports;
+    this.#policy = policy;
+    this.#log = log;
+    this.#elapsed = elapsed;
+    this.#hearing = new Hearing(Math.max(2 * policy.times.reconcile, policy.times.lease / 3));
   }
-  log.warn("rows keep moving", { rounds: mostRounds });
-  return new Date(0);
+
+  /**
+   * One look: again only where rows moved meanwhile, or where something waits for what was just written.
+   * @returns after how many milliseconds to look again at the latest, or null when the regular look is early enough
+   */
+  async look(): Promise<number | null> {
+    const { times } = this.#policy;
+    this.#quarantine ??= new Quarantine(await this.#ports.quarantined(), times);
+    const quarantine = this.#quarantine;
+    const moving = new Map<string, number>();
+    for (let round = 0; round < mostRounds; round++) {
+      const rows = await this.#ports.read();
+      const elapsed = this.#elapsed();
+      await this.#releaseEnded(quarantine, rows);
+      if (!rows) return null;
+      const silence = this.#hearing.look(rows, elapsed);
+      const aside = new Set([...quarantine.aside(rows, elapsed), ...this.#oneOfEach()]);
+      const decision = await this.#decide(rows, silence, aside);
+      for (const [run, error] of decision.faults) await this.#fail(quarantine, run, error, rows);
+      await this.#tellHeld(decision, silence);
+      const failed = new Set(decision.faults.keys());
+      const stale = await this.#apply(quarantine, decision, rows, failed);
+      for (const run of quarantine.runs())
+        if (!aside.has(run) && !failed.has(run) && !stale.has(run)) await this.#release(quarantine, run);
+      if (stale.size > 0)
+        this.#log.info("rows moved while deciding; decided again", Object.fromEntries(stale));
+      // One look decides all there is: what it leads to was decided with it.
+      else if (!decision.again && this.#apart.length === 0) return this.#waitMs(quarantine, decision, rows);
+      for (const [run, moved] of stale) {
+        const rounds = (moving.get(run) ?? 0) + 1;
+        moving.set(run, rounds);
+        const error = new Error(`its rows were others each time they were to change: ${moved}`);
+        if (rounds === mostRounds) await this.#fail(quarantine, run, error, rows);
+      }
+    }
+    return floorMs(times.reconcile);
+  }
+
+  /** All but the first run of each transaction that failed. */
+  #oneOfEach(): string[] {
+    return this.#apart.flatMap(([, ...others]) => others);
+  }
+
+  /** Cache keys become known while deciding: what was not looked up yet is, and the same rows are decided again. */
+  async #decide(rows: Rows, silence: Silence, aside: ReadonlySet<string>): Promise<Decision> {
+    const cache = new Map<string, CacheHit | null | Error>();
+    for (;;) {
+      const decision = decide(rows, { cache, silence, aside }, rows.now, this.#policy);
+      const unknown = decision.lookups.filter((key) => !cache.has(key));
+      if (unknown.length === 0) return decision;
+      for (const [key, hit] of await this.#lookUp(unknown)) cache.set(key, hit);
+    }
+  }
+
+  /** A key that cannot be looked up is an error of the runs that ask for it, and of no other. */
+  async #lookUp(keys: readonly string[]): Promise<Map<string, CacheHit | null | Error>> {
+    try {
+      return new Map(await this.#ports.lookUpCache(keys));
+    } catch (error) {
+      if (this.#ports.isTrouble(error)) throw error;
+      if (keys.length === 1) return new Map([[keys[0]!, error as Error]]);
+    }
+    const found = new Map<string, CacheHit | null | Error>();
+    for (const key of keys) for (const [one, hit] of await this.#lookUp([key])) found.set(one, hit);
+    return found;
+  }
+
+  /** Writes the transactions in order. @returns runs whose rows had moved, and what: to be decided again */
+  async #apply(
+    quarantine: Quarantine,
+    { actions }: Decision,
+    rows: Rows,
+    failed: Set<string>,
+  ): Promise<Map<string, string>> {
+    const stale = new Map<string, string>();
+    const apart: string[][] = [];
+    for (const transaction of transactionsOf(actions, rows.leases)) {
+      const runs = [...new Set(transaction.map(({ happening }) => happening.runId))];
+      const moved = await this.#commit(transaction).catch((error: unknown) => error as Error);
+      if (moved === undefined) {
+        for (const { happening } of transaction) {
+          const { type, runId, stageId, attemptId, data } = happening;
+          this.#log.info(type, { run: runId, stage: stageId, attempt: attemptId, data });
+        }
+      } else if (typeof moved === "string") {
+        for (const run of runs) stale.set(run, moved);
+      } else if (this.#ports.isTrouble(moved)) {
+        throw moved;
+      } else if (runs.length > 1) {
+        apart.push(runs);
+        for (const run of runs) failed.add(run);
+      } else {
+        failed.add(runs[0]!);
+        await this.#fail(quarantine, runs[0]!, moved, rows);
+      }
+    }
+    this.#apart = [...this.#apart.map(([, ...others]) => others), ...apart].filter(
+      ({ length }) => length > 0,
+    );
+    return stale;
+  }
+
+  #commit(actions: readonly Action[]): Promise<string | undefined> {
+    return this.#ports.commit(
+      actions.map(({ happening }) => happening),
+      actions.flatMap(({ bells }) => bells),
+    );
+  }
+
+  /** All other runs go on; this one is tried again later. */
+  async #fail(quarantine: Quarantine, run: string, error: Error, rows: Rows): Promise<void> {
+    const before = quarantine.get(run);
+    const entry = quarantine.failed(run, textOf(error), rows, this.#elapsed());
+    const { tries, retryAt } = entry;
+    if (before?.error === entry.error) this.#log.warn("a run stays in quarantine", { run, tries, retryAt });
+    else this.#log.error("a run is in quarantine; all others go on", { run, tries, retryAt, error });
+    const data = { error: entry.error };
+    const told: Happening[] = before ? [] : [{ runId: run, type: "run.quarantined", data, changes: [] }];
+    await this.#note(run, () => this.#ports.quarantine(entry, told));
+  }
+
+  async #release(quarantine: Quarantine, run: string): Promise<void> {
+    const tries = quarantine.get(run)?.tries;
+    quarantine.passed(run);
+    this.#log.info("a run left the quarantine", { run, tries });
+    const told: Happening = { runId: run, type: "run.released", data: { tries }, changes: [] };
+    await this.#note(run, () => this.#ports.release(run, [told]));
+  }
+
+  /** A run that came to its end was cancelled in quarantine, or has nothing left to do. */
+  async #releaseEnded(quarantine: Quarantine, rows: Rows | undefined): Promise<void> {
+    const open = new Set(rows?.runs.map(({ id }) => id));
+    for (const run of quarantine.runs()) if (!open.has(run)) await this.#release(quarantine, run);
+  }
+
+  /** What cannot be noted about one run keeps nothing from the others. */
+  async #note(run: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (this.#ports.isTrouble(error)) throw error;
+      this.#log.error("the quarantine of a run could not be noted", { run, error });
+    }
+  }
+
+  async #tellHeld({ held }: Decision, { attempts }: Silence): Promise<void> {
+    const fresh = held.filter(({ attempt }) => !this.#held.has(attempt.id));
+    this.#held = new Set(held.map(({ attempt }) => attempt.id));
+    if (fresh.length > 0)
+      this.#log.warn("most nodes fell silent together: nothing is given up yet", {
+        attempts: fresh.map(({ attempt }) => attempt.id),
+        untilSilentMs: this.#policy.times.lease + this.#policy.times.blackout,
+      });
+    for (const { attempt, stage } of fresh) {
+      const { id: attemptId, nodeId: node } = attempt;
+      const data = { node, silentSeconds: Math.round((attempts.get(attemptId) ?? 0) / 1000) };
+      const of = { runId: stage.runId, stageId: stage.id, attemptId };
+      const told: Happening = { ...of, type: "attempt.held", data, changes: [] };
+      await this.#note(stage.runId, async () => void (await this.#ports.commit([told], [])));
+    }
+  }
+
+  /** Differences of one clock each, however far it is off; never so short that looks follow each other without a pause. */
+  #waitMs(quarantine: Quarantine, { wakeAt }: Decision, rows: Rows): number | null {
+    const { reconcile } = this.#policy.times;
+    const due = quarantine.nextDue();
+    const waits = [
+      ...(wakeAt === null ? [] : [wakeAt.getTime() - rows.now.getTime() + 1]),
+      ...(due === null ? [] : [due - this.#elapsed()]),
+    ].filter((ms) => ms < reconcile);
+    return waits.length === 0 ? null : Math.max(floorMs(reconcile), Math.min(...waits));
+  }
 }
 
-/** Cache keys become known while deciding: what was not looked up yet is, and the same rows are decided again. */
-async function decideWithCache(
-  ports: ReconcilePorts,
-  rows: OpenRows & { now: Date },
-  policy: Policy,
-  since: Date,
-): Promise<Decision> {
-  const cache = new Map<string, CacheHit | null>();
-  for (;;) {
-    const decision = decide(rows, { cache, since }, rows.now, policy);
-    const unknown = decision.lookups.filter((key) => !cache.has(key));
-    if (unknown.length === 0) return decision;
-    for (const [key, hit] of await ports.lookUpCache(unknown)) cache.set(key, hit);
-  }
+function floorMs(reconcile: number): number {
+  return reconcile / 100;
+}
+
+/** As it is shown to people: bounded, and of characters that the database takes. */
+function textOf(error: Error): string {
+  const { message } = error;
+  return (
+    message
+      .replaceAll("\0", "")
+      .slice(0, 1_000)
+      .replaceAll(/\p{Surrogate}/gu, "?") || error.name
+  );
 }

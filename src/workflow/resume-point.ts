@@ -42,16 +42,8 @@ function checkpointsOf(world: World, stage: StageRow, shard: ShardRow): Artifact
     .filter((artifact) => artifact.kind === "checkpoint" && artifact.shard === shard.index);
 }
 
-/** Whether an attempt committed checkpoints, and one later than all others of its shard. */
-export function progressOf(
-  world: World,
-  stage: StageRow,
-  shard: ShardRow,
-  attempt: string,
-): { progressed: boolean; furthest: boolean } {
-  const all = checkpointsOf(world, stage, shard);
-  const latest = (rows: ArtifactRow[]) => Math.max(-1, ...rows.map((row) => row.step ?? 0));
-  const own = all.filter((row) => row.attemptId === attempt);
-  const others = all.filter((row) => row.attemptId !== attempt);
-  return { progressed: own.length > 0, furthest: own.length > 0 && latest(own) > latest(others) };
+/** The latest step of which an attempt committed a checkpoint; null without one. */
+export function latestStep(world: World, stage: StageRow, shard: ShardRow, attempt: string): number | null {
+  const own = checkpointsOf(world, stage, shard).filter((row) => row.attemptId === attempt);
+  return own.length === 0 ? null : Math.max(...own.map((row) => row.step ?? 0));
 }

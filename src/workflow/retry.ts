@@ -7,22 +7,26 @@ import type { Times } from "../core/times.ts";
 export interface Failure {
   attempt: string;
   cause: string | null;
-  /** It committed a checkpoint. */
-  progressed: boolean;
-  /** It committed one later than all that were there before. */
-  furthest: boolean;
+  /** Its worker said something. */
+  began: boolean;
+  /** The latest step of which it committed a checkpoint. */
+  step: number | null;
 }
 
 /** The shard's fields for another attempt, or null when the budget of this cause is spent. */
 export type NextTry = Pick<
   ShardRow,
-  "infraUsed" | "numericUsed" | "userUsed" | "stepBack" | "notBefore"
+  "infraUsed" | "numericUsed" | "userUsed" | "stepBack" | "furthestStep" | "notBefore"
 > | null;
 
+/** More is no budget. */
+const mostTries = 1_000;
+
 /**
- * Budgets are kept by class of cause: infra (NODE, NETWORK, NPU), numeric (each try one checkpoint further back), user
- * (USER, DATA, BUG). CAPACITY and OPERATOR cost nothing. A new checkpoint gives the infra budget back: a run that moves
- * on is never ended by the number of nodes that died under it.
+ * Budgets are kept by class of cause: infra (NODE, NETWORK, NPU, and capacity that ran out while it worked), numeric (each try
+ * one checkpoint further back), user (USER, DATA, BUG). Only a stop that a person asked
+ * for (OPERATOR), and waiting for capacity, cost nothing: an attempt that never began. A checkpoint later than any before gives the infra budget back: a run that moves on is never ended by the number
+ * of nodes that died under it, and one that does not move on always is.
  */
 export function nextTry(
   shard: ShardRow,
@@ -31,32 +35,36 @@ export function nextTry(
   now: Date,
   times: Times,
 ): NextTry {
+  const { step } = failure;
+  const further = step !== null && (shard.furthestStep == null || BigInt(step) > shard.furthestStep);
   const same = {
-    infraUsed: failure.progressed ? 0 : shard.infraUsed,
+    infraUsed: further ? 0 : shard.infraUsed,
     numericUsed: shard.numericUsed,
     userUsed: shard.userUsed,
-    stepBack: failure.furthest ? 0 : shard.stepBack,
+    stepBack: further ? 0 : shard.stepBack,
+    furthestStep: further ? BigInt(step) : shard.furthestStep,
     notBefore: null,
   };
   const later = (tries: number) => new Date(now.getTime() + backoffMs(tries, failure.attempt, times));
+  const within = (used: number, budget: number) => used <= Math.min(budget, mostTries);
   switch (failure.cause) {
-    case "NODE":
-    case "NETWORK":
-    case "NPU": {
-      const infraUsed = same.infraUsed + 1;
-      return infraUsed > budgets.infra ? null : { ...same, infraUsed, notBefore: later(infraUsed) };
-    }
     case "NUMERIC": {
       const numericUsed = shard.numericUsed + 1;
       const stepBack = same.stepBack + 1;
-      return numericUsed > budgets.numeric ? null : { ...same, numericUsed, stepBack, notBefore: later(1) };
+      if (!within(numericUsed, budgets.numeric)) return null;
+      return { ...same, numericUsed, stepBack, notBefore: later(1) };
     }
-    case "CAPACITY":
-    case "OPERATOR":
-      return { ...same, notBefore: later(1) };
-    default: {
+    case "USER":
+    case "DATA":
+    case "BUG": {
       const userUsed = shard.userUsed + 1;
-      return userUsed > budgets.user ? null : { ...same, userUsed, notBefore: later(userUsed) };
+      return within(userUsed, budgets.user) ? { ...same, userUsed, notBefore: later(userUsed) } : null;
+    }
+    default: {
+      const waited = failure.cause === "CAPACITY" && !failure.began;
+      if (waited || failure.cause === "OPERATOR") return { ...same, notBefore: later(1) };
+      const infraUsed = same.infraUsed + 1;
+      return within(infraUsed, budgets.infra) ? { ...same, infraUsed, notBefore: later(infraUsed) } : null;
     }
   }
 }

@@ -1,4 +1,5 @@
 import { type AttemptRow, liveStates, type ShardRow, type StageRow } from "../core/rows.ts";
+import type { Times } from "../core/times.ts";
 
 export function isLive(attempt: Pick<AttemptRow, "state">): boolean {
   return liveStates.includes(attempt.state);
@@ -22,7 +23,17 @@ export function isShardEnded(shard: Pick<ShardRow, "state">): boolean {
   return shard.state === "SUCCEEDED" || shard.state === "FAILED" || shard.state === "CANCELLED";
 }
 
-/** It waits for an attempt: none is live (a shard with a live one is RUNNING), and its back-off is over. */
-export function wantsAttempt(shard: Pick<ShardRow, "state" | "notBefore">, now: Date): boolean {
-  return shard.state === "PENDING" && (shard.notBefore === null || shard.notBefore <= now);
+/**
+ * It waits for an attempt: none is live (a shard with a live one is RUNNING), and its back-off is over, or so long that
+ * another clock must have set it.
+ */
+export function wantsAttempt(
+  { state, notBefore }: Pick<ShardRow, "state" | "notBefore">,
+  now: Date,
+  { backoffLimit }: Pick<Times, "backoffLimit">,
+): boolean {
+  if (state !== "PENDING") return false;
+  if (notBefore === null) return true;
+  const left = notBefore.getTime() - now.getTime();
+  return !(left > 0 && left <= backoffLimit);
 }

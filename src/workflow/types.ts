@@ -10,12 +10,26 @@ export interface CacheHit {
   artifacts: ArtifactRow[];
 }
 
+/** How long somebody has said nothing, as far as this serve was there to hear it (silence.ts), in milliseconds. */
+export interface Silence {
+  /** By attempt: since its last line, or its dispatch. */
+  attempts: ReadonlyMap<string, number>;
+  /** By attempt: since its last step, or its last phase. */
+  steps: ReadonlyMap<string, number>;
+  /** By node: since its agent asked last. */
+  nodes: ReadonlyMap<string, number>;
+}
+
 /** What was looked up outside the rows. */
 export interface Observations {
-  /** By cache key: the stage to take over, or null when there is none; absent: not looked up yet. */
-  cache: ReadonlyMap<string, CacheHit | null>;
-  /** Since when this reconciler has been heard by agents: silence before that is its own, not theirs. */
-  since: Date;
+  /**
+   * By cache key: the stage to take over, or null when there is none; an error where that cannot be looked up; absent:
+   * not looked up yet.
+   */
+  cache: ReadonlyMap<string, CacheHit | null | Error>;
+  silence: Silence;
+  /** Runs about which nothing is decided now; what they hold stays taken. */
+  aside: ReadonlySet<string>;
 }
 
 /** How an attempt ended. */
@@ -35,6 +49,9 @@ export interface Policy {
   nodeQueue(node: string): string;
 }
 
+/** Does what is to be done about one run, whose error it stays. */
+export type Within = (runId: string, work: () => void) => void;
+
 /** A bell to ring once the change is committed; `key` is unique within its topic. */
 export interface Bell {
   topic: string;
@@ -53,14 +70,86 @@ export interface Decision {
   lookups: string[];
   /** When a back-off ends, so that nothing waits for the next regular look. */
   wakeAt: Date | null;
+  /** Something waits for what is decided here to be committed: to be looked at again at once. */
+  again: boolean;
+  /** Runs whose decision failed, and how: nothing of theirs is among the actions. */
+  faults: ReadonlyMap<string, Error>;
+  /** Attempts that would be given up, had not most nodes fallen silent together. */
+  held: { attempt: AttemptRow; stage: StageRow }[];
 }
 
-/** The resolved stage of a row. */
+const sound = new WeakSet<object>();
+
+/** The resolved stage of a row. @throws Error when it is none: then nothing can be decided about its run */
 export function specOf(stage: StageRow): ResolvedStage {
+  checked(stage.spec, `stage ${stage.name}`, faultOfStage);
   return stage.spec as ResolvedStage;
 }
 
-/** What the stages of a run share. */
+/** What the stages of a run share. @throws Error when its configuration is none */
 export function pipelineOf(run: RunRow): ResolvedPipeline {
+  checked(run.config, `run ${run.id}`, ({ seed, cluster }) => {
+    if (!Number.isSafeInteger(seed)) return "seed";
+    return typeof (cluster as { engine?: unknown } | null)?.engine === "string"
+      ? undefined
+      : "cluster.engine";
+  });
   return run.config as ResolvedPipeline;
+}
+
+type Fields = Record<string, unknown>;
+
+/** Rows outlive the program that wrote them. What is decided by is looked at once. */
+function checked(value: unknown, whose: string, faultOf: (fields: Fields) => string | undefined): void {
+  if (typeof value === "object" && value !== null && sound.has(value)) return;
+  const fault = isFields(value) ? faultOf(value) : "all of it";
+  if (fault !== undefined)
+    throw new Error(
+      `the recorded configuration of ${whose} cannot be used: ${fault} is not what this version writes`,
+    );
+  sound.add(value as object);
+}
+
+function faultOfStage(spec: Fields): string | undefined {
+  const { needs, inputs, outputs, gates, resources, retry, merge } = spec;
+  if (!isListOf(needs, isText)) return "needs";
+  if (!isListOf(outputs, isText)) return "outputs";
+  if (
+    !isListOf(
+      inputs,
+      (input) => isFields(input) && isText(input.kind) && (input.stage === null || isText(input.stage)),
+    )
+  )
+    return "inputs";
+  if (!isListOf(gates, isGate)) return "gate";
+  if (!isFields(resources) || !isCount(resources.nodes) || !isCount(resources.npus)) return "resources";
+  if (!isFields(retry) || !isCount(retry.infra) || !isCount(retry.user) || !isCount(retry.numeric))
+    return "retry";
+  if (merge !== undefined && merge !== null && !isFields(merge)) return "merge";
+  return ["concurrency", "timeoutSeconds"].find(
+    (name) => !(spec[name] == null || Number.isFinite(spec[name])),
+  );
+}
+
+function isGate(gate: unknown): boolean {
+  if (!isFields(gate) || !isText(gate.metric)) return false;
+  if (!["below", "above", "at_least", "at_most"].includes(gate.comparison as string)) return false;
+  const { against } = gate;
+  return Number.isFinite(against) || (isFields(against) && isText(against.stage) && isText(against.metric));
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isListOf(value: unknown, fits: (entry: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(fits);
 }

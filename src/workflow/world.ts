@@ -11,8 +11,9 @@ import {
   type ShardState,
   type StageRow,
 } from "../core/rows.ts";
+import { Places } from "./places.ts";
 import { RowIndex } from "./row-index.ts";
-import { isLive } from "./states.ts";
+import { isLive, isStageEnded } from "./states.ts";
 import { Tallies } from "./tallies.ts";
 import type { Action, Bell, Observations, Policy } from "./types.ts";
 
@@ -23,6 +24,10 @@ import type { Action, Bell, Observations, Policy } from "./types.ts";
 export class World {
   readonly actions: Action[] = [];
   readonly lookups = new Set<string>();
+  /** Attempts that would be given up, had not most nodes fallen silent together. */
+  readonly held: { attempt: AttemptRow; stage: StageRow }[] = [];
+  /** Stages that end by this decision, or go back to wait: others see it once it is committed. */
+  readonly moved = new Set<string>();
   readonly runs: ReadonlyMap<string, RunRow>;
   readonly tables: RowMaps = emptyRows();
   readonly tallies: Tallies;
@@ -30,8 +35,14 @@ export class World {
   readonly observations: Observations;
   readonly now: Date;
   readonly policy: Policy;
+  /** Runs about which nothing is decided. */
+  readonly #aside: ReadonlySet<string>;
+  /** Runs that end without a look at their configuration. */
+  readonly #plain: ReadonlySet<string>;
   /** Ids of the newest generation, by run and name. */
   readonly #current = new Map<string, Map<string, string>>();
+  #nodes: Places | undefined;
+  readonly #byKey = new RowIndex();
   readonly #generations = new RowIndex();
   readonly #shards = new RowIndex();
   readonly #attempts = new RowIndex();
@@ -41,7 +52,15 @@ export class World {
   readonly #artifactsOfStage = new RowIndex();
   readonly #gates = new RowIndex();
 
-  constructor(rows: OpenRows, observations: Observations, now: Date, policy: Policy) {
+  constructor(
+    rows: OpenRows,
+    observations: Observations,
+    now: Date,
+    policy: Policy,
+    { aside, plain }: { aside: ReadonlySet<string>; plain: ReadonlySet<string> },
+  ) {
+    this.#aside = aside;
+    this.#plain = plain;
     this.rows = rows;
     this.observations = observations;
     this.now = now;
@@ -50,6 +69,7 @@ export class World {
     this.tallies = new Tallies(rows.tallies);
     for (const stage of [...rows.stages].sort((a, b) => a.generation - b.generation)) {
       this.tables.Stage.set(stage.id, stage);
+      if (stage.cacheKey !== null) this.#byKey.add(stage.cacheKey, stage.id);
       this.#generations.add(`${stage.runId} ${stage.name}`, stage.id);
       const names = this.#current.get(stage.runId) ?? new Map<string, string>();
       this.#current.set(stage.runId, names.set(stage.name, stage.id));
@@ -94,7 +114,19 @@ export class World {
         this.tallies.moved(stageId, state, change.set.state);
       }
     }
+    if (change.table === "Stage" && "id" in change && "set" in change) this.#follow(change.id, change.set);
     applyChange(this.tables, change);
+  }
+
+  /** A stage gets its cache key, or ends: others may wait for it. */
+  #follow(id: string, { state, cacheKey }: Partial<StageRow>): void {
+    if (cacheKey) this.#byKey.add(cacheKey, id);
+    if (state === "PENDING" || (state && isStageEnded({ state }))) this.moved.add(id);
+  }
+
+  /** Stages of a cache key, of all runs. */
+  stagesOfKey(cacheKey: string): StageRow[] {
+    return [...this.#byKey.of(cacheKey)].map((id) => this.stage(id));
   }
 
   #insert(change: Extract<Change, { insert: unknown }>): void {
@@ -106,6 +138,12 @@ export class World {
     if (table === "Gate") this.#gates.add(insert.stageId, insert.id);
     if (table === "Lease") this.#leases.add(insert.attemptId, insert.id);
     if (table === "Lease") this.#leasesOfNode.add(insert.nodeId, insert.id);
+  }
+
+  /** Whether a node that speaks could hold an attempt of a stage, were all of it free. */
+  canPlace(stage: StageRow): boolean {
+    this.#nodes ??= new Places(this);
+    return this.#nodes.fits(stage);
   }
 
   stage(id: string): StageRow {
@@ -141,8 +179,34 @@ export class World {
     return [...this.#shards.of(stageId)].map((id) => this.shard(id));
   }
 
-  liveAttempts(): AttemptRow[] {
-    return [...this.tables.Attempt.values()].filter(isLive);
+  /** Runs to be decided about. */
+  openRuns(): RunRow[] {
+    return this.rows.runs.filter(({ id }) => !this.#aside.has(id));
+  }
+
+  isAside(runId: string): boolean {
+    return this.#aside.has(runId);
+  }
+
+  /** It is to stop, and its configuration cannot be used. */
+  isPlain(runId: string): boolean {
+    return this.#plain.has(runId);
+  }
+
+  /** Live attempts of the runs to be decided about. */
+  liveAttempts(): { attempt: AttemptRow; runId: string }[] {
+    return [...this.tables.Attempt.values()].filter(isLive).flatMap((attempt) => {
+      const runId = this.#runOf(attempt);
+      return runId === undefined || this.#aside.has(runId) ? [] : [{ attempt, runId }];
+    });
+  }
+
+  /** By its rows; where the snapshot lacks them by its name, so that the error is that run's. */
+  #runOf({ shardId }: AttemptRow): string | undefined {
+    const stageId = this.tables.Shard.get(shardId)?.stageId;
+    const stage = stageId === undefined ? undefined : this.tables.Stage.get(stageId);
+    const named = stage?.runId ?? shardId.slice(0, Math.max(0, shardId.indexOf("-")));
+    return this.runs.has(named) ? named : undefined;
   }
 
   liveAttemptOf(shardId: string): AttemptRow | undefined {

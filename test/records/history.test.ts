@@ -87,7 +87,7 @@ test("a submit and a resume of many shards send as much as those of one; the log
 });
 
 test("a look and a sync read no more for attempts that ended and outputs that wait", async () => {
-  const reader = new SnapshotReader(db, defaultTimes.cooldown);
+  const reader = new SnapshotReader(db, defaultTimes.cooldown, defaultTimes.backoffLimit);
   const works = {
     look: () => reader.read(),
     sync: () => syncNode(db, "n1", node, defaultTimes.nodeSilence),

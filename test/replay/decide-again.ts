@@ -3,8 +3,10 @@ import type { Change, RowMaps } from "../../src/core/changes.ts";
 import type { AttemptRow, OpenRows, ShardTally } from "../../src/core/rows.ts";
 import type { Times } from "../../src/core/times.ts";
 import { decide } from "../../src/workflow/decide.ts";
+import { patienceWith } from "../../src/workflow/judge-attempt.ts";
 import { isLive } from "../../src/workflow/states.ts";
-import type { CacheHit, Decision } from "../../src/workflow/types.ts";
+import type { CacheHit, Decision, Silence } from "../../src/workflow/types.ts";
+import { silenceOf } from "../support/memory-records.ts";
 import { changesOf, type LoggedDecision } from "./decisions.ts";
 import { type StoredLog, specsOf } from "./log-file.ts";
 
@@ -27,14 +29,28 @@ export function decideAgain(
 ): Decision {
   const now = timeOf(logged);
   const rows = openRows(log, logged, before, now, times, silent);
-  const since = fresh ? now : new Date(0);
+  const silence = fresh ? silenceOf({}) : silenceAt(rows, now, times);
   const cache = new Map<string, CacheHit | null>();
   for (;;) {
-    const decision = decide(rows, { cache, since }, now, policyOf(times));
+    const decision = decide(rows, { cache, silence, aside: new Set<string>() }, now, policyOf(times));
     const unknown = decision.lookups.filter((key) => !cache.has(key));
     if (unknown.length === 0) return decision;
     for (const key of unknown) cache.set(key, hitOf(before, key));
   }
+}
+
+/** As the log has it: by the lease of each attempt, and the times of its last step. */
+function silenceAt({ attempts, nodes }: OpenRows, now: Date, times: Times): Silence {
+  const since = (at: Date | null) => Math.max(0, now.getTime() - (at?.getTime() ?? 0));
+  const each = <Row extends { id: string }>(rows: readonly Row[], ms: (row: Row) => number) =>
+    Object.fromEntries(rows.map((row) => [row.id, ms(row)]));
+  return silenceOf({
+    attempts: each(attempts, (row) =>
+      Math.max(0, patienceWith(row, times) + now.getTime() - (row.leaseUntil?.getTime() ?? 0)),
+    ),
+    steps: each(attempts, ({ stepAt, phaseAt }) => Math.min(since(stepAt), since(phaseAt))),
+    nodes: each(nodes, ({ heartbeatAt }) => since(heartbeatAt)),
+  });
 }
 
 /** The moment of the decision: every row it begins or ends carries it. */

@@ -14,11 +14,18 @@ import { defaultTimes, type Times } from "../../src/core/times.ts";
 import { newStageRows } from "../../src/records/new-stage.ts";
 import type { NewRun } from "../../src/records/runs.ts";
 import { decide } from "../../src/workflow/decide.ts";
+import { Hearing } from "../../src/workflow/silence.ts";
 import { isLive } from "../../src/workflow/states.ts";
 import { transactionsOf } from "../../src/workflow/transactions.ts";
-import type { CacheHit, Decision, Policy } from "../../src/workflow/types.ts";
+import type { CacheHit, Decision, Policy, Silence } from "../../src/workflow/types.ts";
 import { pipelineOf } from "../../src/workflow/types.ts";
 import { runOf, type StageSketch } from "./pipelines.ts";
+
+/** Milliseconds of silence; of everybody who is not named, none. */
+export function silenceOf(given: Partial<Record<keyof Silence, Record<string, number>>>): Silence {
+  const of = (name: keyof Silence) => new Map(Object.entries(given[name] ?? {}));
+  return { attempts: of("attempts"), steps: of("steps"), nodes: of("nodes") };
+}
 
 /**
  * Rows in memory for the pure core: what decide() says is applied with the same guards as in the records, and a
@@ -35,7 +42,8 @@ export class MemoryRecords {
   /** Waiting shards of a stage that a snapshot holds at most, as in records/snapshot.ts. */
   window = 1000;
   now = new Date("2026-01-01T00:00:00Z");
-  since = this.now;
+  hearing = new Hearing(Number.POSITIVE_INFINITY);
+  readonly aside = new Set<string>();
 
   constructor(sketches: StageSketch[], times: Times = defaultTimes) {
     this.times = times;
@@ -136,11 +144,25 @@ export class MemoryRecords {
     };
   }
 
-  /** Decides once and applies. */
+  /** Another serve decides from now on: what was silent before it heard nothing of. */
+  newServe(): void {
+    this.hearing = new Hearing(Number.POSITIVE_INFINITY);
+  }
+
+  /** Decides and applies, again only where something waits for what was just written. All that was decided. */
   look(): Decision {
+    const decision = this.lookOnce();
+    if (!decision.again) return decision;
+    const next = this.look();
+    return { ...next, actions: [...decision.actions, ...next.actions] };
+  }
+
+  private lookOnce(): Decision {
     const cache = new Map<string, CacheHit | null>();
+    const rows = this.snapshot();
+    const silence = this.hearing.look({ ...rows, now: this.now }, this.now.getTime());
     for (;;) {
-      const decision = decide(this.snapshot(), { cache, since: this.since }, this.now, this.policy);
+      const decision = decide(rows, { cache, silence, aside: this.aside }, this.now, this.policy);
       const unknown = decision.lookups.filter((key) => !cache.has(key));
       if (unknown.length === 0) {
         // In any order: transactions depend on each other in nothing.
@@ -148,8 +170,21 @@ export class MemoryRecords {
           for (const { happening } of actions) this.commit(happening);
         return decision;
       }
-      for (const key of unknown) cache.set(key, this.cache.get(key) ?? null);
+      for (const key of unknown) cache.set(key, this.cache.get(key) ?? this.cached(key));
     }
+  }
+
+  /** What records/cache.ts would find. */
+  private cached(key: string): CacheHit | null {
+    const done = [...this.rows.Stage.values()].filter(
+      ({ cacheKey, state }) => cacheKey === key && state === "SUCCEEDED",
+    );
+    const stage = done.sort((a, b) => Number(b.endedAt) - Number(a.endedAt))[0];
+    if (!stage) return null;
+    const artifacts = [...this.rows.Artifact.values()].filter(
+      (row) => row.stageId === stage.id && row.kind !== "checkpoint",
+    );
+    return { stageId: stage.id, result: stage.result, artifacts };
   }
 
   /** Time goes on; nodes keep speaking unless they are in `silent`. */

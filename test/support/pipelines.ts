@@ -15,6 +15,8 @@ export interface StageSketch {
   with?: ResolvedStage["with"];
   codeHash?: string;
   standIns?: string[];
+  /** The stage whose work it does too: the same options and code, so with the same inputs the same cache key. */
+  as?: string;
 }
 
 /** A resolved stage that takes every output of what it needs. */
@@ -34,7 +36,7 @@ export function stageOf(sketch: StageSketch, all: readonly StageSketch[], positi
     metrics: ["loss"],
     prepare: null,
     with: sketch.with ?? {},
-    identity: { ...sketch.with, name: sketch.name },
+    identity: { ...sketch.with, name: sketch.as ?? sketch.name },
     resources: { nodes: 1, npus: sketch.npus ?? 0 },
     shards: sketch.shards ?? 1,
     concurrency: sketch.concurrency ?? null,

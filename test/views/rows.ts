@@ -189,5 +189,5 @@ export function runDetail(stages: StageRow[]): RunDetail {
     createdAt: start,
   };
   const placed = stages.map((stage, position) => ({ ...stage, position }));
-  return { run, stages: placed, verdict: verdictOf(run, placed) };
+  return { run, stages: placed, verdict: verdictOf(run, placed), quarantine: null };
 }

@@ -171,6 +171,24 @@ describe("retries", () => {
     expect(records.rows.Shard.get("r1-base-g1-s0")).toMatchObject({ infraUsed: 0, epoch: 30 });
   });
 
+  test("only a checkpoint later than any before is progress: the same one again gives no budget back", () => {
+    const records = new MemoryRecords([{ name: "base", retry: { infra: 3 } }]);
+    for (let i = 0; i < 30 && !records.stage("base").endedAt; i++) {
+      records.wait(defaultTimes.backoffLimit);
+      records.look();
+      for (const attempt of records.live()) {
+        // What the attempt before committed was lost; this one commits it again.
+        for (const { id, kind } of records.rows.Artifact.values())
+          if (kind === "checkpoint") records.set("Artifact", id, { goneAt: records.now });
+        records.artifact(attempt, "checkpoint", { step: 10 });
+        records.fail(attempt, 77);
+      }
+      records.look();
+    }
+    expect(records.attempts("base")).toHaveLength(4);
+    expect(records.stage("base")).toMatchObject({ state: "FAILED", cause: "NODE" });
+  });
+
   test("the back-off is kept, and told as the time to look again", () => {
     const records = new MemoryRecords(one);
     records.look();
@@ -246,7 +264,7 @@ describe("silence", () => {
   test("silence before this serve could be heard counts for nothing", () => {
     const records = running();
     records.wait(10 * defaultTimes.grace);
-    records.since = records.now;
+    records.newServe();
     expect(types(records)).toEqual([]);
     records.wait(defaultTimes.lease);
     expect(types(records)).toEqual(["attempt.unreachable"]);

@@ -5,8 +5,8 @@ import { defaultTimes } from "../../src/core/times.ts";
 import { decide } from "../../src/workflow/decide.ts";
 import { hasOutputs, isLive, isStageEnded } from "../../src/workflow/states.ts";
 import { specOf } from "../../src/workflow/types.ts";
-import { MemoryRecords } from "../support/memory-records.ts";
-import type { StageSketch } from "../support/pipelines.ts";
+import { MemoryRecords, silenceOf } from "../support/memory-records.ts";
+import { runOf, type StageSketch } from "../support/pipelines.ts";
 
 /** What the world does to a run between two looks. `who` picks among the live attempts. */
 const mishap = fc.oneof(
@@ -43,6 +43,7 @@ const pipeline = fc
     fc.record({
       needs: fc.array(fc.nat(4), { maxLength: 2 }),
       shards: fc.integer({ min: 1, max: 3 }),
+      as: fc.option(fc.nat(4)),
       gate: fc.boolean(),
       timeoutSeconds: fc.constantFrom(undefined, 3600),
     }),
@@ -56,11 +57,32 @@ const pipeline = fc
         name: `s${i}`,
         needs,
         shards: stage.shards,
+        ...(stage.as !== null && stage.as < i ? { as: `s${stage.as}` } : {}),
         ...(stage.gate ? { gates: [gate] } : {}),
         ...(stage.timeoutSeconds === undefined ? {} : { timeoutSeconds: stage.timeoutSeconds }),
       };
     }),
   );
+
+/** Runs beside the first: of the same work or of other, of any priority, some of them to begin afresh. */
+const others = fc.array(
+  fc.record({ same: fc.boolean(), priority: fc.integer({ min: -2, max: 2 }), fresh: fc.boolean() }),
+  { maxLength: 3 },
+);
+type Other = { same: boolean; priority: number; fresh: boolean };
+
+function submitOthers(
+  records: MemoryRecords,
+  sketches: readonly StageSketch[],
+  more: readonly Other[],
+): void {
+  for (const [i, { same, priority, fresh }] of more.entries()) {
+    const of = sketches.map((sketch) => (same ? sketch : { ...sketch, with: { of: i } }));
+    const run = runOf(of);
+    const stages = run.stages.map((stage) => ({ ...stage, fresh: fresh && !stage.needs.length }));
+    records.submit(`r${i + 2}`, of, { priority, stages });
+  }
+}
 
 function happen(records: MemoryRecords, what: Mishap): void {
   if (what.do === "wait") {
@@ -99,6 +121,13 @@ function checkInvariants(records: MemoryRecords): void {
       ).toBeTruthy();
     }
   }
+  const working = new Map<string, Set<string>>();
+  for (const attempt of attempts.filter(isLive)) {
+    const stage = records.rows.Stage.get(records.rows.Shard.get(attempt.shardId)!.stageId)!;
+    if (stage.fresh || stage.desired === "STOP") continue;
+    working.set(stage.cacheKey!, (working.get(stage.cacheKey!) ?? new Set()).add(stage.id));
+  }
+  for (const [key, stages] of working) expect([...stages], `one works on ${key}`).toHaveLength(1);
   const devices = [...records.rows.Lease.values()].map((lease) => `${lease.nodeId} ${lease.device}`);
   expect(new Set(devices).size, "a device is leased once").toBe(devices.length);
   for (const lease of records.rows.Lease.values()) {
@@ -117,9 +146,9 @@ function checkInvariants(records: MemoryRecords): void {
 
 test("under any mishaps: the invariants hold, looking twice decides nothing new, the log gives the rows", () => {
   fc.assert(
-    fc.property(pipeline, fc.array(mishap, { maxLength: 40 }), fc.boolean(), (sketches, mishaps, two) => {
+    fc.property(pipeline, fc.array(mishap, { maxLength: 40 }), others, (sketches, mishaps, more) => {
       const records = new MemoryRecords(sketches);
-      if (two) records.submit("r2", sketches);
+      submitOthers(records, sketches, more);
       for (const what of mishaps) {
         records.look();
         checkInvariants(records);
@@ -144,7 +173,7 @@ test("decide is pure: the same rows, observations and time give the same actions
       }
       const rows = records.snapshot();
       const before = structuredClone(rows);
-      const observed = { cache: new Map(), since: records.since };
+      const observed = { cache: new Map(), silence: silenceOf({}), aside: new Set<string>() };
       const first = decide(rows, observed, records.now, records.policy);
       expect(rows).toEqual(before);
       expect(decide(rows, observed, records.now, records.policy)).toEqual(first);
@@ -155,8 +184,9 @@ test("decide is pure: the same rows, observations and time give the same actions
 
 test("whatever happened, a run whose workers succeed from now on comes to an end", () => {
   fc.assert(
-    fc.property(pipeline, fc.array(mishap, { maxLength: 25 }), (sketches, mishaps) => {
+    fc.property(pipeline, fc.array(mishap, { maxLength: 25 }), others, (sketches, mishaps, more) => {
       const records = new MemoryRecords(sketches);
+      submitOthers(records, sketches, more);
       for (const what of mishaps) {
         records.look();
         happen(records, what);

@@ -40,7 +40,7 @@ describe("places", () => {
     const records = new MemoryRecords([{ name: "base", shards: 2 }]);
     records.nodes[0]!.slots = 1;
     records.wait(1000);
-    records.submit("r2", [{ name: "base" }], { priority: 5 });
+    records.submit("r2", [{ name: "base", with: { of: 2 } }], { priority: 5 });
     records.look();
     expect(records.live().map(({ id }) => id)).toEqual(["r2-base-g1-s0-e1"]);
     records.succeed(records.live()[0]!);
@@ -52,8 +52,12 @@ describe("places", () => {
     const records = new MemoryRecords([{ name: "base" }, { name: "tune", needs: ["base"] }]);
     records.nodes[0]!.slots = 3;
     records.look();
-    records.submit("r2", [{ name: "base" }, { name: "tune", needs: ["base"] }], { priority: 5 });
-    records.submit("r3", [{ name: "base" }]);
+    const other = [
+      { name: "base", with: { of: 2 } },
+      { name: "tune", needs: ["base"] },
+    ];
+    records.submit("r2", other, { priority: 5 });
+    records.submit("r3", [{ name: "base", with: { of: 3 } }]);
     records.look();
     for (const attempt of records.live()) records.succeed(attempt);
     const leases = [...records.rows.Lease.values()];

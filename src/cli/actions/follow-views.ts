@@ -5,7 +5,7 @@ import { eventJsonLines } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";
 import { progressFrame, progressLines } from "../../views/progress.ts";
 import { type Live, type StageLine, stageLine } from "../../views/stage-line.ts";
-import { runHeading } from "../../views/status.ts";
+import { quarantineText, runHeading } from "../../views/status.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { summary } from "../../views/summary.ts";
 import { note, print, printPage } from "./output.ts";
@@ -65,6 +65,7 @@ export function plainView(): FollowView {
     if (!begun) print(runHeading(detail, lookOf(process.stdout)));
     begun = true;
   };
+  let toldTrouble: string | null = null;
   return {
     wants: warnings,
     notice: (text) => print(`! ${text ?? "All answers again."}`),
@@ -76,6 +77,10 @@ export function plainView(): FollowView {
       begin(detail);
       const look = lookOf(process.stdout);
       const now = detail.stages.map((stage) => stageLine(stage, live, look.now));
+      const trouble = detail.quarantine === null ? null : detail.quarantine.error;
+      if (detail.quarantine !== null && trouble !== toldTrouble)
+        print(quarantineText(detail.quarantine, look));
+      toldTrouble = trouble;
       const due = Date.now() - toldAt >= tellEveryMs;
       if (due) toldAt = Date.now();
       for (const line of progressLines(before ?? [], now, due, look)) print(line);

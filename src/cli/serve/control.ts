@@ -15,11 +15,19 @@ import type {
   SyncRequest,
 } from "../../dispatch/api/contract.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
-import { type Database, databaseError, isRefused, sqlState } from "../../records/database.ts";
+import {
+  connectionsOf,
+  type Database,
+  databaseError,
+  isDatabaseTrouble,
+  isRefused,
+  sqlState,
+} from "../../records/database.ts";
 import { recordExit, recordVanished } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
 import { leaveNode, type NodeAttempt, syncNode } from "../../records/nodes.ts";
+import { readQuarantine } from "../../records/quarantine.ts";
 import { launchOf } from "../../workflow/launch.ts";
 import type { Artifacts } from "./artifacts.ts";
 
@@ -40,6 +48,8 @@ export interface ControlOptions {
 /** The control plane as agents see it: records beneath, and a call to the reconciler wherever something may follow. */
 export class Control implements ControlPort {
   readonly #options: ControlOptions;
+  /** By node: attempts its agent does not name though they should run, as of its last sync. */
+  readonly #unnamed = new Map<string, { at: number; attempts: Map<string, Unnamed> }>();
 
   constructor(options: ControlOptions) {
     this.#options = options;
@@ -59,7 +69,7 @@ export class Control implements ControlPort {
       if (taken) this.#noteTaken(node, agent, taken);
       const named = new Set(held.map(({ attempt, epoch }) => `${attempt} ${epoch}`));
       const isHeld = ({ id, epoch }: NodeAttempt) => named.has(`${id} ${epoch}`);
-      const vanished = attempts.filter((attempt) => !isHeld(attempt) && this.#hasVanished(attempt));
+      const vanished = this.#vanished(node, attempts, isHeld);
       for (const { id, epoch } of vanished) {
         await recordVanished(database, id, epoch);
       }
@@ -67,7 +77,7 @@ export class Control implements ControlPort {
       const fresh = attempts.filter(
         (attempt) => attempt.state === "DISPATCHING" && !attempt.exitedAt && !isHeld(attempt),
       );
-      const launches = await Promise.all(fresh.map(({ id }) => this.#launch(id)));
+      const launches = (await Promise.all(fresh.map((attempt) => this.#launchOrEnd(attempt)))).flat();
       return {
         assignments: far ? launches.map((spec) => farLaunch(spec, modelsFolder())) : launches,
         stop: attempts
@@ -82,15 +92,36 @@ export class Control implements ControlPort {
   }
 
   /**
-   * An agent names all it holds. One that should run and is not named is lost when it has not been heard of for a
-   * while (a request may be older than the start it does not name); one that was to stop before it began, at once.
+   * An agent names all it holds. One that should run and is not named is lost when it was not named for a while, and no
+   * line of it came either (a request may be older than the start it does not name); one that was to stop before it began,
+   * at once. The while is counted here, from sync to sync: no clock of another machine says that something is lost.
    */
-  #hasVanished({ state, startedAt, exitedAt, silentMs, foreign }: NodeAttempt): boolean {
-    // Its agent no longer holds the name of the node, and nobody else has its files.
-    if (foreign) return !exitedAt;
-    if (exitedAt || state === "DISPATCHING") return false;
-    if (state === "STOPPING" && startedAt === null) return true;
-    return silentMs > 2 * this.#options.times.sync + this.#options.times.heartbeat;
+  #vanished(
+    node: string,
+    attempts: readonly NodeAttempt[],
+    isHeld: (attempt: NodeAttempt) => boolean,
+  ): NodeAttempt[] {
+    const { sync, heartbeat } = this.#options.times;
+    const now = performance.now();
+    const before = this.#unnamed.get(node);
+    const unnamed = new Map<string, Unnamed>();
+    const vanished: NodeAttempt[] = [];
+    for (const attempt of attempts) {
+      const { id, state, startedAt, exitedAt, heartbeatAt, foreign } = attempt;
+      // Its agent no longer holds the name of the node, and nobody else has its files.
+      if (foreign && !exitedAt) vanished.push(attempt);
+      if (foreign || isHeld(attempt) || exitedAt || state === "DISPATCHING") continue;
+      const line = heartbeatAt?.getTime() ?? null;
+      const known = before?.attempts.get(id);
+      // Between two syncs that are far apart nobody asked.
+      const passed = before ? Math.min(now - before.at, 2 * sync) : 0;
+      const forMs = known?.line === line ? known.forMs + passed : 0;
+      unnamed.set(id, { line, forMs });
+      const neverBegan = state === "STOPPING" && startedAt === null;
+      if (neverBegan || forMs > 2 * sync + heartbeat) vanished.push(attempt);
+    }
+    this.#unnamed.set(node, { at: now, attempts: unnamed });
+    return vanished;
   }
 
   /** Says once of each second agent that it is refused. */
@@ -154,23 +185,49 @@ export class Control implements ControlPort {
     return launchOf(await readLaunch(database, attempt), times, defaultKeep);
   }
 
+  /** One attempt that cannot be launched keeps no other from its start: it ends with the error. */
+  async #launchOrEnd({ id, epoch }: NodeAttempt): Promise<LaunchSpec[]> {
+    try {
+      return [await this.#launch(id)];
+    } catch (error) {
+      if (isDatabaseTrouble(error)) throw error;
+      // It has ended meanwhile.
+      if (error instanceof LegaloneError && error.code === "E_NOT_FOUND") return [];
+      const message = `its job could not be made: ${error instanceof Error ? error.message : String(error)}`;
+      const exit = { epoch, code: null, signal: null, lost: false, reason: "crashed", message };
+      await recordExit(this.#options.database, id, exit);
+      this.#options.wake();
+      return [];
+    }
+  }
+
   doorbell(): void {
     this.#options.wake();
   }
 
   async health(): Promise<Health> {
-    const database = await this.#options.database.$queryRaw`select 1`.then(
-      () => true,
-      () => false,
-    );
+    const { database, queueHealthy } = this.#options;
+    const quarantined = await readQuarantine(database).catch(() => undefined);
     return {
-      ok: database,
+      ok: quarantined !== undefined,
       build: buildHash(),
       pid: process.pid,
-      database,
-      queue: this.#options.queueHealthy(),
+      database: quarantined !== undefined,
+      queue: queueHealthy(),
+      connections: connectionsOf(database) ?? null,
+      quarantined: (quarantined ?? []).map(({ since, retryAt, ...one }) => ({
+        ...one,
+        since: since.toISOString(),
+        retryAt: retryAt.toISOString(),
+      })),
     };
   }
+}
+
+/** An attempt that its agent does not name: its last line, and for how long it was not named since. */
+interface Unnamed {
+  line: number | null;
+  forMs: number;
 }
 
 /**

@@ -3,12 +3,13 @@ import type { Log } from "../../core/log.ts";
 import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
 import { lookForLost, missingOfDecision } from "../../records/artifacts.ts";
 import { lookUpCache } from "../../records/cache.ts";
-import { type Database, isUnreachable } from "../../records/database.ts";
+import { type Database, isDatabaseTrouble, isOverload, isUnreachable } from "../../records/database.ts";
 import { type Bell, commitHappenings, LostOffice } from "../../records/happenings.ts";
 import type { Office } from "../../records/leadership.ts";
 import { relayOutbox, ringNow, sweepOutbox } from "../../records/outbox.ts";
+import { endQuarantine, noteQuarantine, readQuarantine } from "../../records/quarantine.ts";
 import { SnapshotReader } from "../../records/snapshot.ts";
-import { type ReconcilePorts, reconcile } from "../../workflow/reconcile.ts";
+import { type ReconcilePorts, Reconciler } from "../../workflow/reconcile.ts";
 import type { Policy } from "../../workflow/types.ts";
 
 const sweepEveryMs = 3_600_000;
@@ -36,7 +37,7 @@ export interface Look {
 export function createLook({ database, home, doorbell, policy, log, office }: LookOptions): Look {
   // A bell for the reconciler has been heard: the look it asked for goes on.
   const ring = async (topic: string, key: string) => topic === reconcileQueue || doorbell.ring(topic, key);
-  const reader = new SnapshotReader(database, policy.times.cooldown);
+  const reader = new SnapshotReader(database, policy.times.cooldown, policy.times.backoffLimit);
   const portsOf = (term: number): ReconcilePorts => ({
     read: () => reader.read(),
     lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys, home),
@@ -47,7 +48,17 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
       if (moved === undefined && bells.length > 0) await ringNow(database, bells, ring);
       return moved;
     },
+    quarantined: () => readQuarantine(database),
+    quarantine: (run, happenings) => {
+      reader.forget(run.run);
+      return noteQuarantine(database, run, happenings, term);
+    },
+    release: (run, happenings) => endQuarantine(database, run, happenings, term),
+    isTrouble: (error) => isDatabaseTrouble(error) || error instanceof LostOffice,
   });
+  // What it remembers (who was heard, which runs are in quarantine) is of its own term.
+  let decides: { office: Office; reconciler: Reconciler } | undefined;
+  let overloaded = false;
   let timer: NodeJS.Timeout | undefined;
   let later = () => {};
   let sweptAt = 0;
@@ -56,16 +67,26 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
     const held = office();
     if (!held) return;
     try {
-      const wakeAt = await reconcile(portsOf(held.term), policy, held.since, log);
+      if (decides?.office !== held) {
+        const reconciler = new Reconciler(portsOf(held.term), policy, log, () => performance.now());
+        decides = { office: held, reconciler };
+      }
+      const waitMs = await decides.reconciler.look();
       await relayOutbox(database, ring);
       clearTimeout(timer);
-      if (wakeAt) timer = setTimeout(later, Math.max(0, wakeAt.getTime() - Date.now()) + 1);
+      if (waitMs !== null) timer = setTimeout(later, waitMs);
+      overloaded = false;
       if (Date.now() - sweptAt > sweepEveryMs) {
         sweptAt = Date.now();
         if (home !== undefined) await lookForLost(database, home);
         await sweepOutbox(database, sweepEveryMs);
       }
     } catch (error) {
+      if (isOverload(error)) {
+        if (!overloaded) log.warn("serve has no connection free to look at the rows with", { error });
+        overloaded = true;
+        return;
+      }
       // Both are told once by the leadership, which notices first.
       if (!isUnreachable(error) && !(error instanceof LostOffice)) throw error;
     }

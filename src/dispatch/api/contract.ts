@@ -200,6 +200,10 @@ export interface Health {
   pid: number;
   database: boolean;
   queue: boolean;
+  /** Of serve to the database; `timedOut` counts what found none free. */
+  connections: { limit: number; inUse: number; waiting: number; timedOut: number } | null;
+  /** Runs about which nothing can be decided now, and why; all others go on. */
+  quarantined: { run: string; since: string; error: string; tries: number; retryAt: string }[];
 }
 
 /**

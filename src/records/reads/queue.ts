@@ -34,7 +34,7 @@ export async function readQueue(db: PrismaClient): Promise<QueuePlace[]> {
      where st.state in ('READY', 'RUNNING') and st.desired = 'RUN' and sh.state = 'PENDING'
        and (sh."notBefore" is null or sh."notBefore" <= clock_timestamp())
        and (select count(*) from "Shard" o where o."stageId" = st.id and o.state = 'RUNNING')
-           < coalesce((st.spec ->> 'concurrency')::int, 2147483647)
+           < case jsonb_typeof(st.spec -> 'concurrency') when 'number' then (st.spec ->> 'concurrency')::numeric else 2147483647 end
      group by st.id, r.priority
      order by r.priority desc, st."createdAt", st.position`;
   let ahead = 0;

@@ -1,5 +1,5 @@
 import { LegaloneError } from "../../core/errors.ts";
-import type { PrismaClient, Run } from "../generated/client.ts";
+import type { PrismaClient, Quarantine, Run } from "../generated/client.ts";
 import { currentStages, type StageRow } from "./stages.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
@@ -8,11 +8,17 @@ export interface RunDetail {
   run: Run;
   stages: StageRow[];
   verdict: Verdict;
+  /** Since when and why nothing can be decided about it now; null as it should be. */
+  quarantine: Omit<Quarantine, "id"> | null;
 }
 
 /** The newest runs first, each with its stages of the current generation, of wide ones only some shards. */
 export async function listRuns(db: PrismaClient, limit = 20): Promise<RunDetail[]> {
-  const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: limit });
+  const runs = await db.run.findMany({
+    orderBy: { createdAt: "desc" },
+    take: limit,
+    include: { quarantine: true },
+  });
   const stages = await currentStages(
     db,
     runs.map((run) => run.id),
@@ -29,14 +35,17 @@ export async function readRun(
   id: string,
   { all = false }: { all?: boolean } = {},
 ): Promise<RunDetail> {
-  const run = await db.run.findUnique({ where: { id } });
+  const run = await db.run.findUnique({ where: { id }, include: { quarantine: true } });
   if (run === null) throw new LegaloneError("E_NOT_FOUND", `No run ${id}.`, { hint: "legalone status" });
   const stages = await currentStages(db, [id], { all });
   return detail(run, stages.get(id) ?? []);
 }
 
-function detail(run: Run, stages: StageRow[]): RunDetail {
-  return { run, stages, verdict: verdictOf(run, stages) };
+function detail(
+  { quarantine, ...run }: Run & { quarantine: Quarantine | null },
+  stages: StageRow[],
+): RunDetail {
+  return { run, stages, verdict: verdictOf(run, stages), quarantine };
 }
 
 /**

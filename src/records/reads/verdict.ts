@@ -47,7 +47,10 @@ const takenAlong = new Set(["upstream_failed", "gate_failed", "not_requested"]);
  * and both before a cancelled stage. Stages after `--until` are recorded as CANCELLED (not_requested) and decide nothing.
  */
 export function verdictOf(run: Pick<Run, "id" | "createdAt">, stages: StageLike[]): Verdict {
-  const ended = stages.length > 0 && stages.every(hasEnded);
+  // Gates of a run that was cancelled in quarantine are never measured.
+  const cancelled = stages.some(({ state, reason }) => state === "CANCELLED" && reason === "cancelled");
+  const ended =
+    stages.length > 0 && stages.every((stage) => hasEnded(stage) || (cancelled && stage.endedAt !== null));
   const begun = stages.some((stage) => stage.startedAt !== null || stage.state === "SKIPPED");
   const culprit = failedStage(stages) ?? failedGate(stages) ?? (ended ? cancelledStage(stages) : null);
   const state = ended ? (culprit?.state ?? RunState.succeeded) : begun ? RunState.running : RunState.waiting;
