@@ -3,6 +3,8 @@ import { ExitCode, LegaloneError } from "../core/errors.ts";
 import { checkHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
 import { environmentError } from "../core/system-errors.ts";
+import { lookOf } from "../views/look.ts";
+import { note, print } from "./actions/output.ts";
 import { buildProgram, version } from "./program.ts";
 
 /** Runs one command line; the exit code is left in `process.exitCode`. */
@@ -13,14 +15,17 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Whatever this process and those it starts write, nobody else may change.
   process.umask(process.umask() | 0o022);
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
-    process.on(event, (error) => void report(error, json).finally(() => process.exit()));
+    process.on(event, (error) => {
+      report(error, json);
+      process.exit();
+    });
   try {
     const program = await buildProgram(argv);
     if (json) silenceUsage(program);
     program.hook("preAction", (_, command) => checkPlace(command.name()));
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
-    await report(error, json);
+    report(error, json);
   } finally {
     process.removeListener("SIGINT", leaveOnInterrupt);
   }
@@ -40,7 +45,7 @@ function silenceUsage(program: import("commander").Command): void {
     command.configureOutput({ writeErr: () => {}, outputError: () => {} });
 }
 
-async function report(error: unknown, json: boolean): Promise<void> {
+function report(error: unknown, json: boolean): void {
   if (error instanceof CommanderError) {
     const asked = error.exitCode === 0;
     process.exitCode = asked ? ExitCode.ok : ExitCode.usage;
@@ -50,11 +55,11 @@ async function report(error: unknown, json: boolean): Promise<void> {
   const known = error instanceof LegaloneError ? error : (environmentError(error) ?? bug(error));
   process.exitCode = known.exitCode;
   if (json) printError(known.toJSON());
-  else process.stderr.write(await renderError(known));
+  else note(renderError(known));
 }
 
 function printError(error: Record<string, unknown>): void {
-  process.stdout.write(`${JSON.stringify({ error })}\n`);
+  print(JSON.stringify({ error }));
 }
 
 function bug(error: unknown): LegaloneError {
@@ -66,10 +71,10 @@ function bug(error: unknown): LegaloneError {
 }
 
 /** `error CODE message`, then the hint on its own line. */
-async function renderError(error: LegaloneError): Promise<string> {
-  const { default: colors } = await import("picocolors");
-  const hint = error.hint ? `${colors.dim("hint:")} ${error.hint}\n` : "";
-  return `${colors.red(`error ${error.code}`)} ${error.message}\n${hint}`;
+function renderError(error: LegaloneError): string {
+  const { colors } = lookOf(process.stderr);
+  const hint = error.hint ? `\n${colors.dim("hint:")} ${error.hint}` : "";
+  return `${colors.red(`error ${error.code}`)} ${error.message}${hint}`;
 }
 
 /** A reader that left (`| head`) is no error. */

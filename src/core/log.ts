@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { LegaloneError } from "./errors.ts";
 import { redact } from "./redact.ts";
+import { visible } from "./text.ts";
 
 const levels = { debug: 10, info: 20, warn: 30, error: 40 } as const;
 export type LogLevel = keyof typeof levels;
@@ -32,7 +33,7 @@ export function createLog(options: LogOptions = {}): Log {
     (message: string, more: Record<string, unknown> = {}) => {
       if (levels[at] < (levels[level] ?? levels.info)) return;
       const line = { at: new Date().toISOString(), level: at, message, ...fields, ...more };
-      const text = `${redact(JSON.stringify(line, plain))}\n`;
+      const text = `${visible(redact(JSON.stringify(line, plain)))}\n`;
       if (file) appendFileSync(file, text);
       else process.stderr.write(text);
     };

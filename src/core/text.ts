@@ -13,3 +13,14 @@ export function storable(text: string, most = Number.POSITIVE_INFINITY): string 
   // A cut may fall within a pair.
   return whole.slice(0, Math.max(0, most - note.length)).replace(/\p{Surrogate}$/u, "") + note;
 }
+
+/**
+ * The text as a terminal may show it: what would move the cursor, colour, hide or turn text around is written as JSON
+ * writes it, so that JSON stays the same JSON. Line ends and tabs stay.
+ */
+export function visible(text: string): string {
+  return text.replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Control characters (but for tab and line end), and marks that change the direction of text. */
+const unseen = /(?![\t\n])\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;

@@ -1,4 +1,6 @@
+import { randomInt } from "node:crypto";
 import picocolors from "picocolors";
+import { visible } from "../core/text.ts";
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -14,5 +16,30 @@ export interface Look {
 export function lookOf(stream: { isTTY?: boolean; columns?: number }, now = new Date()): Look {
   const color =
     process.env.FORCE_COLOR !== undefined || (stream.isTTY === true && picocolors.isColorSupported);
-  return { colors: picocolors.createColors(color), width: stream.columns ?? 160, now };
+  return { colors: ownColors(color), width: stream.columns ?? 160, now };
+}
+
+/** Stands in every colour of ours: nobody else knows it, and what measures a text takes it for a part of the colour. */
+const mark = Array.from({ length: 3 }, () => randomInt(1000, 10_000)).join(";");
+const marked = new RegExp(`\\x1b\\[${mark};`);
+
+function ownColors(color: boolean): Colors {
+  const plain = picocolors.createColors(color);
+  if (!color) return plain;
+  const own = Object.entries(plain).map(([name, paint]) => [
+    name,
+    typeof paint !== "function"
+      ? paint
+      : (text: string) => paint(shown(String(text))).replaceAll("\x1b[", `\x1b[${mark};`),
+  ]);
+  return Object.fromEntries(own) as Colors;
+}
+
+/**
+ * A text on its way out of this process, whatever workers, events, files and errors have put into it: of all that a
+ * terminal would obey, only our own colours get through.
+ */
+export function shown(text: string): string {
+  const [first = "", ...painted] = text.split(marked);
+  return visible(first) + painted.map((part) => `\x1b[${visible(part)}`).join("");
 }

@@ -13,6 +13,8 @@ from stages._worker.failures import DataError
 from stages._worker.jsonl import write_json
 
 MANIFEST = "manifest.json"
+# The control plane takes no manifest of more.
+MOST_FILES = 50_000
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -57,6 +59,11 @@ def content_sha256(files: list[dict[str, Any]]) -> str:
 def write_manifest(folder: Path, **fields: Any) -> Content:
     """Makes `folder` an artifact: every file on disk, then the manifest, last."""
     content = content_of(folder)
+    if len(content.files) > MOST_FILES:
+        raise DataError(
+            f"{folder.name} holds {len(content.files)} files, expected at most {MOST_FILES}",
+            hint="write fewer and larger files",
+        )
     for item in content.files:
         sync(folder / item["path"])
     manifest = {

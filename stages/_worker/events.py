@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,7 +31,7 @@ class EventFile:
         After one that was `last` nothing more is written; False says that this one came too late.
         """
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"type": event, "at": at, **fields}, ensure_ascii=False, allow_nan=False)
+        line = json.dumps(bounded({"type": event, "at": at, **fields}), ensure_ascii=False, allow_nan=False)
         data = line.encode("utf-8") + b"\n"
         with self._lock:
             if self._ended:
@@ -62,6 +64,40 @@ class EventFile:
             os.ftruncate(self._file, begin)
         except OSError:
             self._torn = True
+
+
+# What a text may hold and no database does: U+0000 and half a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# One that is longer than its field may be is cut (protocol.schema.json: Line and Text).
+_CUT = {"message": 10_000, "hint": 2000, "detail": 2000, "program": 2000, "device": 2000}
+
+
+def bounded(event: dict[str, Any]) -> dict[str, Any]:
+    """The event within the bounds of the protocol, as far as that is a matter of form: the agent would do the same."""
+    return {
+        key: _cut(_clean(value), _CUT[key]) if key in _CUT and isinstance(value, str) else _clean(value)
+        for key, value in event.items()
+    }
+
+
+def _cut(text: str, most: int) -> str:
+    # Counted in UTF-16, as the other side counts.
+    if len(text) <= most // 2 or len(text.encode("utf-16-le")) // 2 <= most:
+        return text
+    note = f" … ({len(text)} characters)"
+    kept = text.encode("utf-16-le")[: 2 * (most - len(note))]
+    return kept.decode("utf-16-le", "ignore") + note
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_clean(key) if isinstance(key, str) else key: _clean(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(inner) for inner in value]
+    # A number that JSON has not: it was not measured.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _ends_torn(file: int) -> bool:

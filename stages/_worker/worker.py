@@ -15,6 +15,7 @@ from stages._worker.events import EventFile
 from stages._worker.failures import NumericError, Stopped
 from stages._worker.job import Job
 
+LARGEST_METRIC = 1e100
 PHASES = ("loading", "compiling", "training", "saving")
 
 
@@ -68,9 +69,9 @@ class Worker:
         self._events.write("progress", step=int(step), of=int(of), unit=unit)
 
     def metric(self, name: str, step: int, value: float) -> None:
-        """One point of a curve. A value that is no finite number is a NumericError."""
+        """One point of a curve. A value that is no finite number, or beyond all measure, is a NumericError."""
         value = float(value)
-        if not math.isfinite(value):
+        if not abs(value) <= LARGEST_METRIC:
             raise NumericError(f"{name} is {value} at step {step}")
         self._events.write("metric", name=name, step=int(step), value=value)
 

@@ -1,7 +1,7 @@
-import colors from "picocolors";
 import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { environmentError } from "../../core/system-errors.ts";
+import { lookOf } from "../../views/look.ts";
 import { type Check, fail } from "../doctor/check.ts";
 import { daemonChecks } from "../doctor/daemons.ts";
 import { machineChecks } from "../doctor/machine.ts";
@@ -57,6 +57,7 @@ export function exitCodeOf(checks: readonly Check[]): ExitCode {
 }
 
 function line(check: Check): string {
+  const { colors } = lookOf(process.stdout);
   const marks = { ok: colors.green("ok  "), warn: colors.yellow("warn"), fail: colors.red("fail") };
   const text = `${marks[check.status]} ${check.name.padEnd(10)} ${check.seen}`;
   return check.status === "ok" ? text : `${text}\n     ${" ".repeat(10)} ${colors.dim("fix:")} ${check.fix}`;

@@ -2,7 +2,7 @@ import { createLogUpdate } from "log-update";
 import type { Event } from "../../records/reads/row-types.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import { eventJsonLines } from "../../views/logs.ts";
-import { lookOf } from "../../views/look.ts";
+import { lookOf, shown } from "../../views/look.ts";
 import { progressFrame, progressLines } from "../../views/progress.ts";
 import { type Live, type StageLine, stageLine } from "../../views/stage-line.ts";
 import { quarantineText, runHeading } from "../../views/status.ts";
@@ -31,15 +31,15 @@ const warnings = { types: ["worker.warning"], past: warningsShown };
 /** Redraws the stages in place. */
 export function terminalView(): FollowView {
   const draw = createLogUpdate(process.stdout);
-  let shown: string[] = [];
+  let lately: string[] = [];
   let trouble: string[] = [];
   return {
     wants: warnings,
     async events(detail, events) {
-      shown = [...shown, ...warningsOf(detail, events)].slice(-warningsShown);
+      lately = [...lately, ...warningsOf(detail, events)].slice(-warningsShown);
     },
     look(detail, live) {
-      draw(progressFrame(detail, lookOf(process.stdout), live, [...shown, ...trouble]));
+      draw(shown(progressFrame(detail, lookOf(process.stdout), live, [...lately, ...trouble])));
     },
     notice(text) {
       trouble = text === null ? [] : [text];

@@ -15,7 +15,7 @@ import { readGarbageFacts } from "../../records/garbage/read.ts";
 import { withLock } from "../../services/lock.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
-import { print } from "./output.ts";
+import { note, print } from "./output.ts";
 import { withRecords } from "./records.ts";
 import { userName } from "./user-name.ts";
 
@@ -73,7 +73,7 @@ async function collect(
 
 const warn: Removal["warn"] = (message, { path, error }) => {
   const why = error instanceof Error ? `: ${error.message}` : "";
-  process.stderr.write(`warning: ${message}: ${path}${why}\n`);
+  note(`warning: ${message}: ${path}${why}`);
 };
 
 function foldersOf(home: string, facts: GarbageFacts, { artifacts, attempts }: GarbageDecision): Folders {

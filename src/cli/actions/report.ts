@@ -6,7 +6,7 @@ import { bytes } from "../../views/format.ts";
 import { gatherReport } from "../../views/report/gather.ts";
 import { report as renderReport } from "../../views/report/report.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
-import { print } from "./output.ts";
+import { print, printPart } from "./output.ts";
 import { withRecords } from "./records.ts";
 
 /** Writes the report of a run as one HTML file; `-` writes it to standard output. */
@@ -18,7 +18,7 @@ export async function report(
     const detail = await readRun(db, await resolveRunId(db, name), { all: true });
     const page = renderReport(await gatherReport(db, detail, new Date()));
     if (options.out === "-") {
-      process.stdout.write(page);
+      printPart(page);
       return;
     }
     const path = resolve(options.out ?? `legalone-report-${detail.run.id}.html`);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { workspace } from "../../core/paths.ts";
 import { jsonLines } from "../../views/status-json.ts";
-import { note, print } from "./output.ts";
+import { note, print, printPart } from "./output.ts";
 import { TextTail } from "./text-tail.ts";
 
 interface Wanted {
@@ -47,7 +47,8 @@ export class WorkerOutput {
       const text = read(tail);
       if (text === "") continue;
       if (this.#wanted.json) print(jsonLines([{ type: "output", attempt: this.attempt, stream, text }]));
-      else process.stdout.write(text);
+      // A bar that is drawn over itself becomes lines.
+      else printPart(text.replace(/\r\n?/g, "\n"));
     }
   }
 }
