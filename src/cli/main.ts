@@ -3,8 +3,6 @@ import { ExitCode, LegaloneError } from "../core/errors.ts";
 import { checkHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
 import { environmentError } from "../core/system-errors.ts";
-import { lookOf } from "../views/look.ts";
-import { note, print } from "./actions/output.ts";
 import { buildProgram, version } from "./program.ts";
 
 /** Runs one command line; the exit code is left in `process.exitCode`. */
@@ -15,17 +13,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Whatever this process and those it starts write, nobody else may change.
   process.umask(process.umask() | 0o022);
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
-    process.on(event, (error) => {
-      report(error, json);
-      process.exit();
-    });
+    process.on(event, (error) => void report(error, json).finally(() => process.exit()));
   try {
     const program = await buildProgram(argv);
     if (json) silenceUsage(program);
     program.hook("preAction", (_, command) => checkPlace(command.name()));
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
-    report(error, json);
+    await report(error, json);
   } finally {
     process.removeListener("SIGINT", leaveOnInterrupt);
   }
@@ -45,20 +40,21 @@ function silenceUsage(program: import("commander").Command): void {
     command.configureOutput({ writeErr: () => {}, outputError: () => {} });
 }
 
-function report(error: unknown, json: boolean): void {
+async function report(error: unknown, json: boolean): Promise<void> {
   if (error instanceof CommanderError) {
     const asked = error.exitCode === 0;
     process.exitCode = asked ? ExitCode.ok : ExitCode.usage;
-    if (json && !asked) printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
+    if (json && !asked) await printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
     return;
   }
   const known = error instanceof LegaloneError ? error : (environmentError(error) ?? bug(error));
   process.exitCode = known.exitCode;
-  if (json) printError(known.toJSON());
-  else note(renderError(known));
+  if (json) await printError(known.toJSON());
+  else await noteError(known);
 }
 
-function printError(error: Record<string, unknown>): void {
+async function printError(error: Record<string, unknown>): Promise<void> {
+  const { print } = await import("./actions/output.ts");
   print(JSON.stringify({ error }));
 }
 
@@ -71,10 +67,12 @@ function bug(error: unknown): LegaloneError {
 }
 
 /** `error CODE message`, then the hint on its own line. */
-function renderError(error: LegaloneError): string {
+async function noteError({ code, message, hint }: LegaloneError): Promise<void> {
+  const { note } = await import("./actions/output.ts");
+  const { lookOf } = await import("../views/look.ts");
   const { colors } = lookOf(process.stderr);
-  const hint = error.hint ? `\n${colors.dim("hint:")} ${error.hint}` : "";
-  return `${colors.red(`error ${error.code}`)} ${error.message}${hint}`;
+  const next = hint ? `\n${colors.dim("hint:")} ${hint}` : "";
+  note(`${colors.red(`error ${code}`)} ${message}${next}`);
 }
 
 /** A reader that left (`| head`) is no error. */
