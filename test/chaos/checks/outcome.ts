@@ -12,6 +12,7 @@ const breaking: readonly FaultKind[] = [
   "torn-checkpoint",
   "torn-exit",
   "remove-artifact",
+  "unreadable-run",
   "disk-full",
 ];
 

@@ -95,6 +95,9 @@ export class Site {
       site.#mounted.push(site.homes[0]!);
     }
     site.#linkStore();
+    // One workspace for both serves, each with a folder for its own notes.
+    if (plan.serves === 2)
+      for (const home of site.#serveHomes) writeFileSync(join(home, "workspace.id"), `${name}-workspace\n`);
     for (const home of site.homes) site.sentinels.lay(home);
     if (plan.sharedDisk) site.machine = await Machine.start("other", site.folder);
     const clocks = (file: string) => (plan.ownClocks ? { CHAOS_CLOCK: join(site.folder, file) } : {});
