@@ -120,6 +120,12 @@ export const commandList: readonly CommandEntry[] = [
     summary: "Compare two runs: configuration, code, inputs, data, outcome",
   },
   {
+    name: "verify",
+    load: () => import("./commands/verify.ts"),
+    group: "Look",
+    summary: "Compare committed files with what was committed, and say what makes damaged ones again",
+  },
+  {
     name: "lineage",
     load: () => import("./commands/lineage.ts"),
     group: "Look",

@@ -61,6 +61,10 @@ export const errorCodes = {
     exit: 2,
     about: "The records refuse a value that was sent to them (text, number or size); the message names it.",
   },
+  E_DAMAGED: {
+    exit: 8,
+    about: "Committed files are not what was committed; the message names them and what makes them again.",
+  },
   E_DATABASE: { exit: 9, about: "PostgreSQL cannot be reached or refuses the login." },
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },

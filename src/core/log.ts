@@ -1,5 +1,6 @@
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, fstatSync, mkdirSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { isatty } from "node:tty";
 import { LegaloneError } from "./errors.ts";
 import { redact } from "./redact.ts";
 import { visible } from "./text.ts";
@@ -34,7 +35,8 @@ export function createLog(options: LogOptions = {}): Log {
       if (levels[at] < (levels[level] ?? levels.info)) return;
       const line = { at: new Date().toISOString(), level: at, message, ...fields, ...more };
       const text = `${visible(redact(JSON.stringify(line, plain)))}\n`;
-      if (file) appendFileSync(file, text);
+      if (file) attempted(() => appendFileSync(file, text));
+      else if (isFile(process.stderr.fd)) attempted(() => writeSync(process.stderr.fd, text));
       else process.stderr.write(text);
     };
   return {
@@ -44,6 +46,27 @@ export function createLog(options: LogOptions = {}): Log {
     error: write("error"),
     with: (more) => createLog({ ...options, fields: { ...fields, ...more } }),
   };
+}
+
+/**
+ * A line that a full disk does not take is lost; what it tells about goes on. Written past the stream of standard error,
+ * which ends its process at such an error, or never writes again.
+ */
+function attempted(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // The next one may find room.
+  }
+}
+
+function isFile(descriptor: number): boolean {
+  try {
+    const seen = fstatSync(descriptor);
+    return seen.isFile() || (seen.isCharacterDevice() && !isatty(descriptor));
+  } catch {
+    return false;
+  }
 }
 
 function plain(_key: string, value: unknown): unknown {

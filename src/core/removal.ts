@@ -60,6 +60,17 @@ export async function removeFrom(home: string, what: Removable, removal: Removal
   }
 }
 
+/** Takes what is damaged out of its place at once; the next gc removes it. False when nothing of its shape is there. */
+export function setAside(home: string, place: Place): boolean {
+  const way = wayOf(place);
+  if (way === undefined) return false;
+  const path = join(home, ...way);
+  if (linkBelow(home, path) !== undefined || !lstatSync(path, { throwIfNoEntry: false })?.isDirectory())
+    return false;
+  renameSync(path, join(dirname(path), asideName(basename(path))));
+  return true;
+}
+
 /** Whether something is at the place, whatever it is. */
 export function isRemovable(home: string, what: Removable): boolean {
   const way = wayOf(what);

@@ -151,6 +151,18 @@ export async function lookAtPlaces(
   return new Set([...missing, ...gone].map(({ id }) => id));
 }
 
+/** Marks what is damaged: nothing takes it any more, and a resume makes it again. */
+export async function giveUp(database: Database, rows: readonly Looked[]): Promise<void> {
+  const goneAt = await databaseNow(database);
+  for (const { id, runId, stageId } of rows) {
+    const set = { goneAt, goneWhy: "damaged" };
+    const change: Change = { table: "Artifact", id, expect: { goneAt: null }, set };
+    await commitHappenings(database, [
+      { runId, stageId, type: "artifact.gone", data: { why: "damaged" }, changes: [change] },
+    ]);
+  }
+}
+
 /** Takes back marks of what is there again, whichever run it belongs to. */
 export async function lookForLost(database: Database, home: string): Promise<void> {
   const rows = await database.artifact.findMany({ where: { goneWhy: "missing" } });

@@ -1,5 +1,5 @@
 import type { ArtifactRow, StageResult } from "../core/rows.ts";
-import { lookAtPlaces } from "./artifacts.ts";
+import { giveUp, lookAtPlaces } from "./artifacts.ts";
 import type { Database } from "./database.ts";
 
 /** A stage that succeeded before with the same cache key; its artifacts are all there. */
@@ -17,6 +17,7 @@ export async function lookUpCache(
   database: Database,
   keys: readonly string[],
   home?: string,
+  isSound: (row: ArtifactRow) => Promise<boolean> = async () => true,
 ): Promise<Map<string, CacheHit | null>> {
   const hits = new Map<string, CacheHit | null>(keys.map((key) => [key, null]));
   const rows = await database.stage.findMany({
@@ -29,6 +30,12 @@ export async function lookUpCache(
   for (const { id: stageId, cacheKey, artifacts, result } of rows) {
     const whole = artifacts.every(({ id }) => !gone.has(id));
     if (!whole || !cacheKey || hits.get(cacheKey)) continue;
+    const sound = await Promise.all(artifacts.map(isSound));
+    const damaged = artifacts.filter((_, i) => !sound[i]);
+    if (damaged.length > 0) {
+      await giveUp(database, damaged);
+      continue;
+    }
     hits.set(cacheKey, { stageId, result: result as StageResult | null, artifacts });
   }
   return hits;

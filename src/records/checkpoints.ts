@@ -1,8 +1,10 @@
 import type { Change } from "../core/changes.ts";
+import { isHash } from "../core/places.ts";
 import type { ArtifactRow, GoneWhy } from "../core/rows.ts";
 import { defaultKeep, staleSteps } from "../core/stale-steps.ts";
 import type { Database, Writer } from "./database.ts";
 import type { EventLine, LiveAttempt } from "./ingest.ts";
+import { inputArtifacts } from "./inputs.ts";
 
 /** A worker that finds more than these damaged has a damaged disk. */
 const mostOlder = 8;
@@ -21,7 +23,21 @@ export async function prunedChanges(
   const all = [...old, ...fresh.filter((row) => row.kind === "checkpoint")];
   const steps = [...new Set(all.map(({ step }) => step ?? 0))];
   const stale = new Set(staleSteps(steps, attempt.keep ?? defaultKeep, attempt.keepEvery));
-  return all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => gone(id, "pruned", now));
+  const going = all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => id);
+  const kept = await writer.stage.findMany({
+    where: { startFrom: { in: going }, endedAt: null },
+    select: { startFrom: true },
+  });
+  const starts = new Set(kept.map(({ startFrom }) => startFrom));
+  return going.filter((id) => !starts.has(id)).map((id) => gone(id, "pruned", now));
+}
+
+/** Steps of an attempt's checkpoints that a fork is to begin with: they stay on disk until it has ended. */
+export async function stepsOfForks(database: Database, attempt: string): Promise<number[]> {
+  const rows = await database.$queryRaw<{ step: number | bigint }[]>`
+    select distinct a.step from "Artifact" a join "Stage" s on s."startFrom" = a.id
+     where a."attemptId" = ${attempt} and a.kind = 'checkpoint' and a."goneAt" is null and s."endedAt" is null`;
+  return rows.map(({ step }) => Number(step));
 }
 
 /**
@@ -36,6 +52,19 @@ export async function damagedChanges(
 ): Promise<Map<EventLine, Change[]>> {
   const changes = new Map<EventLine, Change[]>();
   const given = new Set<string>();
+  for (const line of lines) {
+    if (line.type !== "warning" || line.code !== "input_damaged" || !isHash(line.input)) continue;
+    // Of its own stage's inputs only: nobody gives up what belongs to others.
+    const inputs = (await inputArtifacts(writer, attempt.stageId)).map(({ artifact }) => artifact);
+    const damaged = inputs.filter(
+      ({ id, sha256, goneAt }) => sha256 === line.input && goneAt === null && !given.has(id),
+    );
+    for (const { id } of damaged) given.add(id);
+    changes.set(
+      line,
+      damaged.map(({ id }) => gone(id, "damaged", now)),
+    );
+  }
   const told = lines.filter((line) => line.type === "warning" && line.code === "checkpoint_damaged");
   for (const line of told) {
     if (typeof line.checkpoint !== "string") continue;

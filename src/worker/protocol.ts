@@ -97,6 +97,8 @@ export type WorkerEvent = { at: string } & (
       code?: string;
       /** SHA-256 of the manifest of the checkpoint it speaks of. */
       checkpoint?: string;
+      /** SHA-256 of the input it speaks of. */
+      input?: string;
     }
   | {
       type: "result";

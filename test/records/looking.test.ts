@@ -1,14 +1,25 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { lookFor, placePath } from "../../src/core/places.ts";
+import type { EventLine } from "../../src/dispatch/api/contract.ts";
 import { isFree } from "../../src/records/garbage/mark.ts";
 import { readGarbageFacts } from "../../src/records/garbage/read.ts";
 import { checkpointsOf } from "../../src/records/reads/checkpoints.ts";
 import { findCheckpoints } from "../../src/records/reads/planning.ts";
 import { resumeRun } from "../../src/records/resume.ts";
 import { submitRun } from "../../src/records/runs.ts";
+import { writeArtifact } from "../support/artifact-folder.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf } from "../support/pipelines.ts";
 import { line, ScriptedAgent, success } from "../support/scripted-agent.ts";
@@ -54,6 +65,7 @@ const over = (run: string) => async () => {
 /** The bytes of what the records name, as agents leave them. */
 async function house(run: string): Promise<void> {
   for (const { uri } of await plane.database.artifact.findMany({ where: { runId: run } })) {
+    if (existsSync(placePath(servers.home, uri)!)) continue;
     mkdirSync(placePath(servers.home, uri)!, { recursive: true });
     writeFileSync(join(placePath(servers.home, uri)!, "manifest.json"), "{}");
   }
@@ -69,13 +81,19 @@ async function finished(): Promise<string> {
   };
   await agent.work((spec) => {
     const script = whole(spec);
-    // Before the next stage looks for it.
-    for (const { sha256 } of (script.lines ?? []) as { sha256?: string }[])
-      if (sha256) mkdirSync(join(servers.home, "artifacts", sha256), { recursive: true });
-    return script;
+    return { ...script, lines: (script.lines ?? []).map((one) => made(one, `${spec.job.stage} ${count}`)) };
   }, over(run));
   await house(run);
   return run;
+}
+/** The line, with its output at its place. */
+function made<T extends EventLine>(one: T, text: string): T {
+  if (one.type !== "artifact") return one;
+  const folder = mkdtempSync(join(servers.home, "made-"));
+  const { content } = writeArtifact(folder, { "model.bin": Buffer.from(text) });
+  mkdirSync(join(servers.home, "artifacts"), { recursive: true });
+  renameSync(folder, join(servers.home, "artifacts", content));
+  return { ...one, sha256: content };
 }
 const goneOf = async (run: string) =>
   (await plane.database.artifact.findMany({ where: { runId: run, goneAt: { not: null } } })).map(
@@ -198,4 +216,19 @@ test("only the absence of an entry in a workspace that can be read says that it 
   symlinkSync(join(home, "artifacts"), join(home, "artifacts"));
   expect(seen()).toBe("unknown"); // ELOOP
   expect(lookFor(home, "file:///nowhere")).toBe("unknown");
+});
+
+test("an output that was cut off is no cache hit: it is given up, and out of the place of what is made again", async () => {
+  const run = await finished();
+  const { uri } = await plane.database.artifact.findFirstOrThrow({
+    where: { runId: run, kind: "model", stage: { name: "a" } },
+  });
+  const folder = placePath(servers.home, uri)!;
+  truncateSync(join(folder, "model.bin"), 1);
+  const second = (await submitRun(plane.database, runOf([{ name: "a", with: { test: count } }]))).run;
+  await expect
+    .poll(async () => (await plane.look(), await agent.sync(), await statesOf(second)), { timeout: 30_000 })
+    .toEqual(["a RUNNING"]);
+  expect(await goneOf(run)).toEqual(["model damaged"]);
+  expect(existsSync(folder)).toBe(false);
 });

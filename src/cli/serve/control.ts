@@ -15,6 +15,7 @@ import type {
   SyncRequest,
 } from "../../dispatch/api/contract.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
+import { stepsOfForks } from "../../records/checkpoints.ts";
 import {
   connectionsOf,
   type Database,
@@ -157,8 +158,9 @@ export class Control implements ControlPort {
       if (artifacts === undefined) return take();
       const reply = await artifacts.housed(attempt, batch, take);
       const pruned = batch.lines.some(({ type }) => type === "checkpoint");
-      if (pruned && reply.status === "accepted") await artifacts.dropPruned(attempt);
-      return reply;
+      if (!pruned || reply.status !== "accepted") return reply;
+      await artifacts.dropPruned(attempt);
+      return { ...reply, keep: await stepsOfForks(database, attempt) };
     });
   }
 

@@ -1,6 +1,10 @@
 import type { Happening } from "../../core/changes.ts";
 import type { Log } from "../../core/log.ts";
+import { lookFor, placeOf } from "../../core/places.ts";
+import { setAside } from "../../core/removal.ts";
+import type { ArtifactRow } from "../../core/rows.ts";
 import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
+import { damageOf } from "../../dispatch/transfer/verified.ts";
 import { lookForLost, missingOfDecision } from "../../records/artifacts.ts";
 import { lookUpCache } from "../../records/cache.ts";
 import { type Database, isDatabaseTrouble, isOverload, isUnreachable } from "../../records/database.ts";
@@ -40,7 +44,7 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
   const reader = new SnapshotReader(database, policy.times.cooldown, policy.times.backoffLimit);
   const portsOf = (term: number): ReconcilePorts => ({
     read: () => reader.read(),
-    lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys, home),
+    lookUpCache: (keys: readonly string[]) => lookUpCache(database, keys, home, isSound),
     commit: async (happenings: readonly Happening[], bells: readonly Bell[]) => {
       const gone = await missingOfDecision(database, happenings, home);
       if (gone !== undefined) return gone;
@@ -59,6 +63,16 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
   // What it remembers (who was heard, which runs are in quarantine) is of its own term.
   let decides: { office: Office; reconciler: Reconciler } | undefined;
   let overloaded = false;
+  /** Of an output that a stage would be skipped for. What the disk does not tell counts: its worker will say so. */
+  const isSound = async ({ uri, sha256 }: Pick<ArtifactRow, "uri" | "sha256">): Promise<boolean> => {
+    const place = placeOf(uri);
+    if (home === undefined || place === undefined || lookFor(home, uri) !== "there") return true;
+    const [damage] = await damageOf(home, place, sha256).catch(() => []);
+    if (damage === undefined) return true;
+    log.error("an output is damaged and given up", { sha256, ...damage });
+    setAside(home, place);
+    return false;
+  };
   let timer: NodeJS.Timeout | undefined;
   let later = () => {};
   let sweptAt = 0;

@@ -1,16 +1,26 @@
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { artifactUri, isHash, lookFor } from "../../core/places.ts";
+import { setAside } from "../../core/removal.ts";
+import { warning } from "../../worker/protocol.ts";
 import type { ExitReport, HeldAttempt, LaunchSpec, SyncReply, SyncRequest } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { type Doorbell, nodeQueue } from "../doorbell/doorbell.ts";
 import { type Engine, EngineAway, type Launch } from "../engine.ts";
+import { damageOf } from "../transfer/verified.ts";
 import { AttemptReporter } from "./attempt-reporter.ts";
 import { broughtWhileAlive } from "./far/bringing.ts";
 import type { FarStore } from "./far/far-store.ts";
 import type { InstanceNote } from "./instance-note.ts";
 import { NodeTaken, ServeAway, type ServeClient } from "./serve-client.ts";
 import { Wake } from "./wake.ts";
+
+interface Input {
+  kind: string;
+  stage: string | null;
+  sha256?: string | null;
+}
 
 /** While serve is away it is asked this often; it may come back under another address at any time. */
 const awayMs = 200;
@@ -231,6 +241,7 @@ export class Agent {
   private async start(spec: LaunchSpec): Promise<void> {
     const { engines, launchOf, log } = this.options;
     try {
+      if (!(await this.inputsAreSound(spec))) return;
       const engine = engines.find(({ name }) => name === spec.engine);
       if (engine === undefined || engine.state?.().is === "absent")
         throw new LegaloneError(
@@ -251,15 +262,47 @@ export class Agent {
     }
   }
 
+  /**
+   * No worker gets an input that is not what was committed: one that is damaged is told to serve, which gives it up so that
+   * the next resume makes it again, and ends the attempt. While files are hashed serve hears that the attempt is here.
+   */
+  private async inputsAreSound(spec: LaunchSpec): Promise<boolean> {
+    const { client, home, log, syncMs } = this.options;
+    const { inputs = [] } = spec.job as { inputs?: Input[] };
+    const alive = { epoch: spec.epoch, offset: 0, bytes: 0, lines: [] };
+    const timer = setInterval(() => void client.events(spec.attempt, alive).catch(() => {}), syncMs);
+    try {
+      for (const { kind, stage, sha256 } of inputs) {
+        if (stage === null || !isHash(sha256)) continue;
+        // What cannot be looked for here is no damage: its worker says what it finds.
+        if (lookFor(home, artifactUri(sha256)) === "unknown") continue;
+        const [damage] = await damageOf(home, { sha256 }, sha256);
+        if (damage === undefined) continue;
+        const message = `the input ${kind} of ${stage} is damaged: ${damage.file}: ${damage.what}; legalone resume makes it again`;
+        log.error("an input is damaged", { attempt: spec.attempt, kind, sha256, ...damage });
+        const told = { ...warning("input_damaged", message), input: sha256 };
+        await client.events(spec.attempt, { ...alive, lines: [told] });
+        // Its place is for what the stage makes again.
+        setAside(home, { sha256 });
+        await this.reportFailedStart(spec, Object.assign(new Error(message), { reason: "data_error" }));
+        return false;
+      }
+      return true;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   private async reportFailedStart(spec: LaunchSpec, error: unknown): Promise<void> {
     const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
+    const known = (error as { reason?: string }).reason;
     const report: ExitReport = {
       epoch: spec.epoch,
       code: null,
       signal: null,
       lost: false,
       at: new Date().toISOString(),
-      reason: full ? "disk_full" : "dispatch_failed",
+      reason: known ?? (full ? "disk_full" : "dispatch_failed"),
       message: error instanceof Error ? error.message : String(error),
     };
     // When serve is away it will assign the attempt again.

@@ -8,6 +8,7 @@ import { type Engine, EngineAway, type Exit, type Observation } from "../engine.
 import { type CheckpointLine, Claims, keepingOf } from "./claims.ts";
 import {
   type Batch,
+  before,
   eventsOf,
   halvesOf,
   newestProgress,
@@ -53,6 +54,9 @@ export interface ReporterOptions {
 export class AttemptReporter {
   state: HeldAttempt["state"] = "running";
   private acknowledged = 0;
+  /** Up to here lines were sent, or about to be, and may be in the records. */
+  private unanswered = 0;
+  private starts: readonly number[] = [];
   private retryMs = firstRetryMs;
   private stale = false;
   private left = false;
@@ -171,7 +175,10 @@ export class AttemptReporter {
       const batch = readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final);
       if (batch === undefined) return;
       const far = this.options.far();
-      for (const piece of far === undefined ? [batch] : piecesOf(batch))
+      // While serve does not answer, nothing more is announced than it may have taken: a checkpoint that was never sent
+      // stays its worker's, which removes it by its own rule, however long the outage lasts.
+      const known = this.unanswered > this.acknowledged ? (before(batch, this.unanswered) ?? batch) : batch;
+      for (const piece of far === undefined ? [known] : piecesOf(known))
         if (!(await this.push(piece, far))) break;
     }
   }
@@ -181,6 +188,7 @@ export class AttemptReporter {
    * found that it does not take: that one alone is put aside.
    */
   private async push(batch: Batch, far: FarStore | undefined): Promise<boolean> {
+    if (far === undefined) this.unanswered = Math.max(this.unanswered, batch.offset + batch.bytes);
     const lines = await this.settled(batch, far);
     if (this.stale || this.left) return false;
     try {
@@ -247,7 +255,11 @@ export class AttemptReporter {
     try {
       const claims = new Claims(folder);
       if (taken)
-        await claims.dropStale(Math.max(...announced.map(({ step }) => step)), keepingOf(folder), log);
+        await claims.dropStale(
+          Math.max(...announced.map(({ step }) => step)),
+          { ...keepingOf(folder), starts: this.starts },
+          log,
+        );
       else for (const { path } of announced) claims.release(path);
     } catch (error) {
       log.warn("old checkpoints were not removed", { attempt, error });
@@ -266,6 +278,8 @@ export class AttemptReporter {
     if (answer.status === "wrong_offset" && answer.acknowledged === offset)
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
+    this.unanswered = 0;
+    if (answer.status === "accepted" && answer.keep) this.starts = answer.keep;
     this.heardAt = Date.now();
     if (answer.status === "accepted") this.desired = answer.desired;
     if (answer.status === "accepted" && answer.desired === "STOP")

@@ -55,10 +55,16 @@ export class Claims {
   }
 
   /** Removes what the records no longer name, now that `newest` is committed and all that was announced before it. */
-  async dropStale(newest: number, { keep, keepEvery }: Keeping, { warn }: Removal): Promise<void> {
+  async dropStale(
+    newest: number,
+    { keep, keepEvery, starts = [] }: Keeping & { starts?: readonly number[] },
+    { warn }: Removal,
+  ): Promise<void> {
     const [home, attempt] = [dirname(dirname(this.#folder)), basename(this.#folder)];
     const steps = this.#steps().filter((step) => step <= newest);
     for (const step of staleSteps(steps, keep, keepEvery)) {
+      // A fork begins with it: it goes after a later one, when the fork has ended.
+      if (starts.includes(step)) continue;
       await removeFrom(home, { attempt, step }, { warn });
       // What the agent may not remove (a worker of another user made it) its worker does, after its next checkpoint.
       this.release(`step-${step}`);

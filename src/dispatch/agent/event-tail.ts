@@ -79,6 +79,18 @@ export function halvesOf(batch: Batch): Batch[] | undefined {
   return middle === 0 ? undefined : split(batch, (_text, _before, index) => index === middle);
 }
 
+/** The lines of a batch that lie before byte `end` of the file; undefined when none does. */
+export function before(batch: Batch, end: number): Batch | undefined {
+  if (end >= batch.offset + batch.bytes) return batch;
+  let at = batch.offset;
+  const lines = batch.lines.filter((line) => {
+    at += line.bytes;
+    return at <= end;
+  });
+  const bytes = lines.reduce((sum, line) => sum + line.bytes, 0);
+  return lines.length === 0 ? undefined : { offset: batch.offset, bytes, lines };
+}
+
 /** Cuts a batch before every line of which `begins` says so. */
 function split(batch: Batch, begins: (text: string, before: string, index: number) => boolean): Batch[] {
   const pieces: Batch[] = [];

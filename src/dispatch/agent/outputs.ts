@@ -10,10 +10,12 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { sha256 } from "../../core/hash.ts";
 import { claimPlace, isHash, linkBelow } from "../../core/places.ts";
+import { setAside } from "../../core/removal.ts";
 import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 import { syncFolder } from "../transfer/durable.ts";
 import { contentHash, Refused, readManifest } from "../transfer/manifest.ts";
+import { isVerified, seal } from "../transfer/verified.ts";
 import { Claims } from "./claims.ts";
 
 /**
@@ -46,7 +48,11 @@ export function commit(from: string, named: string, home: string, attempt: strin
   const artifacts = join(home, "artifacts");
   claimPlace(home, named, attempt);
   const to = join(artifacts, named);
-  if (isFolder(to)) return to;
+  if (isFolder(to)) {
+    if (!isFolder(from) || isWhole(home, to, named)) return to;
+    // Somebody has changed it since it was committed: this one is sound.
+    setAside(home, { sha256: named });
+  }
   if (!existsSync(from)) throw new Refused("there is no such folder");
   if (!isFolder(from)) throw new Refused("it is a link, expected a folder");
   verify(from, named);
@@ -61,7 +67,18 @@ export function commit(from: string, named: string, home: string, attempt: strin
   // The worker may still read what it made, also when the workspace has moved.
   symlinkSync(relative(realpathSync(dirname(from)), realpathSync(to)), from);
   syncFolder(artifacts);
+  seal(home, named, to, readManifest(to).files);
   return to;
+}
+
+function isWhole(home: string, folder: string, named: string): boolean {
+  try {
+    verify(folder, named);
+    return isVerified(home, named, folder, readManifest(folder).files);
+  } catch (error) {
+    if (error instanceof Refused) return false;
+    throw error;
+  }
 }
 
 /** The manifest names the files; its hash must be the line's, and the sizes those on disk. */

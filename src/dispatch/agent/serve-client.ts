@@ -36,7 +36,13 @@ export class NodeTaken extends Error {
 
 /** What serve says to lines of an event file. */
 export type EventsAnswer =
-  | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds?: number }
+  | {
+      status: "accepted";
+      acknowledged: number;
+      desired: "RUN" | "STOP";
+      graceSeconds?: number;
+      keep?: number[];
+    }
   | { status: "stale" }
   | { status: "wrong_offset"; acknowledged: number };
 

@@ -132,7 +132,14 @@ export const eventBatch = z.object({
 export type EventBatch = Omit<z.infer<typeof eventBatch>, "lines"> & { lines: EventLine[] };
 
 export type IngestReply =
-  | { status: "accepted"; acknowledged: number; desired: "RUN" | "STOP"; graceSeconds: number }
+  | {
+      status: "accepted";
+      acknowledged: number;
+      desired: "RUN" | "STOP";
+      graceSeconds: number;
+      /** Steps of checkpoints that stay beside those of the rule: forks are to begin with them. */
+      keep?: number[];
+    }
   | { status: "stale" }
   | { status: "wrong_offset"; acknowledged: number };
 

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkRoom, syncFile, syncFolder } from "./durable.ts";
 import { atOnce, type Manifest, type ManifestFile, type Slices } from "./manifest.ts";
 import { PartFile } from "./part-file.ts";
+import { seal } from "./verified.ts";
 
 /**
  * An artifact on its way into a folder of artifacts: `<temporary>/files` fills up beside `<temporary>/parts`, and is
@@ -95,6 +96,7 @@ export class Arriving {
         if (!existsSync(this.place)) throw error;
       }
       syncFolder(dirname(this.place));
+      seal(dirname(dirname(this.place)), basename(this.place), this.place, this.files);
     }
   }
 }

@@ -2,13 +2,16 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream, mkdirSync, renameSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { sizeOf, syncFile } from "./durable.ts";
+import { checkRoom, sizeOf, syncFile } from "./durable.ts";
 import type { ManifestFile } from "./manifest.ts";
 
 /** The bytes that came are not those of the manifest; the part is gone and may be sent again from its beginning. */
 export class WrongBytes extends Error {
   override readonly name = "WrongBytes";
 }
+
+/** So much may come between two looks at the disk. */
+const roomPiece = 1024 * 1024;
 
 /**
  * A file on its way: bytes are appended to `part` as they come; once all are there and hash to what the manifest says,
@@ -45,9 +48,17 @@ export class PartFile {
     if (offset > 0) await addTo(hash, this.part, offset);
     const handle = await open(this.part, offset === 0 ? "w" : "r+");
     let at = offset;
+    let unchecked = 0;
     try {
       await handle.truncate(offset);
+      checkRoom(dirname(this.part), Math.min(roomPiece, this.file.size - offset));
       for await (const chunk of bytes) {
+        // Others fill the disk too: looked at again and again, not only when the upload begins.
+        unchecked += chunk.length;
+        if (unchecked >= roomPiece) {
+          checkRoom(dirname(this.part), unchecked);
+          unchecked = 0;
+        }
         if (at + chunk.length > this.file.size)
           this.refuse(`more than the ${this.file.size} bytes of its manifest`);
         hash.update(chunk);

@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -9,6 +19,7 @@ import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
 import type { LaunchSpec } from "../../../src/dispatch/api/contract.ts";
 import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
 import { ProcessEngine } from "../../../src/dispatch/process/process-engine.ts";
+import { writeArtifact } from "../../support/artifact-folder.ts";
 import { ScriptedServe } from "../../support/scripted-serve.ts";
 import { openWorkspace, type TestWorkspace } from "../../support/servers.ts";
 
@@ -157,6 +168,55 @@ test("a checkpoint that serve may know stays while nobody hears of the next ones
   expect(readdirSync(join(folder, "claims"))).toEqual(["step-4"]);
   appendFileSync(join(folder, "end"), "");
   await expect.poll(() => seen.exits.length).toBe(1);
+});
+
+test("however long serve does not answer, checkpoints do not pile up: the agent keeps only what the records may name", async () => {
+  const spec = specOf(`${saves}
+    save 1; touch first; while [ ! -e go ]; do sleep 0.02; done
+    for step in 2 3 4 5 6 7 8 9; do save $step; sleep 0.4; done
+    touch second; while [ ! -e end ]; do sleep 0.02; done`);
+  spec.job.checkpoint = { keep: 1 };
+  const folder = folderOf(spec);
+  const steps = () => readdirSync(folder).filter((name) => name.startsWith("step-"));
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.lines.length).toBe(1);
+  serve.trouble = 503;
+  appendFileSync(join(folder, "go"), "");
+  await expect.poll(() => existsSync(join(folder, "second")), { timeout: 30_000 }).toBe(true);
+  // The one in the records, the one whose answer is not known, and the worker's own newest.
+  expect(steps()).toEqual(expect.arrayContaining(["step-1", "step-9"]));
+  expect(steps().length).toBeLessThanOrEqual(3);
+  serve.trouble = undefined;
+  await expect
+    .poll(() => seen.lines.at(-1), { timeout: 30_000 })
+    .toMatchObject({ type: "checkpoint", step: 9 });
+  await expect.poll(steps).toEqual(["step-9"]);
+  appendFileSync(join(folder, "end"), "");
+  await expect.poll(() => seen.exits.length).toBe(1);
+});
+
+test("an input that was cut off reaches no worker: it is told, given up, and the attempt ends with a clear error", async () => {
+  const folder = join(workspace.home, "made");
+  const { content } = writeArtifact(folder, { "corpus.bin": Buffer.alloc(1000, 1) });
+  mkdirSync(join(workspace.home, "artifacts"), { recursive: true });
+  renameSync(folder, join(workspace.home, "artifacts", content));
+  truncateSync(join(workspace.home, "artifacts", content, "corpus.bin"), 500);
+  const spec = specOf("touch started");
+  const uri = `legalone://artifacts/${content}`;
+  spec.job.inputs = [{ kind: "corpus", stage: "data", uri, sha256: content, meta: {} }];
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({
+    reason: "data_error",
+    message: expect.stringMatching(
+      /corpus of data is damaged: corpus.bin: it has 500 bytes, .* legalone resume/,
+    ),
+  });
+  expect(seen.lines).toMatchObject([{ type: "warning", code: "input_damaged", input: content }]);
+  expect(existsSync(join(folderOf(spec), "started"))).toBe(false);
+  expect(existsSync(join(workspace.home, "artifacts", content))).toBe(false);
 });
 
 test("a checkpoint that its worker began to remove is not announced", async () => {

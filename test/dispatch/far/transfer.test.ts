@@ -138,7 +138,7 @@ describe("a line that is cut again and again", () => {
     });
     expect(line.cuts).toBeGreaterThanOrEqual(3);
     expect(contents(join(far, "artifacts", content))).toEqual(contents(join(store, content)));
-    expect(readdirSync(join(far, "artifacts"))).toEqual([content]);
+    expect(readdirSync(join(far, "artifacts")).sort()).toEqual([".verified", content]);
   });
 });
 
