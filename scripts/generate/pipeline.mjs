@@ -34,6 +34,20 @@ Stages are bound by kind of artifact: a stage takes what the stages in its \`nee
 and the stage takes one, or where none makes it, the file is wrong and the error names the candidates. A \`model\` that no
 needed stage makes is the folder that \`weights\` of the pipeline's model names.
 
+That folder lies below \`LEGALONE_MODELS\` or \`LEGALONE_DATA\` of the agent ([nodes.md](nodes.md#variables-of-workers)).
+
+## Variables
+
+\`\${NAME}/path\` at the beginning of an address is below the folder that the variable NAME names on the node that reads it;
+options that end in \`_env\` hold the name of a variable. Only names of \`variables\` in the cluster's file are taken
+(without it LEGALONE_CORPUS and address and key of teacher, judge and rollout server). Plans, records and messages keep
+the name; a value stands in none of them.
+
+## Limits of a file
+
+A regular file of UTF-8 text, at most 256 KiB, 64 levels and 200,000 values, where an alias counts as what it stands for.
+Keys are plain text; \`__proto__\`, \`constructor\` and \`prototype\` are none.
+
 ## Gates
 
 \`gate: {metric: legal_ppl, below: base.legal_ppl}\` compares a result metric of the stage with a number, with another

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { sourceRoot } from "../core/paths.ts";
+import { isMisplaced } from "../core/variables.ts";
 import { annotated, isObject, replacedAt, writtenForm } from "./annotations.ts";
 import { checkAgainst } from "./form/json-schema.ts";
 import { dotted, type Path, type Problem } from "./form/problem.ts";
@@ -97,6 +98,7 @@ export function resolveOptions(
     for (const address of [marked].flat())
       if (typeof address === "string" && !external.includes(address)) external.push(address);
   }
+  problems.push(...misplacedVariables(value, external, source, at));
   for (const { path, value: text } of annotated(schema, value, "x-path")) {
     if (typeof text !== "string" || /^[a-z]+:\/\//.test(text)) continue;
     const absolute = resolve(dirname(source.file), text);
@@ -137,6 +139,28 @@ function inline(
     return { ...nothing, problems: [problemAt(source, at, `${dotted(at)} refers to itself: ${round}`)] };
   }
   return readConfig(folder, written, root, seen);
+}
+
+/** A variable stands for the folder that an address begins with, and for no part of a name. */
+function misplacedVariables(
+  value: Json,
+  outside: readonly string[],
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  if (typeof value === "string") {
+    if (value.includes("\0"))
+      return [problemAt(source, at, `${dotted(at)} holds the character \\0`, { expected: "text" })];
+    if (!outside.includes(value) || !isMisplaced(value)) return [];
+    return [
+      problemAt(source, at, `a variable stands for a folder at the beginning of an address: ${value}`, {
+        expected: "$" + "{NAME}/path below that folder, NAME in capitals",
+      }),
+    ];
+  }
+  if (value === null || typeof value !== "object") return [];
+  const inside = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+  return inside.flatMap(([key, inner]) => misplacedVariables(inner, outside, source, [...at, key]));
 }
 
 /** Every `data://…` address in `value`. */

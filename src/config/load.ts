@@ -1,13 +1,14 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { durationSeconds } from "../core/duration.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
 import { modelsFolder, sourceRoot } from "../core/paths.ts";
+import { defaultVariables, mayBeNamed, mayBeSet, namedVariables } from "../core/variables.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
 import { crossProblems } from "./cross-checks.ts";
 import { parseOverrides } from "./form/overrides.ts";
-import { type Problem, throwProblems } from "./form/problem.ts";
+import { type Path, type Problem, throwProblems } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
 import {
   overriddenText,
@@ -61,6 +62,7 @@ export function checkPipeline(
     pipeline.model === undefined ? null : readNamed("models", ["model"], pipeline.model, source, root);
   const cluster = readNamed("clusters", ["cluster"], pipeline.cluster, source, root);
   problems.push(...(model?.problems ?? []), ...cluster.problems);
+  if (cluster.problems.length === 0) problems.push(...clusterProblems(cluster.value, root));
   const kinds = readKinds(pipeline, source, root, problems);
   const order = checkNeeds(pipeline, source, problems);
   const weights = model && model.problems.length === 0 ? externalModel(model.value as ModelConfig) : null;
@@ -142,7 +144,7 @@ function resolveStage(
   const written = pipeline.stages[name]!;
   const at = ["stages", name];
   const options = resolveOptions(kind.with, written.with as JsonObject, source, [...at, "with"], { root });
-  problems.push(...options.problems);
+  problems.push(...options.problems, ...forbidden(options.value, cluster, source, [...at, "with"]));
   if (written.shards > kind.shards.max) {
     problems.push(
       problemAt(source, [...at, "shards"], `${kind.name} cannot be split in ${written.shards}`, {
@@ -173,6 +175,49 @@ function resolveStage(
     retry: written.retry,
     timeoutSeconds: written.timeout === undefined ? null : durationSeconds(written.timeout),
   };
+}
+
+/** Variables that the stage names and its cluster does not give to jobs. */
+function forbidden(
+  options: JsonObject,
+  { name, variables = defaultVariables }: Partial<ClusterConfig>,
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  return namedVariables(options)
+    .filter((named) => !variables.includes(named.name) || !mayBeNamed(named.name))
+    .map((named) =>
+      problemAt(source, [...at, ...named.path], `a job may not name the variable ${named.name}`, {
+        expected: `one of ${variables.join(", ")}`,
+        hint: mayBeNamed(named.name)
+          ? `\`variables\` of configs/clusters/${name}.yaml lists those that jobs may name`
+          : "variables of the control plane, and those that decide what a program loads, are never given to jobs",
+      }),
+    );
+}
+
+/** What of a cluster's file no agent takes. */
+function clusterProblems(
+  { name, env = {}, variables = [] }: Partial<ClusterConfig>,
+  root: string,
+): Problem[] {
+  const source = readYaml(join(root, "configs", "clusters", `${name}.yaml`));
+  return [
+    ...Object.keys(env)
+      .filter((variable) => !mayBeSet(variable))
+      .map((variable) =>
+        problemAt(source, ["env", variable], `${variable} is not set for workers`, {
+          expected: "a variable that tunes MindSpore, CANN, HCCL or threads, and loads nothing",
+        }),
+      ),
+    ...variables
+      .filter((variable) => !mayBeNamed(variable))
+      .map((variable) =>
+        problemAt(source, ["variables", variables.indexOf(variable)], `${variable} is never given to jobs`, {
+          expected: `capitals, digits and _; of LEGALONE_ variables only ${defaultVariables.join(", ")}`,
+        }),
+      ),
+  ];
 }
 
 function externalModel(model: ModelConfig): ExternalModel | null {

@@ -117,4 +117,6 @@ export type ClusterConfig = JsonObject & {
   mfu: number | null;
   image: string | null;
   env: { [name: string]: string };
+  /** Names of the variables that a job may name; absent: those of core/variables.ts. */
+  variables?: string[];
 };

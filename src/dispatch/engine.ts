@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /** What an engine is to run. All paths are absolute; nothing in it is secret. */
 export interface Launch {
   attempt: string;
@@ -9,6 +11,8 @@ export interface Launch {
   /** Run on the agent's machine before `main`, when there is one. */
   prepare?: string[];
   main: string[];
+  /** Names of the agent's variables that the worker may read; their values are taken when it starts. */
+  variables?: readonly string[];
   /** Added to the environment that the engine gives every worker. */
   env: Record<string, string>;
   /** Container engines: image by digest or name. */
@@ -64,4 +68,17 @@ export interface Engine {
   forget(attempt: string): Promise<void>;
   /** Left out by engines that are always here; the calls of one that is away throw EngineAway. */
   state?(): EngineState;
+}
+
+/** Folders that a job reads: inputs, and the checkpoints it may go on from. */
+export function pathsOf(job: Record<string, unknown>): string[] {
+  const { inputs, resume } = job as { inputs?: unknown; resume?: { older?: unknown } | null };
+  const older = Array.isArray(resume?.older) ? resume.older : [];
+  const named = [...(Array.isArray(inputs) ? inputs : []), ...(resume ? [resume] : []), ...older];
+  return named.flatMap((entry: { uri?: unknown }) =>
+    // A worker takes what is no address for a path.
+    typeof entry?.uri !== "string"
+      ? []
+      : [entry.uri.startsWith("file:") ? fileURLToPath(entry.uri) : entry.uri],
+  );
 }

@@ -13,6 +13,7 @@ export interface Launch {
   kind: string;
   job: Record<string, unknown>;
   env: Record<string, string>;
+  variables?: string[];
   graceSeconds: number;
   image?: string;
 }
@@ -33,6 +34,7 @@ export function launchOf(facts: LaunchFacts, times: Times, keep: number): Launch
     kind: stage.kind,
     job: jobOf(facts, spec, times, keep),
     env: { ...cluster.env, ...visible },
+    ...(cluster.variables === undefined ? {} : { variables: cluster.variables }),
     graceSeconds: times.stop / 1000,
     ...(cluster.image === null ? {} : { image: cluster.image }),
   };

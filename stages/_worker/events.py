@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from stages._worker.variables import hide_values
+
 
 class EventFile:
     """Appends whole lines; safe from several threads. What did not fit the disk is taken back, so no line is torn.
@@ -32,7 +34,7 @@ class EventFile:
         """
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps(bounded({"type": event, "at": at, **fields}), ensure_ascii=False, allow_nan=False)
-        data = line.encode("utf-8") + b"\n"
+        data = hide_values(line).encode("utf-8") + b"\n"
         with self._lock:
             if self._ended:
                 return False

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages._worker.failures import DataError, UserError
-from stages._worker.locations import CHECKOUT, resolve_data
+from stages._worker.locations import CHECKOUT, refuse_private, resolve_data
+from stages._worker.variables import may_be_read
 
-_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}(?=/|$)")
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -25,9 +26,9 @@ class SourceFile:
 def locate(source: str, addresses: str | list[str]) -> list[SourceFile]:
     """Files of a source, in sorted order for a glob.
 
-    An address is `data://…`, an absolute path, or a path relative to the checkout; `${NAME}` is taken from the
-    environment and `*`, `**`, `?` match file names. Raises UserError for an unset variable and DataError when
-    nothing is there.
+    An address is `data://…`, an absolute path, a path relative to the checkout, or `${NAME}/…`, below the folder that
+    a variable names; `*`, `**`, `?` match file names. Raises UserError for a variable that names none and DataError
+    when nothing is there. Messages and names hold the address as it is written, never what a variable stands for.
     """
     found: list[SourceFile] = []
     for address in [addresses] if isinstance(addresses, str) else addresses:
@@ -36,17 +37,25 @@ def locate(source: str, addresses: str | list[str]) -> list[SourceFile]:
 
 
 def _expand(source: str, address: str) -> list[SourceFile]:
-    filled = _VARIABLE.sub(lambda match: _environment(source, match.group(1)), address)
-    path = resolve_data(filled)
+    head = _VARIABLE.match(address)
+    if "${" in address[head.end() if head else 0 :]:
+        raise UserError(
+            f"source {source}: a variable stands for a folder at the beginning of an address: {address}",
+            hint="write ${NAME}/path below that folder",
+        )
+    path = resolve_data(_folder(source, head.group(1)) + address[head.end() :] if head else address)
     path = path if path.is_absolute() else CHECKOUT / path
+    path = refuse_private(path, address)
     if not glob.has_magic(str(path)):
         if not path.is_file():
             hint = "`npm run setup` fetches the demo data" if address.startswith("data://") else None
-            raise DataError(f"source {source}: no file {path} ({address})", hint=hint)
+            raise DataError(f"source {source}: no file {_shown(path, address)}", hint=hint)
         return [SourceFile(path=path, name=address)]
     matches = [Path(item) for item in sorted(glob.glob(str(path), recursive=True)) if Path(item).is_file()]
+    for match in matches:
+        refuse_private(match, address)
     if not matches:
-        raise DataError(f"source {source}: no file matches {path} ({address})")
+        raise DataError(f"source {source}: no file matches {_shown(path, address)}")
     # What follows the first part with a wildcard, so that the name does not tell where the folder lies.
     depth = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
     parts = address.split("/")
@@ -54,11 +63,22 @@ def _expand(source: str, address: str) -> list[SourceFile]:
     return [SourceFile(path=item, name="/".join([*kept, *item.parts[depth:]])) for item in matches]
 
 
-def _environment(source: str, name: str) -> str:
+def _shown(path: Path, address: str) -> str:
+    return address if "${" in address else f"{path} ({address})"
+
+
+def _folder(source: str, name: str) -> str:
+    if not may_be_read(name):
+        raise UserError(
+            f"source {source}: a job may not name the variable {name}",
+            hint="`variables` of the cluster's file lists those that jobs may name",
+        )
     value = os.environ.get(name)
     if not value:
         raise UserError(
             f"source {source}: the environment variable {name} is not set",
             hint=f"set {name} to the folder of the corpus for the agent of this node",
         )
-    return value
+    if not Path(value).is_absolute():
+        raise UserError(f"source {source}: the variable {name} holds no absolute path of a folder")
+    return value.rstrip("/")

@@ -22,10 +22,33 @@ def data_folder() -> Path:
 
 
 def resolve_data(address: str) -> Path:
-    """`data://a/b` -> a file of the data folder; another string is a path as it stands."""
-    if address.startswith("data://"):
-        return data_folder() / address.removeprefix("data://")
-    return Path(address)
+    """`data://a/b` -> a file of the data folder; another string is a path as it stands.
+
+    Raises UserError for what no job may read: beside the data folder with `..`, and the places of refuse_private().
+    """
+    if not address.startswith("data://"):
+        return refuse_private(Path(address), address)
+    path = data_folder() / address.removeprefix("data://")
+    if not Path(os.path.normpath(path)).is_relative_to(data_folder()):
+        raise UserError(f"{address} leads out of the data folder")
+    return refuse_private(path, address)
+
+
+def refuse_private(path: Path, address: str) -> Path:
+    """`path`, unless it or what its links lead to holds secrets that are no data.
+
+    These are the workspace but for its committed artifacts, data and models (notes with a token, other attempts), and
+    what the kernel tells of processes and devices. `address` is what the message calls it by.
+    """
+    real = Path(os.path.realpath(path))
+    home = os.environ.get("LEGALONE_HOME")
+    if any(real.is_relative_to(kernel) for kernel in ("/proc", "/sys", "/dev")):
+        raise UserError(f"{address} is no data: it lies below /proc, /sys or /dev")
+    if home and real.is_relative_to(os.path.realpath(home)):
+        shared = [*(os.path.join(home, name) for name in ("artifacts", "data", "models")), data_folder()]
+        if not any(real.is_relative_to(os.path.realpath(folder)) for folder in shared):
+            raise UserError(f"{address} lies in the workspace, which holds secrets of the control plane")
+    return path
 
 
 def folder_of(uri: str) -> Path:

@@ -31,7 +31,7 @@ const openOn = (socketPath: string) => (attempts: string) =>
     attempts,
     workspace: `test-${process.pid}`,
     node: "n1",
-    folders: [{ path: attempts, writable: true }],
+    folders: [],
     variables: {},
     ascend: { devices: [], driver: [] },
     env: { PATH: process.env.PATH },

@@ -1,12 +1,15 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { jobVariables } from "../../src/core/variables.ts";
 import { containerOptions } from "../../src/dispatch/container/container-options.ts";
-import { variablesOf } from "../../src/dispatch/container/worker-variables.ts";
 
 const place = {
   attempts: "/w/attempts",
   workspace: "abc",
   node: "n1",
-  folders: [{ path: "/w", writable: true }],
+  folders: ["/data"],
   variables: { LEGALONE_HOME: "/w" },
   ascend: { devices: ["/dev/davinci0", "/dev/davinci_manager"], driver: ["/etc/hccn.conf"] },
 };
@@ -19,9 +22,11 @@ const launch = {
       { kind: "model", uri: "file:///srv/models/qwen" },
       { kind: "corpus", uri: "file:///w/artifacts/aa" },
     ],
+    resume: { uri: "file:///w/attempts/r1-sft-g1-s0-e1/step-4", older: [{ uri: "file:///w/artifacts/bb" }] },
     with: { lead: { teacher: { api_key_env: "TEACHER_TEST_KEY" } }, source: `${"$"}{CORPUS_TEST_FOLDER}/x` },
   },
   main: ["python", "-m", "stages.sft.run"],
+  variables: ["CORPUS_TEST_FOLDER", "TEACHER_TEST_KEY"],
   env: { ASCEND_RT_VISIBLE_DEVICES: "0" },
   image: "worker@sha256:aa",
 };
@@ -42,20 +47,43 @@ test("a container is named and labelled with its attempt, on the host's network,
   expect(options.Cmd?.slice(-3)).toEqual(launch.main);
 });
 
-test("the workspace is mounted, the driver read-only, and inputs from outside it", () => {
-  expect(containerOptions(launch, place).HostConfig?.Binds).toEqual([
-    "/w:/w:rw",
-    "/srv/models/qwen:/srv/models/qwen:ro",
-    "/etc/hccn.conf:/etc/hccn.conf:ro",
-  ]);
+test("of the workspace its attempt is mounted, and what it reads, read-only; nothing else", () => {
+  const mounted = () => containerOptions(launch, place).HostConfig?.Binds;
+  const own = [`${launch.folder}:${launch.folder}:rw`, "/data:/data:ro"];
+  const read = [
+    "/srv/models/qwen",
+    "/w/artifacts/aa",
+    "/w/attempts/r1-sft-g1-s0-e1/step-4",
+    "/w/artifacts/bb",
+  ];
+  const rest = [...read.map((path) => `${path}:${path}:ro`), "/etc/hccn.conf:/etc/hccn.conf:ro"];
+  expect(mounted()).toEqual([...own, ...rest]);
+  const folder = mkdtempSync(join(tmpdir(), "legalone-test-"));
+  try {
+    process.env.CORPUS_TEST_FOLDER = folder;
+    expect(mounted()).toContain(`${folder}:${folder}:ro`);
+    for (const hostile of ["/", "/etc/..", "relative", `${folder}/none`]) {
+      process.env.CORPUS_TEST_FOLDER = hostile;
+      expect(mounted()).toEqual([...own, ...rest]);
+    }
+  } finally {
+    delete process.env.CORPUS_TEST_FOLDER;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("of the agent's environment it gets the variables its job names, and no others", () => {
-  expect(variablesOf(launch.job)).toEqual(["CORPUS_TEST_FOLDER", "TEACHER_TEST_KEY"]);
+  expect(jobVariables(launch.job, launch.variables)).toEqual(launch.variables);
+  expect(jobVariables(launch.job)).toEqual([]);
   process.env.TEACHER_TEST_KEY = "k";
   process.env.UNRELATED_TEST_SECRET = "s";
   const { Env } = containerOptions(launch, place);
-  expect(Env).toEqual(["LEGALONE_HOME=/w", "ASCEND_RT_VISIBLE_DEVICES=0", "TEACHER_TEST_KEY=k"]);
+  expect(Env).toEqual([
+    "LEGALONE_HOME=/w",
+    "ASCEND_RT_VISIBLE_DEVICES=0",
+    "LEGALONE_VARIABLES=CORPUS_TEST_FOLDER,TEACHER_TEST_KEY",
+    "TEACHER_TEST_KEY=k",
+  ]);
   delete process.env.TEACHER_TEST_KEY;
   delete process.env.UNRELATED_TEST_SECRET;
 });

@@ -1,10 +1,22 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
+import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { redactValues } from "../../core/redact.ts";
+import { defaultVariables } from "../../core/variables.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
@@ -30,7 +42,8 @@ export async function debugBundle(name: string | undefined, options: BundleOptio
     const output = resolve(options.output ?? `${folder}.tar.gz`);
     if (existsSync(output))
       throw new LegaloneError("E_CONFLICT", `${output} exists.`, { hint: "Name another file with -o." });
-    const secrets = knownSecrets(home);
+    const { cluster } = detail.run.config as unknown as ResolvedPipeline;
+    const secrets = knownSecrets(home, process.env, cluster?.variables ?? defaultVariables);
     let files = 0;
     const staging = mkdtempSync(join(tmpdir(), "legalone-bundle-"));
     try {
@@ -58,6 +71,8 @@ export async function debugBundle(name: string | undefined, options: BundleOptio
 /** The `tar` that every Linux and macOS has. */
 async function pack(from: string, folder: string, output: string): Promise<void> {
   mkdirSync(dirname(output), { recursive: true });
+  // Nobody else may read it, nor have made it: whatever the umask, and through no link.
+  closeSync(openSync(output, "wx", 0o600));
   const { failed, stderr, cause } = await execa("tar", ["-czf", output, "-C", from, folder], {
     reject: false,
   });

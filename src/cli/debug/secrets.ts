@@ -4,12 +4,16 @@ import { isSecretName } from "../../core/redact.ts";
 
 /**
  * Values that must not leave this machine: of environment variables whose names say so, passwords in addresses that
- * variables hold, and the token of the control plane.
+ * variables hold, of the `variables` that the jobs of a run may name, and the token of the control plane.
  */
-export function knownSecrets(home: string, env: NodeJS.ProcessEnv = process.env): string[] {
+export function knownSecrets(
+  home: string,
+  env: NodeJS.ProcessEnv = process.env,
+  variables: readonly string[] = [],
+): string[] {
   const values = Object.entries(env).flatMap(([name, value]) => {
     if (!value) return [];
-    return isSecretName(name) ? [value] : passwordsIn(value);
+    return isSecretName(name) || variables.includes(name) ? [value] : passwordsIn(value);
   });
   return [...values, ...tokenOf(join(home, "serve.json"))];
 }

@@ -1,7 +1,8 @@
-import { type FSWatcher, mkdirSync, watch } from "node:fs";
+import { type FSWatcher, mkdirSync, readFileSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/log.ts";
+import { namedVariables, variableHider } from "../../core/variables.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { type Engine, EngineAway, type Exit, type Observation } from "../engine.ts";
@@ -59,6 +60,7 @@ export class AttemptReporter {
   private starts: readonly number[] = [];
   private retryMs = firstRetryMs;
   private stale = false;
+  private hide: ((text: string) => string) | undefined;
   private left = false;
   private heardAt = 0;
   /** How long it has after the TERM that an engine was away for. */
@@ -172,7 +174,9 @@ export class AttemptReporter {
   private async pushLines(final: boolean): Promise<void> {
     for (;;) {
       if (this.stale || this.left) return;
-      const batch = readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final);
+      const batch = this.hidden(
+        readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final),
+      );
       if (batch === undefined) return;
       const far = this.options.far();
       // While serve does not answer, nothing more is announced than it may have taken: a checkpoint that was never sent
@@ -180,6 +184,23 @@ export class AttemptReporter {
       const known = this.unanswered > this.acknowledged ? (before(batch, this.unanswered) ?? batch) : batch;
       for (const piece of far === undefined ? [known] : piecesOf(known))
         if (!(await this.push(piece, far))) break;
+    }
+  }
+
+  /** Without the values of the variables that the job names: no program that a worker runs tells them to serve. */
+  private hidden(batch: Batch | undefined): Batch | undefined {
+    this.hide ??= this.hider();
+    if (batch === undefined || this.hide === undefined) return batch;
+    const hide = this.hide;
+    return { ...batch, lines: batch.lines.map((line) => ({ ...line, text: hide(line.text) })) };
+  }
+
+  private hider(): ((text: string) => string) | undefined {
+    try {
+      const job: unknown = JSON.parse(readFileSync(join(this.options.folder, "job.json"), "utf8"));
+      return variableHider(namedVariables(job).map(({ name }) => name));
+    } catch {
+      return undefined;
     }
   }
 

@@ -1,13 +1,12 @@
+import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { dataFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
-import { fileUri, isAttemptId } from "../../core/places.ts";
+import { dataFolder, modelsFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
+import { fileUri, isAttemptId, placeOf } from "../../core/places.ts";
+import { baseEnvironment, jobVariables, mayBeSet } from "../../core/variables.ts";
 import type { LaunchSpec } from "../api/contract.ts";
-import type { Launch } from "../engine.ts";
-
-/** Of the control plane, none of a worker's business. Everything else of the agent's environment is handed on. */
-const withheld = ["LEGALONE_DATABASE_URL", "LEGALONE_REDIS_URL", "LEGALONE_SERVE_URL", "LEGALONE_TOKEN"];
+import { type Launch, pathsOf } from "../engine.ts";
 
 /** Where the programs of workers are: here for processes, in the image for containers. */
 export interface Programs {
@@ -28,18 +27,16 @@ export function localPrograms(): Programs {
 }
 
 /**
- * The environment of worker processes. Keys of teachers and judges reach a worker only this way: a job names the
- * variable, the agent's environment holds it. Threads share the cores among `slots` workers; their number is part
+ * The environment of worker processes, but for the variables of their jobs: an engine adds these when it starts one, so
+ * that no value is ever written down. Threads share the cores among `slots` workers; their number is part
  * of what makes a CPU run repeat bit by bit, so it is set here and not left to libraries.
  */
 export function workerEnvironment(home: string, slots: number): NodeJS.ProcessEnv {
-  const env = { ...process.env };
-  for (const name of withheld) delete env[name];
   const threads = String(Math.max(1, Math.floor(availableParallelism() / slots)));
   return {
     OMP_NUM_THREADS: threads,
     OPENBLAS_NUM_THREADS: threads,
-    ...env,
+    ...baseEnvironment(process.env),
     LEGALONE_HOME: home,
     LEGALONE_DATA: dataFolder(),
     PYTHONPATH: sourceRoot(),
@@ -48,8 +45,9 @@ export function workerEnvironment(home: string, slots: number): NodeJS.ProcessEn
 }
 
 /**
- * Turns what serve sends into what an engine runs: absolute folders, command lines.
- * @throws E_BUG when a name could lead out of its folder
+ * Turns what serve sends into what an engine runs: absolute folders, command lines. Serve is believed in nothing that
+ * would open this machine: names, variables and inputs are checked here once more.
+ * @throws E_BUG when a name could lead out of its folder, E_NODE for what this node does not give to workers
  */
 export function launchOf(spec: LaunchSpec, home: string, programs: Programs): Launch {
   const { attempt } = spec;
@@ -67,8 +65,12 @@ export function launchOf(spec: LaunchSpec, home: string, programs: Programs): La
     output: join(folder, "output"),
     events: join(folder, "events.jsonl"),
   };
+  refuseInputs(job, home);
+  for (const name of Object.keys(spec.env))
+    if (!mayBeSet(name)) throw new LegaloneError("E_NODE", `${name} is not set for workers of this node`);
   const main = [programs.python, "-m", `stages.${kind.replaceAll("-", "_")}.run`, "--job", file];
   const launch: Launch = { attempt, epoch: spec.epoch, folder, job, main, env: spec.env };
+  launch.variables = jobVariables(spec.job, spec.variables);
   if (spec.image !== undefined) launch.image = spec.image;
   if (spec.prepare !== undefined) {
     const entry = checked("prepare entry", spec.prepare.entry, /^[a-z][a-z0-9-]*$/);
@@ -91,6 +93,29 @@ function placed(job: Record<string, unknown>, home: string): Record<string, unkn
 
 interface Named {
   uri?: string;
+}
+
+/** Inputs and checkpoints lie where such things lie on this machine. */
+function refuseInputs(job: Record<string, unknown>, home: string): void {
+  for (const path of pathsOf(job))
+    if (!isPlace(path, home))
+      throw new LegaloneError(
+        "E_NODE",
+        `an input lies at ${path}: neither a model, nor data, nor an artifact of this workspace`,
+        { hint: "LEGALONE_MODELS and LEGALONE_DATA of the agent name the folders of models and data." },
+      );
+}
+
+/**
+ * A committed artifact of the workspace, or something below the folders of models and of data; so never `/`, the
+ * workspace or a folder above it. Links below models and data are their owner's; what a worker left is none.
+ */
+function isPlace(given: string, home: string): boolean {
+  const path = resolve(given);
+  const below = (folder: string) => path.startsWith(`${folder}/`);
+  if (below(modelsFolder()) || below(dataFolder())) return true;
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return placeOf(`legalone://${relative(resolve(home), path)}`) !== undefined && !isLink;
 }
 
 function checked(what: string, name: string, form: RegExp): string {

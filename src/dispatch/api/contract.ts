@@ -89,6 +89,8 @@ export interface LaunchSpec {
    */
   job: Record<string, unknown>;
   env: Record<string, string>;
+  /** Variables that a job of its cluster may name; absent: those of defaultVariables. */
+  variables?: string[];
   graceSeconds: number;
   image?: string;
 }

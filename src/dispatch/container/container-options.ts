@@ -1,9 +1,10 @@
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
-import type { Launch } from "../engine.ts";
+import { namedVariables, variableValues } from "../../core/variables.ts";
+import { type Launch, pathsOf } from "../engine.ts";
 import type { AscendMounts } from "./ascend.ts";
 import { containerInit } from "./container-init.ts";
-import { variablesOf } from "./worker-variables.ts";
 
 /** Labels of our containers. */
 export const label = {
@@ -20,32 +21,30 @@ export interface ContainerPlace {
   workspace: string;
   /** Name of the node, so that several share one workspace. */
   node: string;
-  /** Folders that workers read and write, mounted at the same path: job files hold absolute paths. */
-  folders: { path: string; writable: boolean }[];
+  /** Folders that every worker may read, mounted at the same path: job files hold absolute paths. */
+  folders: string[];
   /** Set in every container. */
   variables: Record<string, string>;
   ascend: AscendMounts;
 }
 
-/** The container of a launch. Its name is the attempt, so making it twice makes it once. */
+/**
+ * The container of a launch. Of the workspace it sees its attempt's folder, its inputs and the checkpoints it may go on
+ * from; nothing else. Its name  is the attempt, so making it twice makes it once.
+ */
 export function containerOptions(launch: Launch, place: ContainerPlace): ContainerCreateOptions {
   const { attempt, folder, image, main, job } = launch;
-  const named = variablesOf(job).flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [`${name}=${value}`];
-  });
-  const set = Object.entries({ ...place.variables, ...launch.env }).map(
-    ([name, value]) => `${name}=${value}`,
-  );
-  const folders = [...place.folders, ...inputFolders(job, place)];
-  const binds = folders.map(({ path, writable }) => `${path}:${path}:${writable ? "rw" : "ro"}`);
+  const variables = { ...place.variables, ...launch.env, ...variableValues(launch.variables) };
+  const set = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const read = [...new Set([...place.folders, ...pathsOf(job), ...sourceFolders(launch, place)])];
+  const binds = [`${folder}:${folder}:rw`, ...read.map((path) => `${path}:${path}:ro`)];
   return {
     name: attempt,
     ...(image === undefined ? {} : { Image: image }),
     // Not the entrypoint: images set up their accelerator there.
     Cmd: ["/bin/sh", "-c", containerInit, "legalone", ...main],
     WorkingDir: folder,
-    Env: [...set, ...named],
+    Env: set,
     // Who owns the workspace outside must own what is written inside.
     User: `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`,
     Labels: { [label.attempt]: attempt, [label.workspace]: place.workspace, [label.node]: place.node },
@@ -64,12 +63,12 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
   };
 }
 
-/** Inputs that lie elsewhere, such as a model from outside the run. */
-function inputFolders(job: Record<string, unknown>, place: ContainerPlace): ContainerPlace["folders"] {
-  const inputs = Array.isArray(job.inputs) ? (job.inputs as { uri?: unknown }[]) : [];
-  const paths = inputs.flatMap(({ uri }) =>
-    typeof uri === "string" && uri.startsWith("file:") ? [fileURLToPath(uri)] : [],
-  );
-  const covered = (path: string) => place.folders.some((folder) => `${path}/`.startsWith(`${folder.path}/`));
-  return [...new Set(paths)].filter((path) => !covered(path)).map((path) => ({ path, writable: false }));
+/** Folders of sources that the job begins addresses with, `${NAME}/…`; never one that holds the workspace. */
+function sourceFolders({ job, variables = [] }: Launch, { attempts }: ContainerPlace): string[] {
+  const heads = namedVariables(job).filter(({ path }) => !String(path.at(-1)).endsWith("_env"));
+  return heads
+    .filter(({ name }) => variables.includes(name))
+    .map(({ name }) => process.env[name] ?? "")
+    .filter((path) => isAbsolute(path) && existsSync(path) && !`${attempts}/`.startsWith(`${resolve(path)}/`))
+    .filter((path) => resolve(path) !== "/" && !path.includes(":"));
 }

@@ -9,13 +9,9 @@ import type { ContainerPlace } from "./container-options.ts";
 export function containerPlace(home: string): Omit<ContainerPlace, "attempts" | "node"> {
   const data = dataFolder();
   const ascend = ascendMounts();
-  const inside = (path: string) => `${path}/`.startsWith(`${home}/`);
   return {
     workspace: sha256(existsSync(home) ? realpathSync(home) : home).slice(0, 8),
-    folders: [
-      { path: home, writable: true },
-      ...(existsSync(data) && !inside(data) ? [{ path: data, writable: false }] : []),
-    ],
+    folders: existsSync(data) ? [data] : [],
     variables: {
       LEGALONE_HOME: home,
       LEGALONE_DATA: data,

@@ -19,8 +19,8 @@ export class Preparation {
   async observe(launch: Launch): Promise<Observation> {
     if (launch.prepare === undefined) return { state: "exited", exit: { code: 0, signal: null, at: "" } };
     const main = ["/bin/sh", "-c", 'cd .. && exec "$@"', name, ...launch.prepare];
-    const { epoch, env, job } = launch;
-    await this.engine.start({ attempt: name, epoch, folder: launch.folder, job, main, env });
+    const { epoch, env, job, variables = [] } = launch;
+    await this.engine.start({ attempt: name, epoch, folder: launch.folder, job, main, env, variables });
     return this.engine.observe(name);
   }
 

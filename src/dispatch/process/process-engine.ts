@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync, wri
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
 import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
+import { variableValues } from "../../core/variables.ts";
 import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
 import type { Engine, Exit, Launch, Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
@@ -54,7 +55,7 @@ export class ProcessEngine implements Engine {
     const stderr = openSync(folder.file("stderr.log"), "a");
     const child = spawn("/bin/sh", words, {
       cwd: folder.path,
-      env: { ...this.options.env, ...launch.env },
+      env: { ...this.options.env, ...variableValues(launch.variables), ...launch.env },
       detached: true,
       stdio: ["ignore", stdout, stderr],
     });

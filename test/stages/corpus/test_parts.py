@@ -1,5 +1,6 @@
 """Parts of the corpus stage: cleaning, validity, duplicates, splits, places of files."""
 
+import json
 import random
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.look_up import LookUp
 
+from stages._worker.events import EventFile
 from stages._worker.failures import DataError, UserError
 from stages._worker.locate import locate
 from stages.corpus.rules.characters import to_mend
@@ -206,6 +208,82 @@ def test_splits_follow_shares_and_keep_units_together() -> None:
     assert chosen != [choose_split(rules, f"d{n}", {"law": "水法"}, "s", 2) for n in range(2000)]
 
 
+def test_no_value_of_a_variable_stands_in_a_message_or_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "sk-0123456789abcdef"
+    secret.mkdir()
+    (secret / "a.jsonl").write_text("")
+    monkeypatch.setenv("FOLDER", str(secret))
+    monkeypatch.setenv("KEY", secret.name)
+    assert [file.name for file in locate("s", "${FOLDER}/*.jsonl")] == ["${FOLDER}/a.jsonl"]
+    for address in (
+        "${FOLDER}/none",
+        "${FOLDER}/*.none",
+        "${FOLDER}*.txt",
+        "x${FOLDER}",
+        "${KEY}*.txt",
+        "${KEY}/a.jsonl",
+        "data://${KEY}",
+        "${FOLDER}/${KEY}/x",
+    ):
+        with pytest.raises((UserError, DataError)) as caught:
+            locate("s", address)
+        assert secret.name not in f"{caught.value} {caught.value.hint}"
+
+
+def test_no_source_reads_the_workspace_or_the_kernel_whatever_leads_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, data, corpus = (tmp_path / name for name in ("home", "data", "corpus"))
+    for folder in (home / "artifacts" / "aa", home / "attempts" / "other", data, corpus):
+        folder.mkdir(parents=True)
+    for file in (
+        home / "serve.json",
+        home / "artifacts" / "aa" / "x",
+        home / "attempts" / "other" / "x",
+        data / "x",
+    ):
+        file.write_text("")
+    (corpus / "link.json").symlink_to(home / "serve.json")
+    (corpus / "folder").symlink_to("/proc/self")
+    monkeypatch.setenv("LEGALONE_HOME", str(home))
+    monkeypatch.setenv("LEGALONE_DATA", str(data))
+    monkeypatch.setenv("LEGALONE_CORPUS", str(corpus))
+    for address in (str(home / "artifacts" / "aa" / "x"), "data://x"):
+        assert len(locate("s", address)) == 1
+    for address in (
+        "/proc/self/environ",
+        "/proc/*/environ",
+        "/dev/../proc/1/environ",
+        str(home / "serve.json"),
+        str(home / "*.json"),
+        str(home / "artifacts" / ".." / "serve.json"),
+        str(home / "attempts" / "other" / "x"),
+        "data://../home/serve.json",
+        f"data://{home}/serve.json",
+        "${LEGALONE_CORPUS}/*.json",
+        "${LEGALONE_CORPUS}/link.json",
+        "${LEGALONE_CORPUS}/folder/environ",
+        "${LEGALONE_CORPUS}/../home/serve.json",
+    ):
+        with pytest.raises(UserError):
+            locate("s", address)
+
+
+def test_no_event_holds_the_value_of_a_listed_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = 'sk-"quoted"\\0123456789'
+    monkeypatch.setenv("KEY", value)
+    monkeypatch.setenv("LEGALONE_VARIABLES", "KEY,NONE")
+    events = EventFile(tmp_path / "events.jsonl")
+    events.write("warning", code="x", message=f"seen: {value}", data={"deep": [value]})
+    events.close()
+    line = json.loads((tmp_path / "events.jsonl").read_text())
+    assert (line["message"], line["data"]) == ("seen: ${KEY}", {"deep": ["${KEY}"]})
+
+
 def test_files_are_found_in_order_and_named_alike_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +299,10 @@ def test_files_are_found_in_order_and_named_alike_everywhere(
     assert len(locate("s", "${LEGALONE_CORPUS}/web/**/*.jsonl")) == 3
     with pytest.raises(DataError, match="no file matches"):
         locate("s", "${LEGALONE_CORPUS}/web/*.parquet")
+    monkeypatch.setenv("LEGALONE_VARIABLES", "LEGALONE_TEACHER_KEY")
+    with pytest.raises(UserError, match="may not name the variable LEGALONE_CORPUS"):
+        locate("s", "${LEGALONE_CORPUS}/web/*.jsonl")
+    monkeypatch.delenv("LEGALONE_VARIABLES")
     monkeypatch.delenv("LEGALONE_CORPUS")
     with pytest.raises(UserError, match="LEGALONE_CORPUS is not set"):
         locate("s", "${LEGALONE_CORPUS}/web/*.jsonl")
