@@ -53,7 +53,11 @@ test("a worker sees the base of its agent's environment and what its job may nam
   // The cluster of a hostile serve allows everything.
   const variables = [...named.filter((name) => name !== "OPENAI_API_KEY" && !name.startsWith("AWS"))];
   const launch = { ...launched({ job, variables }), main: ["/bin/sh", "-c", "env > seen"] };
-  const engine = new ProcessEngine({ attempts: join(home, "attempts"), env: workerEnvironment(home, 1) });
+  const engine = new ProcessEngine({
+    attempts: join(home, "attempts"),
+    node: "n",
+    env: workerEnvironment(home, 1),
+  });
   await engine.start(launch);
   await expect.poll(async () => (await engine.observe(attempt)).state).toBe("exited");
   const seen = Object.fromEntries(
