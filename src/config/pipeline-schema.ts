@@ -71,7 +71,9 @@ const stage = z.strictObject({
     .string()
     .regex(durationPattern)
     .optional()
-    .describe("Longest time of an attempt, such as `90m` or `14d`."),
+    .describe(
+      "Longest time of the stage, from its first attempt on, all attempts and the waits between them included, such as `90m` or `14d`. A resume counts anew.",
+    ),
   gate: z
     .union([gate, z.array(gate)])
     .optional()

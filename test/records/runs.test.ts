@@ -57,6 +57,25 @@ test("an idempotency key: ten at once are one run; another configuration is refu
   });
 });
 
+test("a resume, with --until or without, changes nothing of what the idempotency key stands for", async () => {
+  for (const [until, resumeUntil] of [
+    [undefined, "base"],
+    ["base", undefined],
+    ["base", "eval"],
+  ] as const) {
+    const key = `ci-${until}-${resumeUntil}`;
+    const again = () => submitRun(db, runOf(chain, { idempotencyKey: key, ...(until ? { until } : {}) }));
+    const { run } = await again();
+    await cancelRun(db, run);
+    await db.stage.updateMany({
+      where: { runId: run, endedAt: null },
+      data: { state: "CANCELLED", reason: "cancelled", endedAt: new Date() },
+    });
+    expect(await resumeRun(db, run, resumeUntil ? { until: resumeUntil } : {})).not.toEqual([]);
+    expect(await again()).toEqual({ run, attached: true });
+  }
+});
+
 test("until: only what the stage needs is wanted; a resume without it wants the rest", async () => {
   const { run } = await submitRun(db, runOf(chain, { until: "base" }));
   const states = async () =>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { defaultTimes } from "../../src/core/times.ts";
+import { Hearing } from "../../src/workflow/silence.ts";
 import { MemoryRecords } from "../support/memory-records.ts";
 
 const chain = [
@@ -270,6 +271,84 @@ describe("silence", () => {
     expect(types(records)).toEqual(["attempt.unreachable"]);
   });
 
+  test("a step of the database's clock, and sleep of all there is, end nothing", () => {
+    const records = running();
+    records.hearing = new Hearing(30_000);
+    types(records);
+    for (const step of [20 * 60_000, -40 * 60_000, 365 * 86_400_000]) {
+      records.wait(step);
+      expect(types(records)).toEqual([]);
+      records.hear(records.liveOf("base"));
+      expect(types(records)).toEqual([]);
+    }
+    // Who says nothing while somebody hears is lost as ever, and not before.
+    const heardUntil = (ms: number) => {
+      for (let waited = 0; waited < ms; waited += 10_000) {
+        records.wait(10_000);
+        types(records);
+      }
+    };
+    heardUntil(defaultTimes.lease);
+    expect(records.liveOf("base").state).toBe("UNREACHABLE");
+    heardUntil(defaultTimes.grace - 10_000);
+    expect(records.liveOf("base").state).toBe("UNREACHABLE");
+    heardUntil(20_000);
+    expect(records.attempts("base")[0]).toMatchObject({ state: "LOST", reason: "lost" });
+  });
+
+  test("a worker that slept with its machine has not stalled", () => {
+    const records = running();
+    records.hearing = new Hearing(30_000);
+    const now = () =>
+      records.hear(records.liveOf("base"), { phase: "training", phaseAt: start, stepAt: start });
+    const start = records.now;
+    now();
+    types(records);
+    records.wait(20 * 60_000);
+    now();
+    expect(types(records)).toEqual([]);
+  });
+
+  test("when most nodes fall silent together nothing is given up until much later, and it is told which", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 3 }]);
+    records.nodes[0]!.slots = 1;
+    for (const id of ["n2", "n3"])
+      records.nodes.push({ id, engines: ["process"], npus: 0, slots: 1, heartbeatAt: records.now });
+    records.look();
+    for (const attempt of records.live()) records.hear(attempt);
+    const away = ["n2", "n3"];
+    const wait = (ms: number) => {
+      records.wait(ms, away);
+      for (const attempt of records.live()) if (!away.includes(attempt.nodeId!)) records.hear(attempt);
+      return records.look();
+    };
+    wait(defaultTimes.lease);
+    const { actions, held } = wait(defaultTimes.grace);
+    expect(actions).toEqual([]);
+    expect(held.map(({ attempt }) => attempt.nodeId).sort()).toEqual(away);
+    wait(defaultTimes.blackout);
+    expect(records.attempts("base").filter(({ state }) => state === "LOST")).toHaveLength(2);
+  });
+
+  test("one node of three that falls silent is given up after the grace", () => {
+    const records = new MemoryRecords([{ name: "base", shards: 3 }]);
+    records.nodes[0]!.slots = 1;
+    for (const id of ["n2", "n3"])
+      records.nodes.push({ id, engines: ["process"], npus: 0, slots: 1, heartbeatAt: records.now });
+    records.look();
+    for (const ms of [1, defaultTimes.lease, defaultTimes.grace]) {
+      records.wait(ms, ms === 1 ? [] : ["n3"]);
+      for (const attempt of records.live()) if (ms === 1 || attempt.nodeId !== "n3") records.hear(attempt);
+      records.look();
+    }
+    expect(
+      records
+        .attempts("base")
+        .filter(({ state }) => state === "LOST")
+        .map(({ nodeId }) => nodeId),
+    ).toEqual(["n3"]);
+  });
+
   test("what a silent node did not start goes elsewhere without cost", () => {
     const records = new MemoryRecords(one);
     records.look();
@@ -337,6 +416,23 @@ describe("stopping", () => {
     records.fail(records.liveOf("base"), 75);
     records.look();
     expect(records.stage("base")).toMatchObject({ state: "FAILED", reason: "timeout", cause: "USER" });
+  });
+
+  test("a timeout is the stage's: a later attempt has what is left of it, and its job says so", () => {
+    const records = new MemoryRecords([{ name: "base", timeoutSeconds: 3600 }]);
+    records.look();
+    records.fail(records.liveOf("base"), 77);
+    records.look();
+    records.wait(3_500_000);
+    records.look();
+    records.hear(records.liveOf("base"));
+    expect(records.attempts("base")).toHaveLength(2);
+    records.wait(99_999);
+    expect(types(records)).not.toContain("attempt.stop_requested");
+    records.hear(records.liveOf("base"));
+    records.wait(1);
+    expect(types(records)).toEqual(["attempt.stop_requested"]);
+    expect(records.liveOf("base").stopReason).toBe("timeout");
   });
 
   test("a timeout during a back-off fails the stage too", () => {
