@@ -22,10 +22,13 @@ export class StopLadders {
     if (stop === undefined || this.climbing.has(attempt)) return;
     this.climbing.add(attempt);
     try {
-      const killAt = stop.at + stop.graceSeconds * 1000;
-      while (Date.now() < killAt) {
+      const graceMs = stop.graceSeconds * 1000;
+      // The time of day tells only what another agent has waited: set back, it makes no grace longer than it is.
+      const left = Math.min(graceMs, stop.at + graceMs - Date.now());
+      const killAt = performance.now() + left;
+      while (performance.now() < killAt) {
         if (!(await runs())) return;
-        await sleep(Math.min(lookMs, Math.max(1, killAt - Date.now())), undefined, { ref: false });
+        await sleep(Math.min(lookMs, Math.max(1, killAt - performance.now())), undefined, { ref: false });
       }
       if (await runs()) await kill();
     } finally {

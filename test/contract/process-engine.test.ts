@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTime } from "../../src/core/start-time.ts";
 import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
@@ -33,6 +33,37 @@ async function start(attempt: string, script: string, env: Record<string, string
   await expect.poll(() => existsSync(join(folder, "pid.json"))).toBe(true);
   return folder;
 }
+
+test("a folder of attempts that is not there makes nothing lost: its disk may be away", async () => {
+  const away = join(attempts, "..", `${basename(attempts)}-away`);
+  const folder = await start("unmounted", "sleep 60");
+  renameSync(attempts, away);
+  await expect(engine.observe("unmounted")).rejects.toMatchObject({ name: "EngineAway" });
+  renameSync(away, attempts);
+  expect(await engine.observe("unmounted")).toEqual({ state: "running" });
+  await engine.stop("unmounted", 0);
+  await expect.poll(async () => (await engine.observe("unmounted")).state).toBe("exited");
+  expect(existsSync(folder)).toBe(true);
+});
+
+test("an attempt of another node, or a pid of another machine, is nothing of ours here", async () => {
+  const folder = await start("theirs", "sleep 60");
+  const { pid } = JSON.parse(readFileSync(join(folder, "pid.json"), "utf8")) as { pid: number };
+  const other = new ProcessEngine({ attempts, node: "n2", env: {} });
+  expect(await other.adopt()).not.toContain("theirs");
+  await other.stop("theirs", 0);
+  await other.forget("theirs");
+  await expect(other.observe("theirs")).rejects.toMatchObject({ code: "E_NODE" });
+  expect(await engine.observe("theirs")).toEqual({ state: "running" });
+  // The same node on another machine that has the folder: the number means nothing there.
+  const note = JSON.parse(readFileSync(join(folder, "engine.json"), "utf8")) as object;
+  writeFileSync(join(folder, "engine.json"), JSON.stringify({ ...note, machine: "another" }));
+  expect(await engine.observe("theirs")).toEqual({ state: "lost" });
+  await engine.stop("theirs", 0);
+  await engine.forget("theirs");
+  expect(startTime(pid)).toBeDefined();
+  signal(-pid, "SIGKILL");
+});
 
 test("a pid.json that says nothing is written again, and the worker is stopped like any other", async () => {
   const folder = await start("torn", "sleep 60");

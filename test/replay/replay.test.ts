@@ -63,8 +63,9 @@ test("the logs hold more than a hundred decisions, every kind of fault and the r
   const reasons = new Set(
     all.flatMap(({ events }) => events.flatMap(({ data }) => (data as { reason?: string }).reason ?? [])),
   );
-  // The stand-in has no order to refuse, nobody sets a time limit, and a stale epoch ends no live attempt.
-  const never = ["user_error", "resume_refused", "timeout", "stale_epoch", "stopped"];
+  // The stand-in has no order to refuse, nobody sets a time limit or stops it behind the back of all, and a stale epoch ends no
+  // live attempt.
+  const never = ["user_error", "resume_refused", "timeout", "stale_epoch", "stopped", "left_unasked"];
   expect(Object.keys(causeOf).filter((reason) => !reasons.has(reason) && !never.includes(reason))).toEqual(
     [],
   );

@@ -125,7 +125,12 @@ export class Agent {
 
   /** One exchange with serve. Returns the milliseconds until it wants the next. */
   private async sync(): Promise<number> {
-    const { client, node, facts, note } = this.options;
+    const { client, node, facts, note, home } = this.options;
+    // What ran there is not lost for it, and nothing begins anew in an empty place.
+    if (note?.isThere() === false)
+      throw new LegaloneError("E_NODE", `${home} is not the folder this agent began in`, {
+        hint: "Its disk may be away; where it was removed, start the agent again.",
+      });
     // Found before serve has said whose the name is, and touched after.
     const found = this.holdsName ? [] : await this.find();
     const held = [...this.reporters.values()].map((reporter) => reporter.held());

@@ -62,6 +62,7 @@ export class AttemptReporter {
   private stale = false;
   private hide: ((text: string) => string) | undefined;
   private left = false;
+  /** By the clock of this process, which nobody sets. */
   private heardAt = 0;
   /** How long it has after the TERM that an engine was away for. */
   private graceOwed: number | undefined;
@@ -167,7 +168,7 @@ export class AttemptReporter {
   /** One that is to stop is not held for longer than serve waits for it. */
   private async sayAlive(): Promise<void> {
     if (this.stale || this.left || this.desired === "STOP") return;
-    if (Date.now() < this.heardAt + this.options.aliveMs) return;
+    if (performance.now() < this.heardAt + this.options.aliveMs) return;
     await this.send({ offset: this.acknowledged, bytes: 0 }, []);
   }
 
@@ -252,15 +253,15 @@ export class AttemptReporter {
       () => true,
     );
     for (;;) {
-      if (Date.now() >= this.heardAt + aliveMs) {
+      if (performance.now() >= this.heardAt + aliveMs) {
         // Noted first: serve that is away is asked no more often.
-        this.heardAt = Date.now();
+        this.heardAt = performance.now();
         const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged);
         const alive = { offset: this.acknowledged, bytes: 0 };
         await this.send(alive, progress === undefined ? [] : [progress]).catch(() => {});
       }
       const timer = new AbortController();
-      const waitMs = this.heardAt + aliveMs - Date.now();
+      const waitMs = this.heardAt + aliveMs - performance.now();
       const late = sleep(waitMs, false, { signal: timer.signal }).catch(() => false);
       const ended = await Promise.race([over, late]);
       timer.abort();
@@ -301,7 +302,7 @@ export class AttemptReporter {
     this.acknowledged = answer.acknowledged;
     this.unanswered = 0;
     if (answer.status === "accepted" && answer.keep) this.starts = answer.keep;
-    this.heardAt = Date.now();
+    this.heardAt = performance.now();
     if (answer.status === "accepted") this.desired = answer.desired;
     if (answer.status === "accepted" && answer.desired === "STOP")
       await this.askToStop(answer.graceSeconds ?? 120);

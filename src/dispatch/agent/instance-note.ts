@@ -55,6 +55,11 @@ export class InstanceNote {
     return this.#before.map((one) => ({ instance: one.instance, gone: gone(one) }));
   }
 
+  /** Whether the folder is the one this agent began in: not when that was removed, or its disk is away. */
+  isThere(): boolean {
+    return read(this.#path).some(({ instance }) => instance === this.instance);
+  }
+
   /** Whether another instance runs on this folder and this machine: its workers are then those of this one. */
   sharesWorkers(instance: string | null): boolean {
     return read(this.#path).some((one) => one.instance === instance && one.machine === machine());

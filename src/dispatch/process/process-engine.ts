@@ -5,7 +5,7 @@ import { LegaloneError } from "../../core/errors.ts";
 import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
 import { variableValues } from "../../core/variables.ts";
 import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
-import type { Engine, Exit, Launch, Observation } from "../engine.ts";
+import { type Engine, EngineAway, type Exit, type Launch, type Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
 import { oomKills } from "./oom-kills.ts";
 import { sessionIn, sessionMembers, signal } from "./session.ts";
@@ -78,6 +78,8 @@ export class ProcessEngine implements Engine {
     if (before !== undefined) return { state: "exited", exit: before };
     const shim = this.shim(folder);
     if (shim === undefined) {
+      if (!existsSync(this.options.attempts))
+        throw new EngineAway(`${this.options.attempts} is not there: it was removed, or its disk is away`);
       if (this.startsNow(folder)) return { state: "running" };
       this.claim(folder);
       return { state: "lost" };
@@ -179,7 +181,8 @@ export class ProcessEngine implements Engine {
   /** True while a shim that was spawned may still be on its way to pid.json. */
   private startsNow(folder: AttemptFolder): boolean {
     const job = statSync(folder.file("job.json"), { throwIfNoEntry: false });
-    return job !== undefined && Date.now() - job.mtimeMs < startPatienceMs;
+    // A clock that was set back makes no start take longer.
+    return job !== undefined && Math.abs(Date.now() - job.mtimeMs) < startPatienceMs;
   }
 
   /** Takes pid.json if no shim has: one that comes late finds it and leaves. */
