@@ -1,4 +1,5 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { mostPlaces } from "../../core/rows.ts";
 import { wholeNumber } from "../whole-number.ts";
 
 export function define(command: Command): void {
@@ -11,11 +12,18 @@ export function define(command: Command): void {
     .addOption(
       new Option("--slots <number>", "workers without NPUs that may run here at once")
         .env("LEGALONE_SLOTS")
-        .argParser(wholeNumber)
+        .argParser(places)
         .default(1),
     )
     .action(async () => {
       const { runAgent } = await import("../actions/agent.ts");
       await runAgent(command.optsWithGlobals());
     });
+}
+
+/** As many as serve takes of one node. */
+function places(text: string): number {
+  const value = wholeNumber(text);
+  if (value > mostPlaces) throw new InvalidArgumentError(`Expected at most ${mostPlaces}.`);
+  return value;
 }

@@ -32,9 +32,19 @@ export function settle(line: EventLine, folder: string, home: string): EventLine
     else commit(from, named, home, basename(folder));
     return line;
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    return refusal(line, error);
+    return refusal(line, asRefused(error));
   }
+}
+
+/** What a path can be that no file has: too long, round in a circle, through a file. */
+const impossible = new Set(["ENAMETOOLONG", "ELOOP", "ENOTDIR", "EISDIR", "EINVAL", "ERR_INVALID_ARG_VALUE"]);
+
+/** An error of the worker's own path as a refusal; trying again would change nothing. @throws the error, of any other kind */
+export function asRefused(error: unknown): Refused {
+  if (error instanceof Refused) return error;
+  if (impossible.has((error as NodeJS.ErrnoException).code ?? ""))
+    return new Refused((error as Error).message, { cause: error });
+  throw error;
 }
 
 /** The warning that stands for a line whose output was refused. */

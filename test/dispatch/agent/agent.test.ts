@@ -298,6 +298,27 @@ test("a text that no database holds is cleaned before it is sent, and a number b
   ]);
 });
 
+test("a path that no file can have is refused like any other", async () => {
+  const paths = ["x".repeat(3000), "file/model", "circle/model", ".", "..", "\0"];
+  const lines = paths.map((path) =>
+    JSON.stringify({
+      type: "artifact",
+      at: "2026-01-01T00:00:00Z",
+      kind: "model",
+      path,
+      sha256: "f".repeat(64),
+      bytes: 7,
+    }),
+  );
+  const spec = specOf(`touch file; ln -s circle circle
+    printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")} >> events.jsonl; say '"type":"heartbeat"'`);
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  const codes = seen.lines.map(({ type, code }) => code ?? type);
+  expect(codes).toEqual([...paths.map(() => "output_refused"), "heartbeat"]);
+});
+
 test("while serve is away the worker goes on, and afterwards nothing is missing or double", async () => {
   const spec = specOf(
     `n=0; while [ $n -lt 30 ]; do n=$((n+1)); say "\\"type\\":\\"progress\\",\\"step\\":$n,\\"of\\":30,\\"unit\\":\\"steps\\""; sleep 0.03; done`,

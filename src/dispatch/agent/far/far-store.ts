@@ -9,7 +9,7 @@ import { removeFrom } from "../../../core/removal.ts";
 import { warning } from "../../../worker/protocol.ts";
 import type { EventLine, LaunchSpec } from "../../api/contract.ts";
 import { Refused } from "../../transfer/manifest.ts";
-import { announcedFolder, checkpoint, commit, refusal } from "../outputs.ts";
+import { announcedFolder, asRefused, checkpoint, commit, refusal } from "../outputs.ts";
 import { ServeRefuses } from "../serve-client.ts";
 import type { ArtifactClient, Sender } from "./artifact-client.ts";
 import { download } from "./download.ts";
@@ -94,8 +94,7 @@ export class FarStore {
       // The worker removed it between two looks.
       if (line.type === "checkpoint" && !existsSync(join(folder, path)) && isGone(error))
         return skipped(path);
-      if (!(error instanceof Refused)) throw error;
-      return refusal(line, error);
+      return refusal(line, asRefused(error));
     }
   }
 
