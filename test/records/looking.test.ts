@@ -232,3 +232,32 @@ test("an output that was cut off is no cache hit: it is given up, and out of the
   expect(await goneOf(run)).toEqual(["model damaged"]);
   expect(existsSync(folder)).toBe(false);
 });
+
+test("a folder that a live attempt is about to name is not free, nor one that a row names", async () => {
+  const run = await submit();
+  await expect
+    .poll(async () => (await plane.look(), await agent.sync(), agent.held.size), { timeout: 30_000 })
+    .toBe(1);
+  const [attempt] = [...agent.held.keys()] as [string];
+  expect(attempt).toContain(run);
+  const uri = `legalone://artifacts/${"9".repeat(64)}`;
+  expect(await isFree(plane.database, uri, [])).toBe(true);
+  expect(await isFree(plane.database, uri, [attempt])).toBe(false);
+  expect(await isFree(plane.database, uri, ["r1-over-g1-s0-e1"])).toBe(true);
+  expect((await agent.lines(attempt, [line.checkpoint(5)])).status).toBe(200);
+  const own = await plane.database.artifact.findFirstOrThrow({ where: { attemptId: attempt } });
+  expect(await isFree(plane.database, own.uri, [])).toBe(false);
+
+  // A fork is to begin with step 5: it stays, and its agent is told so, while later ones go.
+  const fork = (await submitRun(plane.database, runOf([{ name: "f", with: { test: -count } }]))).run;
+  await plane.database.stage.updateMany({ where: { runId: fork }, data: { startFrom: own.id } });
+  const answers = [];
+  for (const step of [6, 7, 8, 9, 10])
+    answers.push((await agent.lines(attempt, [line.checkpoint(step)])).body);
+  expect(answers.at(-1)).toMatchObject({ keep: [5] });
+  const rows = await plane.database.artifact.findMany({
+    where: { attemptId: attempt },
+    orderBy: { step: "asc" },
+  });
+  expect(rows.filter(({ goneAt }) => goneAt === null).map(({ step }) => Number(step))).toEqual([5, 8, 9, 10]);
+});
