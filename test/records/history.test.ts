@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { defaultTimes } from "../../src/core/times.ts";
 import { cancelRun } from "../../src/records/cancel.ts";
 import { type Database, openDatabase, poolConfig } from "../../src/records/database.ts";
+import { readGarbageFacts } from "../../src/records/garbage/read.ts";
 import { migrate } from "../../src/records/migrate.ts";
 import { syncNode } from "../../src/records/nodes.ts";
 import { type Lineage, lineageOf } from "../../src/records/reads/lineage.ts";
@@ -154,4 +155,35 @@ test("a view of a run reads some of very many shards and counts all; a follower'
   const told = [await tell("worker.warning"), await tell("worker.phase"), await tell("worker.warning")];
   expect((await look()).map(({ id }) => id)).toEqual([told[0]!.id, told[2]!.id]);
   expect(await look()).toEqual([]);
+});
+
+test("outputs are read when this look may bind them: not while a needed stage or the measure of a gate runs on", async () => {
+  const more = [{ name: "compared", needs: ["fan"] }];
+  const run = await writeWaitingRun(client, { shards: 3, node: "n4", more });
+  const [fan, slow] = [`${run}-fan-g1`, `${run}-slow-g1`];
+  const bound = async () => {
+    const rows = await new SnapshotReader(db, defaultTimes.cooldown).read();
+    return rows!.artifacts.filter((artifact) => artifact.runId === run).map(({ shard }) => shard);
+  };
+  // compared needs only fan.
+  expect(await bound()).toEqual([0, 1, 2]);
+  const gate = { metric: "loss", comparison: "below", against: "slow.loss" };
+  const written = JSON.stringify([{ ...gate, against: { stage: "slow", metric: "loss" } }]);
+  await db.$executeRaw`update "Stage" set spec = jsonb_set(spec, '{gates}', ${written}::jsonb) where id = ${fan}`;
+  expect(await bound()).toEqual([]);
+  // It was measured before slow began again: nothing waits for slow any more.
+  await db.gate.create({ data: { ...gate, id: `${fan}-gate0`, stageId: fan, passed: true } });
+  expect(await bound()).toEqual([0, 1, 2]);
+  await db.gate.delete({ where: { id: `${fan}-gate0` } });
+  // Its last worker has left: this look may end slow, measure the gate and ready both.
+  await db.$executeRaw`update "Attempt" set "exitedAt" = now() where id = ${`${slow}-s0-e1`}`;
+  expect(await bound()).toEqual([0, 1, 2]);
+});
+
+test("gc reads the attempts that have folders and those that live, and no others", async () => {
+  const [one] = await db.attempt.findMany({ where: { state: "SUCCEEDED" }, take: 1 });
+  const live = await db.attempt.count({ where: { endedAt: null } });
+  const { attempts } = await readGarbageFacts(db, [one!.id, "not-an-attempt"]);
+  expect(attempts).toHaveLength(live + 1);
+  expect(attempts).toContainEqual({ id: one!.id, runId: one!.id.split("-")[0], ended: true });
 });

@@ -41,7 +41,7 @@ export async function gc(options: GcOptions): Promise<void> {
   const policy: GarbagePolicy = { olderThanMs: options.olderThan, keepRuns: options.keepRuns };
   await withRecords((db) =>
     withLock(join(home, "gc.lock"), async () => {
-      const facts = await readGarbageFacts(db);
+      const facts = await readGarbageFacts(db, attemptFolders(home));
       const decision = decideGarbage(facts, policy);
       const folders = foldersOf(home, facts, decision);
       const freed = options.dryRun ? sizeOf(home, folders) : await collect(db, home, decision, policy);
@@ -58,7 +58,7 @@ async function collect(
 ): Promise<number> {
   const marked = await markGarbage(db, decision.artifacts, policy, userName());
   // As the rows are now: what was marked is unnamed, what another run took meanwhile is not.
-  const facts = await readGarbageFacts(db);
+  const facts = await readGarbageFacts(db, attemptFolders(home));
   const folders = foldersOf(home, facts, { ...decideGarbage(facts, policy), artifacts: marked });
   let freed = await emptyTrash(home, { warn });
   for (const uri of [...folders.artifacts, ...folders.unnamed]) {
@@ -94,6 +94,11 @@ function foldersOf(home: string, facts: GarbageFacts, { artifacts, attempts }: G
     attempts: attempts.filter((id) => bytesBelow(join(home, "attempts", id)) > 0),
     unnamed: [...unnamed].filter((uri) => !named.has(uri) && !free.has(uri) && size(uri) > 0),
   };
+}
+
+function attemptFolders(home: string): string[] {
+  const folder = join(home, "attempts");
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 function storedHashes(home: string): string[] {

@@ -1,10 +1,10 @@
-import { metricSeries } from "../../records/reads/metrics.ts";
+import { metricSeries, mostCurves } from "../../records/reads/metrics.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lookOf } from "../../views/look.ts";
 import { metricJsonLines, metricPlots, metricTable } from "../../views/metrics.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { stageOf } from "./logs.ts";
-import { print } from "./output.ts";
+import { note, print } from "./output.ts";
 import { withRecords } from "./records.ts";
 
 export interface MetricOptions {
@@ -30,6 +30,7 @@ export async function metrics(
         series: await metricSeries(db, row.cachedFrom ?? row.id, {
           names: options.name,
           points: options.points,
+          ...(options.json ? {} : { shards: mostCurves }),
         }),
       });
     }
@@ -37,11 +38,15 @@ export async function metrics(
       print(
         [metricJsonLines(stages), jsonLines([verdictJson(detail)])].filter((text) => text !== "").join("\n"),
       );
-    else
+    else {
       print(
         options.plot
           ? await metricPlots(stages, lookOf(process.stdout))
           : metricTable(stages, lookOf(process.stdout)),
       );
+      for (const { name, counts } of rows)
+        if (counts && counts.of > mostCurves)
+          note(`${name}: the first ${mostCurves} of ${counts.of} shards; --json has all`);
+    }
   });
 }

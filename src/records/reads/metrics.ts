@@ -16,6 +16,9 @@ interface PointRow {
   high: number;
 }
 
+/** Curves are shown of so many shards: of more nobody could tell them apart. */
+export const mostCurves = 64;
+
 /**
  * Every metric of a stage as curves of at most `points` points. Where attempts overlap (steps trained again after a
  * resume) the newest attempt's value counts, so that a curve is what the final weights went through.
@@ -23,13 +26,17 @@ interface PointRow {
 export async function metricSeries(
   db: PrismaClient,
   stageId: string,
-  { names, points = 400 }: { names?: string[] | undefined; points?: number } = {},
+  {
+    names,
+    points = 400,
+    shards = 2 ** 31 - 1,
+  }: { names?: string[] | undefined; points?: number /** The first so many. */; shards?: number } = {},
 ): Promise<Series[]> {
   const rows = await db.$queryRaw<PointRow[]>`
     with latest as (
       select distinct on (s.index, m.name, m.step) s.index as shard, m.name, m.step, m.value
       from "Metric" m join "Attempt" a on a.id = m."attemptId" join "Shard" s on s.id = a."shardId"
-      where m."stageId" = ${stageId} and (${names === undefined} or m.name = any(${names ?? []}::text[]))
+      where m."stageId" = ${stageId} and s.index < ${shards}::int and (${names === undefined} or m.name = any(${names ?? []}::text[]))
       order by s.index, m.name, m.step, a.epoch desc
     ), span as (
       select shard, name, min(step) as low, greatest(1, ceil((max(step) - min(step) + 1)::float8 / ${points}::int)) as width

@@ -2,7 +2,7 @@ import { workspace } from "../../core/paths.ts";
 import type { Database } from "../../records/database.ts";
 import { readArtifactJson, readAttemptJson } from "../../records/reads/artifact-files.ts";
 import { eventsAfter } from "../../records/reads/events.ts";
-import { metricSeries } from "../../records/reads/metrics.ts";
+import { metricSeries, mostCurves } from "../../records/reads/metrics.ts";
 import { listNodes } from "../../records/reads/nodes.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
@@ -38,7 +38,7 @@ async function gatherStage(db: Database, row: StageRow): Promise<StageReport> {
   return {
     ...emptyStage(row),
     attempts,
-    series: await metricSeries(db, stageId),
+    series: await metricSeries(db, stageId, { shards: mostCurves }),
     files: { ...(await artifactFiles(row)), ...(await orderFile(attempts.at(-1)?.id)) },
     versions: {
       ...fields(started.versions),

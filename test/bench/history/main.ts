@@ -50,6 +50,8 @@ interface Measured {
 interface CommandCost {
   command: string;
   seconds: number;
+  /** Of the command's own process: what it costs, whatever else the machine does. */
+  cpuSeconds: number;
   mib: number;
   lines: number;
   code: number | null;
@@ -277,18 +279,19 @@ class Bench {
       cwd: this.home,
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let [lines, kib] = [0, 0];
+    let [lines, kib, cpuSeconds] = [0, 0, 0];
     child.stdout.on("data", (chunk: Buffer) => {
       for (const byte of chunk) if (byte === 10) lines++;
     });
     const seen = setInterval(() => {
       kib = Math.max(kib, peakKib(child.pid));
+      cpuSeconds = Math.max(cpuSeconds, cpuOf(child.pid));
     }, 20);
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     clearInterval(seen);
     const seconds = Number(((performance.now() - from) / 1000).toFixed(1));
     const told = words.replace(this.home, "…");
-    return { command: told, seconds, mib: Math.round(kib / 1024), lines, code };
+    return { command: told, seconds, cpuSeconds, mib: Math.round(kib / 1024), lines, code };
   }
 
   async close(keep: boolean): Promise<void> {
@@ -307,6 +310,16 @@ class Bench {
 function peakKib(pid: number | undefined): number {
   try {
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Seconds; ticks are a hundredth on every Linux there is. */
+function cpuOf(pid: number | undefined): number {
+  try {
+    const words = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+    return (Number(words[11]) + Number(words[12])) / 100;
   } catch {
     return 0;
   }
@@ -339,9 +352,10 @@ function table(measured: readonly Measured[]): string {
 }
 
 function commandTable(commands: readonly CommandCost[]): string {
-  const head = "| legalone | s | MiB | lines | exit |\n|---|---|---|---|---|";
+  const head = "| legalone | s | CPU s | MiB | lines | exit |\n|---|---|---|---|---|---|";
   const rows = commands.map(
-    ({ command, seconds, mib, lines, code }) => `| ${command} | ${seconds} | ${mib} | ${lines} | ${code} |`,
+    ({ command, seconds, cpuSeconds, mib, lines, code }) =>
+      `| ${command} | ${seconds} | ${cpuSeconds} | ${mib} | ${lines} | ${code} |`,
   );
   return [head, ...rows].join("\n");
 }

@@ -15,6 +15,9 @@ const tones: Record<string, string> = {
   READY: "dim",
 };
 
+/** Attempts and outputs of a stage that are listed. */
+const mostRows = 100;
+
 /** Every stage: how it ended, how long it took, its key numbers and what it committed. */
 export const stageSection: SectionView = (data) => {
   if (data.stages.length === 0) return null;
@@ -49,17 +52,32 @@ function stageRow(stage: StageReport, data: ReportData): Content[] {
     html`<span class="${tones[line.outcome] ?? "dim"}">${line.word}</span>${reason}${line.cachedRun === null ? "" : html`<br><span class="dim">from ${line.cachedRun}</span>`}`,
     line.elapsedMs === null ? "" : duration(line.elapsedMs),
     told.map((text, i) => html`${i > 0 ? html`<br>` : ""}${text}`),
-    stage.row.artifacts.map(
-      (artifact, i) =>
-        html`${i > 0 ? html`<br>` : ""}${artifact.kind} <span class="dim">${bytes(artifact.bytes)}</span> <code>${artifact.sha256.slice(0, 10)}</code>`,
-    ),
+    stage.row.artifacts
+      .slice(0, mostRows)
+      .map(
+        (artifact, i) =>
+          html`${i > 0 ? html`<br>` : ""}${artifact.kind} <span class="dim">${bytes(artifact.bytes)}</span> <code>${artifact.sha256.slice(0, 10)}</code>${leftOut(stage.row.artifacts.length, i)}`,
+      ),
   ];
+}
+
+/** Of very many, those that ended badly before those that ended well; oldest first. */
+function toldAttempts({ attempts }: StageReport): StageReport["attempts"] {
+  if (attempts.length <= mostRows) return attempts;
+  const well = (attempt: StageReport["attempts"][number]) => Number(attempt.state === "SUCCEEDED");
+  return [...attempts].sort((a, b) => well(a) - well(b)).slice(0, mostRows);
+}
+
+function leftOut(of: number, i: number): Content {
+  return i === mostRows - 1 && of > mostRows
+    ? html`<br><span class="dim">and ${of - mostRows} more</span>`
+    : "";
 }
 
 function attemptTable(stages: StageReport[]) {
   const rows = stages.flatMap((stage) =>
-    stage.attempts.map((attempt) => [
-      html`<code>${attempt.id}</code>`,
+    toldAttempts(stage).map((attempt, i) => [
+      html`<code>${attempt.id}</code>${leftOut(stage.attempts.length, i)}`,
       attempt.state.toLowerCase(),
       words(attempt.reason ?? ""),
       attempt.cause ?? "",
