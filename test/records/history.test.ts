@@ -7,6 +7,7 @@ import { readGarbageFacts } from "../../src/records/garbage/read.ts";
 import { migrate } from "../../src/records/migrate.ts";
 import { syncNode } from "../../src/records/nodes.ts";
 import { type Lineage, lineageOf } from "../../src/records/reads/lineage.ts";
+import { latestMetrics } from "../../src/records/reads/metrics.ts";
 import { NewEvents } from "../../src/records/reads/new-events.ts";
 import type { Event } from "../../src/records/reads/row-types.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
@@ -186,4 +187,23 @@ test("gc reads the attempts that have folders and those that live, and no others
   const { attempts } = await readGarbageFacts(db, [one!.id, "not-an-attempt"]);
   expect(attempts).toHaveLength(live + 1);
   expect(attempts).toContainEqual({ id: one!.id, runId: one!.id.split("-")[0], ended: true });
+});
+
+test("the last metrics of a live attempt cost as many reads as it has metrics, not points", async () => {
+  const run = await writeWaitingRun(client, { shards: 1, node: "n6" });
+  const id = `${run}-slow-g1-s0-e1`;
+  await db.$executeRaw`
+    insert into "Metric" ("attemptId", "stageId", name, step, value, at)
+    select ${id}, ${`${run}-slow-g1`}, name, n, n, now() from generate_series(1, 5000) as n, unnest('{loss,lr,norm}'::text[]) as name`;
+  await client.query("vacuum analyze");
+  const found = new Map<string, number>();
+  const { rows } = await readsOf(db, async () => {
+    for (const [name, value] of (await latestMetrics(db, [id])).get(id)!) found.set(name, value);
+  });
+  expect([...found]).toEqual([
+    ["loss", 5000],
+    ["lr", 5000],
+    ["norm", 5000],
+  ]);
+  expect(rows).toBeLessThan(50);
 });

@@ -60,11 +60,18 @@ export async function latestMetrics(
   db: PrismaClient,
   attemptIds: string[],
 ): Promise<Map<string, Map<string, number>>> {
-  const rows = await db.metric.findMany({
-    where: { attemptId: { in: attemptIds } },
-    orderBy: [{ attemptId: "asc" }, { name: "asc" }, { step: "desc" }],
-    distinct: ["attemptId", "name"],
-  });
+  // From name to name through the index: the points between are not read, however many there are.
+  const rows = await db.$queryRaw<{ attemptId: string; name: string; value: number }[]>`
+    select a.id as "attemptId", n.name, m.value from unnest(${attemptIds}::text[]) as a (id),
+      lateral (
+        with recursive names as (
+          (select name from "Metric" where "attemptId" = a.id order by name limit 1)
+          union all
+          select (select name from "Metric" where "attemptId" = a.id and name > names.name order by name limit 1)
+            from names where names.name is not null)
+        select name from names where name is not null) as n,
+      lateral (
+        select value from "Metric" where "attemptId" = a.id and name = n.name order by step desc, id desc limit 1) as m`;
   const byAttempt = new Map<string, Map<string, number>>(attemptIds.map((id) => [id, new Map()]));
   for (const row of rows) byAttempt.get(row.attemptId)?.set(row.name, row.value);
   return byAttempt;

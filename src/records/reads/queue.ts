@@ -29,13 +29,14 @@ interface Row {
  */
 export async function readQueue(db: PrismaClient): Promise<QueuePlace[]> {
   const rows = await db.$queryRaw<Row[]>`
-    select st.id as "stageId", st."runId", st.name as stage, r.priority, count(*)::int as waiting
-      from "Shard" sh join "Stage" st on st.id = sh."stageId" join "Run" r on r.id = st."runId"
-     where st.state in ('READY', 'RUNNING') and st.desired = 'RUN' and sh.state = 'PENDING'
-       and (sh."notBefore" is null or sh."notBefore" <= clock_timestamp())
+    select st.id as "stageId", st."runId", st.name as stage, r.priority, w.waiting
+      from "Stage" st join "Run" r on r.id = st."runId",
+      lateral (
+        select count(*)::int as waiting from "Shard" sh where sh."stageId" = st.id and sh.state = 'PENDING'
+           and (sh."notBefore" is null or sh."notBefore" <= clock_timestamp())) as w
+     where st."endedAt" is null and st.state in ('READY', 'RUNNING') and st.desired = 'RUN' and w.waiting > 0
        and (select count(*) from "Shard" o where o."stageId" = st.id and o.state = 'RUNNING')
            < case jsonb_typeof(st.spec -> 'concurrency') when 'number' then (st.spec ->> 'concurrency')::numeric else 2147483647 end
-     group by st.id, r.priority
      order by r.priority desc, st."createdAt", st.position`;
   let ahead = 0;
   return rows.map((row, i) => {
