@@ -101,14 +101,15 @@ function gone(id: string, goneWhy: GoneWhy, now: Date): Change {
 export async function olderCheckpoints(database: Database, resume: ArtifactRow): Promise<ArtifactRow[]> {
   const maker = await database.stage.findUnique({ where: { id: resume.stageId } });
   if (!maker || maker.cacheKey === null || resume.step === null) return [];
+  const { runId, name, cacheKey } = maker;
+  const makers = await database.stage.findMany({ where: { runId, name, cacheKey }, select: { id: true } });
   const rows = await database.artifact.findMany({
     where: {
       kind: "checkpoint",
-      runId: resume.runId,
       shard: resume.shard,
       goneAt: null,
       // One that is repeated on purpose takes nothing from the generations before it.
-      ...(maker.fresh ? { stageId: maker.id } : { stage: { name: maker.name, cacheKey: maker.cacheKey } }),
+      stageId: { in: maker.fresh ? [maker.id] : makers.map(({ id }) => id) },
       step: { lt: resume.step },
     },
     orderBy: [{ step: "desc" }, { committedAt: "desc" }],
