@@ -14,7 +14,9 @@ test("the bench writes a small history and measures with it", async () => {
   // Targets are for a quiet machine.
   process.exitCode = 0;
   const told = JSON.parse(said.join("").trim().split("\n").at(-1)!);
-  expect(told.rows).toMatchObject({ Attempt: 220 + 30 + 1 + 2, Run: 5 });
+  // Two live ones, and those that the look after the submit opened.
+  expect(told.rows.Attempt).toBeGreaterThanOrEqual(220 + 30 + 1 + 2);
+  expect(told.rows.Run).toBe(2 + 2 + 1);
   expect(Math.abs(told.rows.Event - sizes.events)).toBeLessThan(600);
   expect(told.measured.map(({ ms }: { ms: number }) => ms > 0)).toEqual(Array(6).fill(true));
   expect(told.measured[0].withoutMs).toBeGreaterThan(0);

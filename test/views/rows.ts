@@ -141,7 +141,7 @@ export function artifactRow(stageId: string, kind: string, given: Given<Artifact
     id: `${stageId}-${kind}`,
     kind,
     sha256,
-    uri: `file:///srv/legalone/artifacts/${sha256}`,
+    uri: `legalone://artifacts/${sha256}`,
     bytes: 4_912_345n,
     meta: {},
     parents: [],
