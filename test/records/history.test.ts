@@ -163,7 +163,7 @@ test("outputs are read when this look may bind them: not while a needed stage or
   const run = await writeWaitingRun(client, { shards: 3, node: "n4", more });
   const [fan, slow] = [`${run}-fan-g1`, `${run}-slow-g1`];
   const bound = async () => {
-    const rows = await new SnapshotReader(db, defaultTimes.cooldown).read();
+    const rows = await new SnapshotReader(db, defaultTimes.cooldown, defaultTimes.backoffLimit).read();
     return rows!.artifacts.filter((artifact) => artifact.runId === run).map(({ shard }) => shard);
   };
   // compared needs only fan.
