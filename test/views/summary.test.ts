@@ -14,9 +14,7 @@ describe("summary of a run", () => {
     expect(text).toContain(
       "scripted-teacher answered in place of a model in lead-synthesize, lead-refine, lead-judge",
     );
-    expect(text).toMatch(
-      /MODEL\n {2}\/\S+\/artifacts\/[0-9a-f]{64}\n {2}Hugging Face folder, 4\.9 MB/,
-    );
+    expect(text).toMatch(/MODEL\n {2}\/\S+\/artifacts\/[0-9a-f]{64}\n {2}Hugging Face folder, 4\.9 MB/);
     expect(text).toContain(`legalone export ${runId} --to ./model`);
     expect(text).not.toContain("legalone resume");
   });
