@@ -203,3 +203,49 @@ test("whatever happened, a run whose workers succeed from now on comes to an end
     { numRuns: 150 },
   );
 });
+
+test("whatever a shard's attempts end with, without progress it ends after a bounded number of them", () => {
+  const end = fc.constantFrom(0, 3, 64, 65, 69, 70, 71, 74, 75, 76, 77, 126, 137, 143, null);
+  fc.assert(
+    fc.property(fc.array(end, { minLength: 1, maxLength: 6 }), fc.boolean(), (ends, same) => {
+      const records = new MemoryRecords([{ name: "base", retry: { infra: 4, user: 3, numeric: 2 } }]);
+      for (let i = 0; i < 40 && !records.stage("base").endedAt; i++) {
+        records.wait(defaultTimes.backoffLimit);
+        records.look();
+        for (const attempt of records.live()) {
+          // The same checkpoint each time is no progress.
+          if (same) records.artifact(attempt, "checkpoint", { step: 10 });
+          const code = ends[i % ends.length]!;
+          if (code === null) records.hear(attempt, { exitedAt: records.now });
+          else records.fail(attempt, code);
+        }
+        records.look();
+      }
+      expect(records.stage("base").state).toBe("FAILED");
+      expect(records.attempts("base").length).toBeLessThanOrEqual(1 + 4 + 3 + 2);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("rows with numbers and times out of all bounds decide nothing wrong, and at once", () => {
+  const hostile = fc.constantFrom(-(2 ** 31), -1, 0, 2 ** 31 - 1, Number.MAX_SAFE_INTEGER, Number.NaN);
+  const times = fc.constantFrom(new Date(0), new Date("9999-12-31T00:00:00Z"), new Date(Number.NaN));
+  fc.assert(
+    fc.property(hostile, hostile, times, times, hostile, (slots, npus, heartbeatAt, notBefore, many) => {
+      const records = new MemoryRecords([
+        { name: "base", shards: 2 },
+        { name: "wide", npus: 2 },
+      ]);
+      records.nodes.push({ id: "n9", engines: ["process"], npus, slots, heartbeatAt });
+      records.nodes.push({ id: "n8", engines: ["process"], npus, slots, heartbeatAt: records.now });
+      records.set("Shard", "r1-base-g1-s0", { notBefore, infraUsed: many });
+      const { faults } = records.look();
+      expect(faults.size).toBe(0);
+      for (const { device } of records.rows.Lease.values())
+        expect(Math.abs(device)).toBeLessThanOrEqual(1024);
+      expect(records.live().some(({ shardId }) => shardId === "r1-base-g1-s1")).toBe(true);
+    }),
+    { numRuns: 100 },
+  );
+});
