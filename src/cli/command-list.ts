@@ -19,6 +19,8 @@ export interface CommandEntry {
   summary: string;
   /** Heading in `legalone --help`. */
   group: "Plan" | "Run" | "Look" | "Machines";
+  /** It may be given in a folder that is a copy or half a workspace; every other command is refused there. */
+  anyFolder?: true;
 }
 
 /** In the order of `legalone --help`. A test keeps it equal to the files of src/cli/commands/. */
@@ -28,6 +30,7 @@ export const commandList: readonly CommandEntry[] = [
     load: () => import("./commands/validate.ts"),
     group: "Plan",
     summary: "Check the form of a pipeline file; every error with its line and column",
+    anyFolder: true,
   },
   {
     name: "plan",
@@ -142,6 +145,7 @@ export const commandList: readonly CommandEntry[] = [
     load: () => import("./commands/down.ts"),
     group: "Machines",
     summary: "Stop what `up` started; workers go on unless --workers",
+    anyFolder: true,
   },
   {
     name: "serve",
@@ -156,6 +160,26 @@ export const commandList: readonly CommandEntry[] = [
     summary: "Run the agent of this node",
   },
   {
+    name: "backup",
+    load: () => import("./commands/backup.ts"),
+    group: "Machines",
+    summary: "Write the records and what they name into a folder, while runs go on",
+  },
+  {
+    name: "restore",
+    load: () => import("./commands/restore.ts"),
+    group: "Machines",
+    summary: "Make a workspace from a backup, in an empty folder",
+    anyFolder: true,
+  },
+  {
+    name: "adopt",
+    load: () => import("./commands/adopt.ts"),
+    group: "Machines",
+    summary: "Say whether a folder that came from elsewhere was moved or copied, so that it can be used",
+    anyFolder: true,
+  },
+  {
     name: "gc",
     load: () => import("./commands/gc.ts"),
     group: "Machines",
@@ -166,6 +190,7 @@ export const commandList: readonly CommandEntry[] = [
     load: () => import("./commands/doctor.ts"),
     group: "Machines",
     summary: "Check this machine and say what is missing and how to get it",
+    anyFolder: true,
   },
   {
     name: "debug",

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { packageRoot } from "../core/paths.ts";
+import { packageRoot, workspace } from "../core/paths.ts";
 import { commandList } from "./command-list.ts";
 
 /** Options every command has, as `command.optsWithGlobals()` returns them. */
@@ -41,6 +41,13 @@ export async function buildProgram(argv: readonly string[], { all = false } = {}
       .description(entry.summary)
       .helpGroup(`${entry.group}:`);
     if (all || entry.name === called) (await entry.load()).define(command);
+    if (entry.anyFolder !== true)
+      command.hook("preAction", async () => {
+        const { settleHome } = await import("../services/home.ts");
+        const movedFrom = settleHome(workspace());
+        if (movedFrom !== undefined && !argv.includes("--json"))
+          process.stderr.write(`the workspace was moved here from ${movedFrom}\n`);
+      });
   }
   return program;
 }

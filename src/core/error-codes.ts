@@ -65,6 +65,15 @@ export const errorCodes = {
     exit: 8,
     about: "Committed files are not what was committed; the message names them and what makes them again.",
   },
+  E_WORKSPACE: {
+    exit: 8,
+    about:
+      "The folder is a copy, was moved while it ran, is in use on another machine, or belongs to another database; docs/workspace.md.",
+  },
+  E_BACKUP: {
+    exit: 8,
+    about: "A backup is not whole or was altered, or the folder to restore into is not empty.",
+  },
   E_DATABASE: { exit: 9, about: "PostgreSQL cannot be reached or refuses the login." },
   E_QUEUE: { exit: 9, about: "Valkey or Redis cannot be reached, or is not set to `noeviction`." },
   E_SERVE: { exit: 9, about: "The control plane cannot be reached or did not start; its log is named." },

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Folder of the checkout: the nearest folder above this file with a package.json. */
@@ -16,9 +16,23 @@ export function sourceRoot(): string {
   return stages ? dirname(resolve(stages)) : packageRoot;
 }
 
-/** The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. */
+/**
+ * The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. Links are followed: a folder with two
+ * paths is one workspace.
+ */
 export function workspace(): string {
-  return resolve(process.env.LEGALONE_HOME || join(packageRoot, ".legalone"));
+  return realPath(process.env.LEGALONE_HOME || join(packageRoot, ".legalone"));
+}
+
+/** The path without links, as far as it exists. */
+export function realPath(path: string): string {
+  const full = resolve(path);
+  try {
+    return realpathSync(full);
+  } catch {
+    const above = dirname(full);
+    return above === full ? full : join(realPath(above), basename(full));
+  }
 }
 
 /** Data that set-up fetched from package registries. `LEGALONE_DATA`, or `.legalone/data` in the checkout. */
@@ -33,7 +47,7 @@ export function dataFolder(): string {
 export function socketFolder(home = workspace()): string {
   const own = process.env.XDG_RUNTIME_DIR;
   const base = own === undefined || own.length > 60 || process.getuid?.() === 0 ? "/tmp" : own;
-  return join(base, `legalone-${createHash("sha256").update(home).digest("hex").slice(0, 8)}`);
+  return join(base, `legalone-${createHash("sha256").update(realPath(home)).digest("hex").slice(0, 8)}`);
 }
 
 /** Weights from outside: `models://NAME` lies here. `LEGALONE_MODELS`, or `.legalone/models` in the checkout. */

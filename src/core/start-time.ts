@@ -33,6 +33,34 @@ export function isOfThisBoot(start: string): boolean {
   return process.platform !== "linux" || start.startsWith(`${thisBoot()}:`);
 }
 
+/** A process in words that mean something on other machines and in other containers too. */
+export interface ProcessMark {
+  pid: number;
+  start: string;
+  /** Where the pid counts, and the machine's name, which stays the same when it is started anew. Absent in older notes. */
+  machine?: string;
+  host?: string;
+}
+
+export function processMark(pid: number): ProcessMark {
+  return { pid, start: startTime(pid) ?? "gone", machine: machine(), host: hostname() };
+}
+
+/**
+ * Whether a marked process runs. `elsewhere`: it belongs to another machine or container, whose processes cannot be seen
+ * from here. A machine that was started anew has ended all it ran before.
+ */
+export function whereabouts({
+  pid,
+  start,
+  machine: there,
+  host,
+}: ProcessMark): "runs" | "gone" | "elsewhere" {
+  if (there === undefined || there === machine()) return isSameProcess(pid, start) ? "runs" : "gone";
+  const sameBoot = there.startsWith(`${thisBoot()}/`);
+  return sameBoot || host !== hostname() ? "elsewhere" : "gone";
+}
+
 function thisBoot(): string {
   bootId ??= existsSync(bootIdFile) ? readFileSync(bootIdFile, "utf8").trim() : "";
   return bootId;

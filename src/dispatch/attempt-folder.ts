@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from
 import { join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { isOfThisBoot, machine } from "../core/start-time.ts";
+import { inodeOf, isCopiedFolder } from "../core/workspace-note.ts";
 import type { Exit } from "./engine.ts";
 
 /** What engine.json says: who runs the attempt, and where its pids mean something. Older ones name only the engine. */
@@ -45,11 +46,15 @@ export class AttemptFolder {
 
   /** Writes engine.json for an attempt that `engine` of `node` runs on this machine. */
   claimFor(engine: string, node: string, more: Record<string, unknown> = {}): void {
-    this.write("engine.json", { engine, node, machine: machine(), ...more });
+    this.write("engine.json", { engine, node, machine: machine(), inode: inodeOf(this.path), ...more });
   }
 
-  /** Whether its pids are those of this machine since it came up: else they say nothing here, and belong to strangers. */
+  /**
+   * Whether its pids are those of this machine since it came up: else they say nothing here, and belong to strangers. Those
+   * in a copied folder belong to the original.
+   */
   isHere(): boolean {
+    if (isCopiedFolder(this.path)) return false;
     const there = this.engine()?.machine;
     if (there !== undefined) return there === machine();
     const shim = this.shim();

@@ -17,21 +17,53 @@ interface AppliedMigration {
   finished: boolean;
 }
 
+export interface MigrateOptions {
+  /** The last one to apply; all when left out. */
+  upTo?: string;
+  /** Called before records that exist are changed: when it throws, they are not. */
+  before?: (pending: string) => Promise<void>;
+}
+
+/**
+ * Whether this version can use the database: that it holds no migration that is unknown, changed or unfinished. Changes nothing.
+ * @throws E_MIGRATION, E_DATABASE
+ */
+export async function checkMigrations(spec: ConnectionSpec, folder = migrationsFolder): Promise<void> {
+  const wanted = await readMigrations(folder);
+  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000 });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    pendingOf(wanted, await readApplied(client));
+  } catch (error) {
+    throw databaseError(error, spec);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
 /**
  * Brings the database to this version's migrations. The table `_prisma_migrations` alone is believed: where it
  * agrees nothing is done; otherwise the pending ones are applied under an advisory lock, and it is read again.
  * @returns names of the migrations applied now
  * @throws LegaloneError E_MIGRATION on a migration that is unknown, changed or unfinished; E_DATABASE
  */
-export async function migrate(spec: ConnectionSpec, folder = migrationsFolder): Promise<string[]> {
-  const wanted = await readMigrations(folder);
+export async function migrate(
+  spec: ConnectionSpec,
+  folder = migrationsFolder,
+  { upTo, before }: MigrateOptions = {},
+): Promise<string[]> {
+  const all = await readMigrations(folder);
+  const wanted = upTo === undefined ? all : all.filter(({ name }) => name <= upTo);
   const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000 });
   client.on("error", () => {});
   try {
     await client.connect();
     if (pendingOf(wanted, await readApplied(client)).length === 0) return [];
     await client.query("select pg_advisory_lock($1)", [migrationLock]);
-    const pending = pendingOf(wanted, await readApplied(client));
+    const applied = await readApplied(client);
+    const pending = pendingOf(wanted, applied);
+    if (pending.length > 0 && applied.length > 0) await before?.(names(pending));
     if (pending.length > 0) await apply(spec, wanted, folder);
     const missing = pendingOf(wanted, await readApplied(client));
     if (missing.length > 0) throw refused(`${names(missing)} did not reach the table _prisma_migrations`);

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,6 +58,35 @@ export async function launchDaemon(command: DaemonCommand, home: string): Promis
       hint: `Its log is ${log}. \`legalone doctor\` checks this machine.`,
     },
   );
+}
+
+/**
+ * Asks this version's serve whether it can take the records over, and starts nothing.
+ * @throws E_MIGRATION, E_WORKSPACE, … as serve would
+ */
+export async function checkServe(home: string): Promise<void> {
+  const words = [join(packageRoot, "dist", "bin.js"), "serve", "--check", "--json"];
+  const env = { ...process.env, LEGALONE_HOME: home };
+  const { stdout, failed } = await new Promise<{ stdout: string; failed: boolean }>((resolve) => {
+    execFile(process.execPath, words, { cwd: packageRoot, env }, (error, text) =>
+      resolve({ stdout: text, failed: error !== null }),
+    );
+  });
+  if (!failed) return;
+  const told = refusal(stdout);
+  throw new LegaloneError(
+    told.code,
+    `${told.message}. What runs was left as it is`,
+    told.hint === undefined ? {} : { hint: told.hint },
+  );
+}
+
+function refusal(stdout: string): { code: ErrorCode; message: string; hint?: string } {
+  try {
+    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "").error;
+  } catch {
+    return { code: "E_SERVE", message: `this version's serve does not start: ${stdout.trim()}` };
+  }
 }
 
 function lastLines(log: string): string {

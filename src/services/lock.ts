@@ -3,28 +3,23 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../core/errors.ts";
 import { makeHome } from "../core/own-folder.ts";
-import { isSameProcess, startTime } from "../core/start-time.ts";
+import { type ProcessMark, processMark, whereabouts } from "../core/start-time.ts";
 import { createWhole } from "../core/whole-file.ts";
+import { inodeOf } from "../core/workspace-note.ts";
 
 const pollMs = 20;
 const patienceMs = 60_000;
 
 /**
- * Runs `work` while no other process of this machine runs under the same lock file. A file left by a process
- * that ended counts as free. The file lies in the workspace, which is made where there is none.
+ * Runs `work` while no other process runs under the same lock file. A file left by a process that ended, or that came
+ * with a copied folder, counts as free. One of another machine that shares the folder is waited
+ * for. The file lies in the workspace, which is made where there is none.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   makeHome(dirname(path));
   const deadline = Date.now() + patienceMs;
   while (!tryLock(path)) {
-    if (Date.now() > deadline)
-      throw new LegaloneError(
-        "E_CONFLICT",
-        `another command (process ${holder(path)?.pid}) has held ${path} for a minute`,
-        {
-          hint: "Wait for that command, or end it.",
-        },
-      );
+    if (Date.now() > deadline) throw isHeld(path);
     await sleep(pollMs);
   }
   try {
@@ -34,11 +29,30 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
-function tryLock(path: string): boolean {
+function isHeld(path: string): LegaloneError {
   const held = holder(path);
-  if (held !== undefined && !isSameProcess(held.pid, held.start)) removeStale(path, held.text);
+  const far = held !== undefined && whereabouts(held) === "elsewhere";
+  const who = `process ${held?.pid}${far ? ` on ${held.host}` : ""}`;
+  return new LegaloneError("E_CONFLICT", `another command (${who}) has held ${path} for a minute`, {
+    hint: far
+      ? "Wait for that command; when that machine is gone, remove the file."
+      : "Wait for that command, or end it.",
+  });
+}
+
+interface Holder extends ProcessMark {
+  /** Number of the lock's folder: that of a copy is another. */
+  inode?: string;
+  text: string;
+}
+
+function tryLock(path: string): boolean {
+  const inode = inodeOf(dirname(path));
+  const held = holder(path);
+  const copied = held?.inode !== undefined && held.inode !== inode;
+  if (held !== undefined && (copied || whereabouts(held) === "gone")) removeStale(path, held.text);
   // Nobody ever reads a half-written lock.
-  return createWhole(path, `${process.pid} ${startTime(process.pid)}`);
+  return createWhole(path, JSON.stringify({ ...processMark(process.pid), inode }));
 }
 
 /** Two processes may find the same stale file: the one that moves away a fresh lock by mistake puts it back. */
@@ -55,13 +69,19 @@ function removeStale(path: string, text: string): void {
   }
 }
 
-function holder(path: string): { pid: number; start: string; text: string } | undefined {
+function holder(path: string): Holder | undefined {
+  let text: string;
   try {
-    const text = readFileSync(path, "utf8");
-    const space = text.indexOf(" ");
-    return { pid: Number(text.slice(0, space)), start: text.slice(space + 1), text };
+    text = readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
+  }
+  try {
+    return { ...(JSON.parse(text) as ProcessMark), text };
+  } catch {
+    // Of an old version: the pid and the start time.
+    const space = text.indexOf(" ");
+    return { pid: Number(text.slice(0, space)), start: text.slice(space + 1), text };
   }
 }

@@ -1,10 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
-import { makeHome, ownFolder } from "../core/own-folder.ts";
+import { ownFolder } from "../core/own-folder.ts";
+import { replaceWhole } from "../core/whole-file.ts";
+import { workspaceId } from "../core/workspace-note.ts";
+import { writeDaemon } from "./daemon.ts";
 import { postgresVersion } from "./postgres-binaries.ts";
 import { canReach, giveTo, type ServiceUser, serviceFolder } from "./unprivileged.ts";
 
@@ -16,39 +19,117 @@ export const postgresEnv: NodeJS.ProcessEnv = {
 };
 
 /**
- * Folder of the data: <workspace>/postgres, or where `user` cannot reach that, one below serviceFolder().
- * It is chosen once and written to <workspace>/postgres.json, since permissions may change later.
+ * `<home>/postgres.json`. The data lies in the workspace, or where PostgreSQL's user cannot reach that, in a folder below
+ * serviceFolder() that has the workspace's name: both move with it, on one machine.
  */
-export function dataFolder(home: string, user: ServiceUser | undefined): string {
-  const note = join(home, "postgres.json");
-  if (existsSync(note)) return (JSON.parse(readFileSync(note, "utf8")) as { data: string }).data;
-  const id = sha256(`${home} ${Date.now()} ${process.pid}`).slice(0, 8);
-  const data = canReach(home, user)
-    ? join(home, "postgres")
-    : join(serviceFolder(), `legalone-${id}`, "postgres");
-  makeHome(home);
-  writeFileSync(`${note}.new`, JSON.stringify({ data }));
-  renameSync(`${note}.new`, note);
-  return data;
+export interface ClusterNote {
+  place: "workspace" | "service";
+  /** Folder below serviceFolder(). */
+  folder?: string;
+  /** True once there was a database: one that is missing then is never made anew. */
+  made: boolean;
+}
+
+/** The note; undefined before the first start. */
+export function readCluster(home: string): ClusterNote | undefined {
+  let note: ClusterNote & { data?: string };
+  try {
+    note = JSON.parse(readFileSync(join(home, "postgres.json"), "utf8"));
+  } catch {
+    return undefined;
+  }
+  if (note.data === undefined) return note;
+  // Of an old version: an absolute path, which of a moved or copied workspace names another's folder.
+  const outside = /\/(legalone-[0-9a-f]{8})\/postgres$/.exec(note.data)?.[1];
+  const inside = outside === undefined || existsSync(join(home, "postgres"));
+  if (inside || outside === undefined) return { place: "workspace", made: true };
+  return { place: "service", folder: outside, made: true };
+}
+
+/** Folder of the data, whether it is there or not. */
+export function dataFolder(home: string, { place, folder }: ClusterNote): string {
+  if (place === "workspace") return join(home, "postgres");
+  return join(serviceFolder(), folder ?? "", "postgres");
+}
+
+/** Writes the note, with what is told of a server that runs. */
+export function noteCluster(home: string, note: ClusterNote, server?: { pid: number }): void {
+  const path = join(home, "postgres.json");
+  if (server === undefined) replaceWhole(path, JSON.stringify(note));
+  else writeDaemon(path, { ...note, ...server });
 }
 
 /**
- * Makes the cluster with its database `legalone` when there is none. It is made beside its place and renamed,
- * so a half-made one is never used. Returns true when it was made now.
+ * The workspace's cluster with its database `legalone`, made when there was none yet. As root a folder that came from
+ * another user is given to PostgreSQL's, and data that it can no longer reach is moved to where it can.
+ * @throws E_DATABASE when the data is gone
  */
-export function makeCluster(
+export function openCluster(
+  home: string,
+  binaries: string,
+  user: ServiceUser | undefined,
+  throwaway: boolean,
+): { note: ClusterNote; data: string; made: boolean } {
+  const known = readCluster(home);
+  if (known === undefined) {
+    const note = newPlace(home, user, false);
+    noteCluster(home, note);
+    return openCluster(home, binaries, user, throwaway);
+  }
+  let note = known;
+  let data = dataFolder(home, note);
+  if (!existsSync(join(data, "PG_VERSION"))) {
+    if (note.made) throw dataIsGone(data, home);
+    makeCluster(binaries, data, user, throwaway);
+    note = { ...note, made: true };
+    noteCluster(home, note);
+    return { note, data, made: true };
+  }
+  if (note.place === "workspace" && !canReach(home, user)) {
+    note = newPlace(home, user, true);
+    data = moveData(data, dataFolder(home, note), user);
+    noteCluster(home, note);
+    rmSync(join(home, "postgres"), { recursive: true, force: true });
+  }
+  if (user !== undefined && statSync(data).uid !== user.uid) giveTo(data, user);
+  return { note, data, made: false };
+}
+
+function newPlace(home: string, user: ServiceUser | undefined, made: boolean): ClusterNote {
+  if (canReach(home, user)) return { place: "workspace", made };
+  return { place: "service", folder: `legalone-${workspaceId(home)}`, made };
+}
+
+/** Data that was there and is not. */
+export function dataIsGone(data: string, home: string): LegaloneError {
+  return new LegaloneError("E_DATABASE", `the database of this workspace lay in ${data} and is not there`, {
+    hint: `Bring that folder back, or \`legalone restore\` a backup into an empty folder. Nothing was made in its place: without its records ${home} has no runs.`,
+  });
+}
+
+/** Copies a data folder whole, and gives it to `user`. */
+export function moveData(from: string, to: string, user: ServiceUser | undefined): string {
+  const fresh = `${to}.new-${process.pid}`;
+  openParent(to, user);
+  run("cp", ["-Rp", from, fresh], undefined);
+  giveTo(fresh, user);
+  rmSync(to, { recursive: true, force: true });
+  renameSync(fresh, to);
+  return to;
+}
+
+/** It is made beside its place and renamed, so that a half-made one is never used. */
+function makeCluster(
   binaries: string,
   data: string,
   user: ServiceUser | undefined,
   throwaway: boolean,
-): boolean {
-  if (existsSync(join(data, "PG_VERSION"))) return false;
+): void {
   openParent(data, user);
   const fresh = `${data}.new-${process.pid}`;
   if (throwaway) copyTemplate(binaries, fresh, user);
   else initialise(binaries, fresh, user);
   renameSync(fresh, data);
-  return true;
 }
 
 /** A folder of its own below serviceFolder(), through which the server's user passes; else the workspace itself. */

@@ -5,7 +5,8 @@
 export function postgresSettings(socketFolder: string, throwaway: boolean): string[] {
   const settings: Record<string, string> = {
     listen_addresses: "",
-    unix_socket_directories: socketFolder,
+    // A list: quoted, so that a comma in the path divides nothing.
+    unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`,
     unix_socket_permissions: "0700",
     // 1 % of the memory of a small laptop; the operating system caches the rest.
     shared_buffers: throwaway ? "16MB" : "128MB",

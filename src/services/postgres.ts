@@ -1,15 +1,28 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionSpec } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
+import { startTime } from "../core/start-time.ts";
+import { isSameFolder, workspaceId } from "../core/workspace-note.ts";
 import { databaseSpec, postgresSocketFolder } from "./addresses.ts";
+import { isCopiedNote, readDaemon, refuseElsewhere } from "./daemon.ts";
+import { settleHome } from "./home.ts";
 import { withLock } from "./lock.ts";
 import { endWithOwner, owner } from "./owner.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
-import { dataFolder, makeCluster, postgresEnv } from "./postgres-cluster.ts";
+import {
+  type ClusterNote,
+  dataFolder,
+  dataIsGone,
+  moveData,
+  noteCluster,
+  openCluster,
+  postgresEnv,
+  readCluster,
+} from "./postgres-cluster.ts";
 import { postgresSettings } from "./postgres-settings.ts";
 import { openSocketFolder } from "./socket-folder.ts";
 import { ask } from "./socket-talk.ts";
@@ -26,7 +39,9 @@ export interface ServiceStatus {
 /** Starts the embedded PostgreSQL of this workspace unless it runs or LEGALONE_DATABASE_URL names another. */
 export async function startPostgres(home = workspace()): Promise<ConnectionSpec> {
   const spec = databaseSpec(home);
-  if (process.env.LEGALONE_DATABASE_URL || (await answers(home))) return spec;
+  if (process.env.LEGALONE_DATABASE_URL) return spec;
+  settleHome(home);
+  if (await answers(home)) return spec;
   return withLock(join(home, "postgres.lock"), async () => {
     if (!(await answers(home))) await start(home);
     return spec;
@@ -35,13 +50,15 @@ export async function startPostgres(home = workspace()): Promise<ConnectionSpec>
 
 /** Stops it and waits for its end: connections are cut, committed rows are on disk. False when none ran. */
 export async function stopPostgres(home = workspace()): Promise<boolean> {
-  if (process.env.LEGALONE_DATABASE_URL || !existsSync(join(home, "postgres.json"))) return false;
+  const cluster = readCluster(home);
+  if (process.env.LEGALONE_DATABASE_URL || cluster === undefined) return false;
+  const data = dataFolder(home, cluster);
+  if (postmaster(home) === undefined) return false;
   const user = serviceUser();
-  const data = dataFolder(home, user);
-  if (postmaster(data) === undefined) return false;
   const program = join(postgresBinaries(user), "bin", "pg_ctl");
   const mode = owner() === undefined ? "fast" : "immediate";
   spawnSync(program, ["-D", data, "-w", "-m", mode, "stop"], { ...user, cwd: "/", env: postgresEnv });
+  if (postmaster(home) === undefined) noteCluster(home, { ...clusterOf(cluster), made: true });
   return true;
 }
 
@@ -49,17 +66,19 @@ export async function stopPostgres(home = workspace()): Promise<boolean> {
 export async function postgresStatus(home = workspace()): Promise<ServiceStatus> {
   if (process.env.LEGALONE_DATABASE_URL) return { state: "external" };
   if (!(await answers(home))) return { state: "stopped" };
-  const pid = postmaster(dataFolder(home, serviceUser()))?.pid;
+  const pid = postmaster(home)?.pid;
   return pid === undefined ? { state: "running" } : { state: "running", pid };
 }
 
 async function start(home: string): Promise<void> {
+  workspaceId(home);
+  refuseElsewhere(noteOf(home), "PostgreSQL", { keeps: true });
   const user = serviceUser();
   const throwaway = owner() !== undefined;
   const sockets = openSockets(home, user);
   const binaries = postgresBinaries(user);
-  const data = dataFolder(home, user);
-  const made = makeCluster(binaries, data, user, throwaway);
+  const { note, data, made } = openCluster(home, binaries, user, throwaway);
+  refuseCopied(home, data);
   const words = ["-D", data, ...postgresSettings(sockets, throwaway)];
   const log = join(data, "server.log");
   const deadline = Date.now() + startPatienceMs;
@@ -79,7 +98,10 @@ async function start(home: string): Promise<void> {
     while (!ended && Date.now() < deadline) {
       if (await answers(home)) {
         server.unref();
-        if (server.pid !== undefined) endWithOwner(server.pid, "QUIT");
+        if (server.pid !== undefined) {
+          noteCluster(home, clusterOf(note), { pid: server.pid });
+          endWithOwner(server.pid, "QUIT");
+        }
         if (made && !throwaway) syncCluster(binaries, data, user);
         return;
       }
@@ -93,6 +115,69 @@ async function start(home: string): Promise<void> {
   throw new LegaloneError("E_DATABASE", `PostgreSQL did not start: ${lastLine(log)}`, {
     hint: `Its log is ${log}. LEGALONE_DATABASE_URL names a server of your own instead.`,
   });
+}
+
+function noteOf(home: string): string {
+  return join(home, "postgres.json");
+}
+
+/** The lasting part of a note. */
+function clusterOf({ place, folder, made }: ClusterNote): ClusterNote {
+  return { place, ...(folder === undefined ? {} : { folder }), made };
+}
+
+/**
+ * Data that was copied while its server ran is torn: files of different moments. The server's own file is in it then,
+ * and the note is of another folder.
+ */
+function refuseCopied(home: string, data: string): void {
+  if (existsSync(join(data, "postmaster.pid")) && isCopiedNote(noteOf(home))) throw isCopiedOpen(data);
+}
+
+function isCopiedOpen(data: string): LegaloneError {
+  return new LegaloneError(
+    "E_WORKSPACE",
+    `the database in ${data} was copied while its server ran: the copy is not whole`,
+    {
+      hint: `Copy again after \`legalone down\` in the original, or take \`legalone backup\` and \`legalone restore\`. Only if its machine had gone down before the copy was made: remove ${join(data, "postmaster.pid")}.`,
+    },
+  );
+}
+
+/**
+ * Makes the cluster of a folder that came from elsewhere its own: under a new name for a copy.
+ * @throws E_WORKSPACE when it was copied while its server ran, E_DATABASE when the data did not come with the folder
+ */
+export function adoptCluster(home: string, name?: string): void {
+  const cluster = readCluster(home);
+  if (cluster === undefined) return;
+  const data = dataFolder(home, cluster);
+  refuseCopied(home, data);
+  const kept = clusterOf(cluster);
+  refuseLostData(home);
+  if (name !== undefined && cluster.place === "service" && cluster.made) {
+    // Outside of the folder, so the original's own: a copy needs one too.
+    if (existsSync(join(data, "postmaster.pid"))) throw isCopiedOpen(data);
+    kept.folder = `legalone-${name}`;
+    moveData(data, dataFolder(home, kept), serviceUser());
+  }
+  noteCluster(home, kept);
+}
+
+/** @throws E_DATABASE where there was a database and is none; a fresh one would look like a workspace without runs */
+export function refuseLostData(home: string): void {
+  const cluster = readCluster(home);
+  if (cluster === undefined || process.env.LEGALONE_DATABASE_URL) return;
+  const data = dataFolder(home, cluster);
+  if (cluster.made && !existsSync(join(data, "PG_VERSION"))) throw dataIsGone(data, home);
+}
+
+/** Removes the data of a workspace that is given up: a restore that did not come to its end. */
+export function removeCluster(home: string): void {
+  const cluster = readCluster(home);
+  if (cluster === undefined) return;
+  const data = dataFolder(home, cluster);
+  rmSync(cluster.place === "service" ? dirname(data) : data, { recursive: true, force: true });
 }
 
 function openSockets(home: string, user: ReturnType<typeof serviceUser>): string {
@@ -114,19 +199,37 @@ function syncCluster(binaries: string, data: string, user: ReturnType<typeof ser
 const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 async function answers(home: string): Promise<boolean> {
-  const note = join(home, "postgres.json");
-  if (!existsSync(note)) return false;
-  if (postmaster(dataFolder(home, undefined))?.ready !== true) return false;
+  if (postmaster(home)?.ready !== true) return false;
   return (await ask(join(postgresSocketFolder(home), ".s.PGSQL.5432"), sslRequest)) !== undefined;
 }
 
-/** What the server wrote about itself: pid in the first line, its state in the eighth. */
-function postmaster(data: string): { pid: number; ready: boolean } | undefined {
+/**
+ * What the server of this workspace wrote about itself: pid in the first line, its state in the eighth. The file of a
+ * copied folder names the server of the original: ours is named by our note, or works in our folder.
+ */
+function postmaster(home: string): { pid: number; ready: boolean } | undefined {
+  const cluster = readCluster(home);
+  if (cluster === undefined) return undefined;
+  const data = dataFolder(home, cluster);
   try {
     const lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
-    return { pid: Number(lines[0]), ready: lines[7]?.trim() === "ready" };
+    const pid = Number(lines[0]);
+    const ours = readDaemon(noteOf(home))?.pid === pid || worksIn(pid, data) || false;
+    return ours ? { pid, ready: lines[7]?.trim() === "ready" } : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a process has this working folder; where that is not told, whether it runs. */
+function worksIn(pid: number, folder: string): boolean {
+  if (startTime(pid) === undefined) return false;
+  if (process.platform !== "linux") return true;
+  try {
+    return isSameFolder(`/proc/${pid}/cwd/`, folder);
+  } catch {
+    // Root without the right to look at processes of other users, as in a container.
+    return true;
   }
 }
 

@@ -2,10 +2,11 @@ import { join } from "node:path";
 import { buildHash } from "../core/build.ts";
 import { makeHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
-import { type DaemonNote, endDaemon, readDaemon } from "./daemon.ts";
-import { type DaemonCommand, launchDaemon } from "./launch-daemon.ts";
+import { type DaemonNote, endDaemon, readDaemon, refuseElsewhere } from "./daemon.ts";
+import { settleHome } from "./home.ts";
+import { checkServe, type DaemonCommand, launchDaemon } from "./launch-daemon.ts";
 import { withLock } from "./lock.ts";
-import { postgresStatus, startPostgres, stopPostgres } from "./postgres.ts";
+import { postgresStatus, refuseLostData, startPostgres, stopPostgres } from "./postgres.ts";
 import { startValkey, stopValkey, valkeyStatus } from "./valkey.ts";
 
 /** Serve ends its answers, the agent its posts; neither waits for workers. */
@@ -27,8 +28,10 @@ export interface UpResult {
 /**
  * Makes everything run that one machine needs: PostgreSQL, Valkey, serve and one agent, in the background.
  * Returns when serve answers. Calling it again costs a few milliseconds.
+ * @throws E_WORKSPACE, E_MIGRATION before anything is stopped, when what is there belongs to another workspace or version
  */
 export async function up(home = workspace()): Promise<UpResult> {
+  settleHome(home);
   makeHome(home);
   const asItIs = await running(home);
   if (asItIs !== undefined) return { started: [], replaced: [], ...asItIs };
@@ -39,13 +42,15 @@ export interface DownResult {
   stopped: string[];
 }
 
-/** Stops agent and serve, then the embedded servers. Workers go on, and the next agent finds them. */
+/**
+ * Stops agent and serve, then the embedded servers. Workers go on, and the next agent finds them.
+ * Of a copied folder nothing is stopped: what its notes name is the original's.
+ */
 export async function down(home = workspace()): Promise<DownResult> {
   return withLock(join(home, "up.lock"), async () => {
-    const note = (name: string) => join(home, `${name}.json`);
     const ended = {
-      agent: await endDaemon(note("agent"), endPatienceMs),
-      serve: await endDaemon(note("serve"), endPatienceMs),
+      agent: await endDaemon(noteOf(home, "agent"), endPatienceMs),
+      serve: await endDaemon(noteOf(home, "serve"), endPatienceMs),
       valkey: await stopValkey(home),
       postgres: await stopPostgres(home),
     };
@@ -67,6 +72,9 @@ async function running(home: string): Promise<Pick<UpResult, "serve" | "agent"> 
 }
 
 async function start(home: string): Promise<UpResult> {
+  for (const name of ["postgres", "valkey", "serve"])
+    refuseElsewhere(noteOf(home, name), name, { keeps: name === "postgres" });
+  refuseLostData(home);
   const started: string[] = [];
   const replaced: string[] = [];
   const stores = Promise.all([
@@ -83,10 +91,16 @@ async function start(home: string): Promise<UpResult> {
       started,
     ),
   ]);
+  const replacing = [serve, agent].some(({ name }) => {
+    const note = readDaemon(noteOf(home, name));
+    return note !== undefined && note.build !== buildHash();
+  });
+  // Whoever would be refused by the records stops nothing.
+  if (replacing) await stores.then(() => checkServe(home));
   const ensure = async (command: DaemonCommand): Promise<DaemonNote> => {
     const note = ours(command.name, home);
     if (note !== undefined && (await command.ready(note))) return note;
-    if (await endDaemon(join(home, `${command.name}.json`), endPatienceMs)) replaced.push(command.name);
+    if (await endDaemon(noteOf(home, command.name), endPatienceMs)) replaced.push(command.name);
     else started.push(command.name);
     return launchDaemon(command, home);
   };
@@ -111,9 +125,13 @@ async function startStore(
   started.push(name);
 }
 
+function noteOf(home: string, name: string): string {
+  return join(home, `${name}.json`);
+}
+
 /** The note of a daemon that runs and is of this build. */
 function ours(name: string, home: string): DaemonNote | undefined {
-  const note = readDaemon(join(home, `${name}.json`));
+  const note = readDaemon(noteOf(home, name));
   return note?.build === buildHash() ? note : undefined;
 }
 

@@ -5,8 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { QueueSpec } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
+import { workspaceId } from "../core/workspace-note.ts";
 import { queueSpec, valkeySocket } from "./addresses.ts";
-import { endDaemon, readDaemon, writeDaemon } from "./daemon.ts";
+import { endDaemon, readDaemon, refuseElsewhere, writeDaemon } from "./daemon.ts";
+import { settleHome } from "./home.ts";
 import { withLock } from "./lock.ts";
 import { endWithOwner } from "./owner.ts";
 import type { ServiceStatus } from "./postgres.ts";
@@ -21,7 +23,9 @@ const stopPatienceMs = 10_000;
 /** Starts the embedded Valkey of this workspace unless it runs or LEGALONE_REDIS_URL names another. */
 export async function startValkey(home = workspace()): Promise<QueueSpec> {
   const spec = queueSpec(home);
-  if (process.env.LEGALONE_REDIS_URL || (await answers(home))) return spec;
+  if (process.env.LEGALONE_REDIS_URL) return spec;
+  settleHome(home);
+  if (await answers(home)) return spec;
   return withLock(join(home, "valkey.lock"), async () => {
     if (!(await answers(home))) await start(home);
     return spec;
@@ -47,6 +51,8 @@ function stateFile(home: string): string {
 }
 
 async function start(home: string): Promise<void> {
+  workspaceId(home);
+  refuseElsewhere(stateFile(home), "Valkey");
   // One that lost its socket file cannot be reached, yet holds the data.
   await endDaemon(stateFile(home), stopPatienceMs);
   openSocketFolder(home);
@@ -56,7 +62,8 @@ async function start(home: string): Promise<void> {
     port: "0",
     unixsocket: valkeySocket(home),
     unixsocketperm: "700",
-    dir: folder,
+    // Its working folder: a path with spaces or quotes would be cut to pieces.
+    dir: ".",
     appendonly: "yes",
     appendfsync: "everysec",
     save: "",

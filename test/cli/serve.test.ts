@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { knownWorkspaceId, workspaceId } from "../../src/cli/workspace-id.ts";
 import { errorCodes } from "../../src/core/error-codes.ts";
 import { packageRoot } from "../../src/core/paths.ts";
+import { knownWorkspaceId, workspaceId } from "../../src/core/workspace-note.ts";
 import { type Database, openDatabase } from "../../src/records/database.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
 import { submitRun } from "../../src/records/runs.ts";
@@ -145,11 +145,11 @@ test("a workspace is named once, and anew when a full disk left an empty name", 
   const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
   try {
     expect(knownWorkspaceId(home)).toBe("");
-    writeFileSync(join(home, "workspace.id"), "");
+    writeFileSync(join(home, "workspace.json"), "");
     const name = workspaceId(home);
     expect(name).toMatch(/^[0-9a-f-]{36}$/);
     expect([workspaceId(home), knownWorkspaceId(home)]).toEqual([name, name]);
-    expect(readdirSync(home)).toEqual(["workspace.id"]);
+    expect(readdirSync(home)).toEqual(["workspace.json"]);
   } finally {
     removeFolder(home);
   }
@@ -165,6 +165,8 @@ test.skipIf(!canMount())(
       LEGALONE_DATABASE_URL: `postgresql://${user}@localhost:${port}/${database}?host=${host}`,
       LEGALONE_REDIS_URL: valkeySocket(servers.home),
     };
+    // A folder of another name is refused by records that have one.
+    await db.workspace.deleteMany();
     mountDisk(home, 1);
     try {
       fillDisk(home, 1);

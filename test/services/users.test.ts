@@ -59,7 +59,9 @@ function startAs(
     const { pid } = await postgresStatus();
     const { statSync, readFileSync } = await import("node:fs");
     const owner = statSync("/proc/" + pid).uid;
-    const data = JSON.parse(readFileSync(process.env.LEGALONE_HOME + "/postgres.json", "utf8")).data;
+    const { dataFolder, readCluster } = await import("${program}/dist/services/postgres-cluster.js");
+    const home = process.env.LEGALONE_HOME;
+    const data = dataFolder(home, readCluster(home));
     const command = readFileSync("/proc/" + pid + "/cmdline", "utf8").split("\\0")[0];
     await stopPostgres();
     console.log(JSON.stringify({ owner, data, command, after: (await postgresStatus()).state }));
@@ -86,7 +88,7 @@ test.skipIf(!root)(
     mkdirSync(service, { mode: 0o755 });
     const seen = startAs(program, home, undefined, { LEGALONE_SERVICE_FOLDER: service });
     expect(seen.owner).not.toBe(0);
-    expect(seen.data).toMatch(new RegExp(`^${service}/legalone-[0-9a-f]{8}/postgres$`));
+    expect(seen.data).toMatch(new RegExp(`^${service}/legalone-[0-9a-f-]{36}/postgres$`));
     expect(seen.command.startsWith(`${service}/legalone-postgresql-`)).toBe(true);
     expect(seen.after).toBe("stopped");
     const again = startAs(program, home, undefined, { LEGALONE_SERVICE_FOLDER: service });

@@ -6,6 +6,7 @@ import { LegaloneError } from "../../core/errors.ts";
 import { createLog, type Log } from "../../core/log.ts";
 import { modelsFolder, workspace } from "../../core/paths.ts";
 import { readTimes } from "../../core/times.ts";
+import { knownWorkspaceId } from "../../core/workspace-note.ts";
 import { Agent } from "../../dispatch/agent/agent.ts";
 import { EngineSeat } from "../../dispatch/agent/engine-seat.ts";
 import { ArtifactClient } from "../../dispatch/agent/far/artifact-client.ts";
@@ -24,7 +25,6 @@ import { queuePrefix, queueSpec } from "../../services/addresses.ts";
 import { readDaemon, writeDaemon } from "../../services/daemon.ts";
 import { withLock } from "../../services/lock.ts";
 import { endWithOwner, leaveWithOwner } from "../../services/owner.ts";
-import { knownWorkspaceId } from "../workspace-id.ts";
 
 export interface AgentCommand {
   node?: string;

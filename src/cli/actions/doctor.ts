@@ -1,8 +1,10 @@
 import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { environmentError } from "../../core/system-errors.ts";
+import { knownWorkspaceId } from "../../core/workspace-note.ts";
+import { homeError, lookAtHome } from "../../services/home.ts";
 import { lookOf } from "../../views/look.ts";
-import { type Check, fail } from "../doctor/check.ts";
+import { type Check, fail, ok } from "../doctor/check.ts";
 import { daemonChecks } from "../doctor/daemons.ts";
 import { machineChecks } from "../doctor/machine.ts";
 import { nodeChecks } from "../doctor/nodes.ts";
@@ -28,6 +30,7 @@ export async function allChecks(deep: boolean): Promise<Check[]> {
   const home = workspace();
   const groups = [
     guarded("machine", () => machineChecks(home)),
+    guarded("workspace", () => workspaceCheck(home)),
     guarded("python", () => pythonChecks(deep)),
     guarded("stores", () => storeChecks(home)),
     guarded("daemons", () => daemonChecks(home)),
@@ -45,6 +48,13 @@ async function guarded(name: string, look: () => Check[] | Promise<Check[]>): Pr
     if (known === undefined) throw error;
     return [fail(name, known.message, known.hint ?? "Mend what the line names.")];
   }
+}
+
+function workspaceCheck(home: string): Check[] {
+  const error = homeError(home, lookAtHome(home));
+  if (error !== undefined) return [fail("workspace", error.message, error.hint ?? "")];
+  const id = knownWorkspaceId(home);
+  return [ok("workspace", id === "" ? `${home}, not used yet` : `${home}, ${id}`)];
 }
 
 /** The exit code of a list of checks. */

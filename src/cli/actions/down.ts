@@ -4,6 +4,7 @@ import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { AttemptFolder, openAttempts } from "../../dispatch/attempt-folder.ts";
 import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
+import { homeError, lookAtHome } from "../../services/home.ts";
 import { down } from "../../services/up.ts";
 import { print } from "./output.ts";
 
@@ -16,6 +17,10 @@ export async function runDown(options: { json?: boolean; workers: boolean; grace
       `--grace is ${JSON.stringify(options.grace)}, expected a number of seconds`,
     );
   const home = workspace();
+  const seen = lookAtHome(home);
+  // Of a workspace that was moved while it ran, what runs is ended: that is the way out. A copy's notes name the original.
+  const error = seen.state === "moved running" ? undefined : homeError(home, seen);
+  if (error !== undefined) throw error;
   const { stopped } = await down(home);
   const workers = await liveWorkers(home, options.workers ? grace : undefined);
   if (options.json) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { workspace } from "../../core/paths.ts";
 import { artifactUri, claimsOf, isHash, placeOf, placePath, storedHash } from "../../core/places.ts";
 import { bytesBelow, emptyTrash, type Removal, removeFrom } from "../../core/removal.ts";
+import { knownWorkspaceId } from "../../core/workspace-note.ts";
 import type { Database } from "../../records/database.ts";
 import {
   decideGarbage,
@@ -12,6 +13,7 @@ import {
 } from "../../records/garbage/decide.ts";
 import { isFree, isFreeAttempt, markGarbage } from "../../records/garbage/mark.ts";
 import { readGarbageFacts } from "../../records/garbage/read.ts";
+import { requireSameWorkspace } from "../../records/workspace.ts";
 import { withLock } from "../../services/lock.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
@@ -41,6 +43,8 @@ export async function gc(options: GcOptions): Promise<void> {
   const policy: GarbagePolicy = { olderThanMs: options.olderThan, keepRuns: options.keepRuns };
   await withRecords((db) =>
     withLock(join(home, "gc.lock"), async () => {
+      // Of another workspace's records every folder here would be one that no row names.
+      await requireSameWorkspace(db, { id: knownWorkspaceId(home), home });
       const facts = await readGarbageFacts(db, attemptFolders(home));
       const decision = decideGarbage(facts, policy);
       const folders = foldersOf(home, facts, decision);

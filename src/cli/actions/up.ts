@@ -7,9 +7,8 @@ export async function runUp({ json }: { json?: boolean }): Promise<void> {
   const { started, replaced, serve, agent } = await up();
   const address = String(serve.address);
   if (json) {
-    print(
-      JSON.stringify({ started, replaced, address, serve: serve.pid, agent: agent.pid, home: workspace() }),
-    );
+    const pids = { serve: serve.pid, agent: agent.pid };
+    print(JSON.stringify({ started, replaced, address, ...pids, home: workspace() }));
     return;
   }
   if (started.length > 0) print(`started ${started.join(", ")}`);

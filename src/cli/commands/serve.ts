@@ -9,6 +9,7 @@ export function define(command: Command): void {
       "127.0.0.1",
     )
     .option("--port <number>", "port to listen on; the default is a free one", wholeNumber, 0)
+    .option("--check", "only say whether this version can serve the records of this workspace, and leave")
     .action(async () => {
       const { runServe } = await import("../serve/run-serve.ts");
       await runServe(command.optsWithGlobals());

@@ -1,5 +1,6 @@
 import type { Log } from "../../core/log.ts";
 import { claimingAttempts, claimPlace, isHash, releaseClaims } from "../../core/places.ts";
+import { workspaceId } from "../../core/workspace-note.ts";
 import type { ArtifactPort } from "../../dispatch/api/artifact-routes.ts";
 import type { EventBatch } from "../../dispatch/api/contract.ts";
 import { ArtifactStore, TransferError } from "../../dispatch/transfer/artifact-store.ts";
@@ -12,7 +13,6 @@ import {
   isLiveAttempt,
   liveOf,
 } from "../../records/stored-artifacts.ts";
-import { workspaceId } from "../workspace-id.ts";
 
 /** Artifacts between machines: the store of serve's workspace, and the rows that name what lies in it. */
 export class Artifacts implements ArtifactPort {

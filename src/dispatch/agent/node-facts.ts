@@ -1,6 +1,5 @@
 import { statfsSync } from "node:fs";
 import { arch, availableParallelism, freemem, hostname, platform, totalmem } from "node:os";
-import { makeHome } from "../../core/own-folder.ts";
 import type { SyncRequest } from "../api/contract.ts";
 import { npuDevices } from "../npu-devices.ts";
 
@@ -9,8 +8,6 @@ export function nodeFacts(
   home: string,
   slots: number,
 ): Pick<SyncRequest["agent"], "address" | "npus" | "slots" | "info"> {
-  makeHome(home);
-  const disk = statfsSync(home);
   return {
     address: hostname(),
     npus: npuDevices().length,
@@ -20,8 +17,18 @@ export function nodeFacts(
       cores: availableParallelism(),
       memoryBytes: totalmem(),
       freeMemoryBytes: freemem(),
-      freeDiskBytes: disk.bavail * disk.bsize,
+      freeDiskBytes: freeDisk(home),
       node: process.version,
     },
   };
+}
+
+/** A folder that was moved away is not made anew: two would be taken for the workspace then. */
+function freeDisk(home: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(home);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
 }

@@ -13,6 +13,7 @@ import { basename, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { packageRoot } from "../../../src/core/paths.ts";
 import { isSameProcess } from "../../../src/core/start-time.ts";
+import { locate, workspaceId, writeWorkspaceNote } from "../../../src/core/workspace-note.ts";
 import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
 import { sessionIn } from "../../../src/dispatch/process/session.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
@@ -96,8 +97,8 @@ export class Site {
     }
     site.#linkStore();
     // One workspace for both serves, each with a folder for its own notes.
-    if (plan.serves === 2)
-      for (const home of site.#serveHomes) writeFileSync(join(home, "workspace.id"), `${name}-workspace\n`);
+    const id = workspaceId(site.homes[0]!);
+    for (const home of site.#serveHomes.slice(1)) writeWorkspaceNote(home, { id, ...locate(home) });
     for (const home of site.homes) site.sentinels.lay(home);
     if (plan.sharedDisk) site.machine = await Machine.start("other", site.folder);
     const clocks = (file: string) => (plan.ownClocks ? { CHAOS_CLOCK: join(site.folder, file) } : {});

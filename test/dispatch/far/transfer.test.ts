@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createLog } from "../../../src/core/log.ts";
 import { artifactUri } from "../../../src/core/places.ts";
+import { knownWorkspaceId } from "../../../src/core/workspace-note.ts";
 import { ArtifactClient, type Sender, Stale } from "../../../src/dispatch/agent/far/artifact-client.ts";
 import { download } from "../../../src/dispatch/agent/far/download.ts";
 import { FarStore } from "../../../src/dispatch/agent/far/far-store.ts";
@@ -318,7 +319,7 @@ describe("checkpoints", () => {
 
 test("an agent that finds serve's own name in its folder shares it, any other is far", async () => {
   const agent = { pid: 1, build: "b", address: "", engines: [], npus: 0, slots: 1, info: {} };
-  const own = readFileSync(join(servers.home, "workspace.id"), "utf8").trim();
+  const own = knownWorkspaceId(servers.home);
   const told = [];
   for (const workspace of [own, "", undefined]) {
     const request = { agent: { ...agent, workspace }, attempts: [] };
