@@ -237,9 +237,15 @@ test(`${cases} hostile lines and requests (seed ${seed}): no 500, nothing outsid
   expect(await agent.exit(attempt, { code: 1 })).toBe(200);
   // Nodes that only asked are silent by then.
   await sleep(plane.times.nodeSilence);
-  const { run } = await submitRun(plane.database, runOf([{ name: "a" }, { name: "b", needs: ["a"] }]));
+  const { run } = await submitRun(
+    plane.database,
+    runOf([
+      { name: "a", outputs: [] },
+      { name: "b", outputs: [], needs: ["a"] },
+    ]),
+  );
   await new ScriptedAgent(plane, "fresh").work(
-    success,
+    (one) => success(one, []),
     async () => (await readRun(plane.database, run)).verdict.ended,
   );
   expect((await readRun(plane.database, run)).verdict.state).toBe("succeeded");
