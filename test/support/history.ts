@@ -194,7 +194,7 @@ select run, stage, attempt, at, type, data from (
           jsonb_build_object('table', 'Shard', 'id', sh.id,
             'expect', jsonb_build_object('epoch', a.epoch - 1, 'state', 'PENDING'),
             'set', jsonb_build_object('epoch', a.epoch, 'state', 'RUNNING', 'notBefore', null)),
-          jsonb_build_object('table', 'Attempt', 'insert', to_jsonb(a) - 'acknowledged' || '{"state": "DISPATCHING",
+          jsonb_build_object('table', 'Attempt', 'insert', to_jsonb(a) - 'acknowledged' - 'instance' || '{"state": "DISPATCHING",
             "reason": null, "cause": null, "message": null, "exitCode": null, "signal": null, "phase": null, "phaseAt": null,
             "step": null, "of": null, "unit": null, "stepAt": null, "stepMs": null, "result": null, "startedAt": null,
             "heartbeatAt": null, "exitedAt": null, "endedAt": null}'::jsonb),
