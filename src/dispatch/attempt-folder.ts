@@ -25,7 +25,7 @@ export class AttemptFolder {
   }
 
   /** The job, once it is written. */
-  job(): { epoch: number; events: string } | undefined {
+  job(): { epoch: number; events: string; folder?: string } | undefined {
     return this.read("job.json");
   }
 

@@ -238,7 +238,10 @@ describe("a restore", patience, () => {
       hint: expect.stringContaining("legalone restore"),
     });
     expect(await legalone(target, "restore", made)).toMatchObject({ code: 0 });
-    expect(await legalone(target, "up")).toMatchObject({ code: 0 });
+    expect(await legalone(target, "up", "--json")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"started"'),
+    });
     expect(await runsOf(target)).toEqual([run]);
     await legalone(target, "down", "--workers");
   });

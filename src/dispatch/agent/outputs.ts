@@ -13,6 +13,7 @@ import { claimPlace, isHash, linkBelow } from "../../core/places.ts";
 import { setAside } from "../../core/removal.ts";
 import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
+import { AttemptFolder } from "../attempt-folder.ts";
 import { syncFolder } from "../transfer/durable.ts";
 import { contentHash, Refused, readManifest } from "../transfer/manifest.ts";
 import { isVerified, seal } from "../transfer/verified.ts";
@@ -134,7 +135,7 @@ export function checkpoint(folder: string, named: string): string {
  * link leads to is not it. @throws Refused
  */
 export function announcedFolder(line: EventLine, folder: string): string {
-  const from = inside(folder, String(line.path));
+  const from = inside(folder, sinceMoved(folder, String(line.path)));
   const above = linkBelow(folder, dirname(from));
   if (above !== undefined) throw new Refused(`${relative(folder, above)} is a link, expected a folder`);
   const place = `step-${Number(line.step)}`;
@@ -143,6 +144,16 @@ export function announcedFolder(line: EventLine, folder: string): string {
     throw new Refused(`a checkpoint of step ${Number(line.step)} lies in ${place}`);
   if (linkBelow(folder, from)) throw new Refused("it is a link, expected a folder");
   return from;
+}
+
+/**
+ * A worker names its folders by the path that its job told it. Where the workspace was moved before the line was read, the
+ * same folder lies below where the attempt lies now.
+ */
+function sinceMoved(folder: string, path: string): string {
+  const told = new AttemptFolder(dirname(folder), basename(folder)).job()?.folder;
+  if (typeof told !== "string" || told === folder || !path.startsWith(`${told}/`)) return path;
+  return join(folder, relative(told, path));
 }
 
 /** A folder of its own, no link to one. */
