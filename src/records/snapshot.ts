@@ -101,6 +101,66 @@ function kept<Key extends string>(
   return new Map(rows.map((row) => [row.id, row[key] ?? known.get(row.id)]));
 }
 
+/** Columns of `row` by the fields of what is read from them: a field that is read nowhere is one the types miss. */
+function columns<Row>(row: string, fields: { readonly [Field in keyof Row]-?: true }): Prisma.Sql {
+  return Prisma.raw(
+    Object.keys(fields)
+      .map((field) => `${row}."${field}"`)
+      .join(", "),
+  );
+}
+
+const stageColumns = columns<Omit<StageRow, "spec" | "result">>("st", {
+  ...{ id: true, runId: true, name: true, kind: true, generation: true, position: true },
+  ...{
+    state: true,
+    desired: true,
+    codeHash: true,
+    cacheKey: true,
+    cachedFrom: true,
+    waitsFor: true,
+    fresh: true,
+  },
+  ...{
+    startFrom: true,
+    reason: true,
+    cause: true,
+    message: true,
+    createdAt: true,
+    startedAt: true,
+    endedAt: true,
+  },
+});
+
+const attemptColumns = columns<AttemptRow>("live", {
+  ...{
+    id: true,
+    shardId: true,
+    epoch: true,
+    state: true,
+    nodeId: true,
+    engine: true,
+    reason: true,
+    cause: true,
+  },
+  ...{
+    message: true,
+    exitCode: true,
+    signal: true,
+    phase: true,
+    phaseAt: true,
+    step: true,
+    of: true,
+    unit: true,
+  },
+  ...{ stepAt: true, stepMs: true, result: true, resumeFrom: true, dispatchedAt: true, startedAt: true },
+  ...{ heartbeatAt: true, leaseUntil: true, stopAt: true, stopReason: true, exitedAt: true, endedAt: true },
+});
+
+const nodeColumns = columns<NodeRow>("n", {
+  ...{ id: true, engines: true, npus: true, slots: true, heartbeatAt: true },
+});
+
 function list(rows: Prisma.Sql): Prisma.Sql {
   return Prisma.sql`(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
 }
@@ -182,9 +242,7 @@ select case when not exists (select from runs) then null else json_build_object(
   select r.id, r.priority, case when r.id = any(${known.runs}::text[]) then null else r.config end as config
     from "Run" r join runs using (id)`)},
 'stages', ${list(Prisma.sql`
-  select st.id, st."runId", st.name, st.kind, st.generation, st.position, st.state, st.desired, st."codeHash", st."cacheKey",
-         st."cachedFrom", st.fresh, st."startFrom", st.reason, st.cause, st.message, st."createdAt", st."startedAt",
-         st."endedAt", case when st.id = any(${known.stages}::text[]) then null else st.spec end as spec,
+  select ${stageColumns}, case when st.id = any(${known.stages}::text[]) then null else st.spec end as spec,
          case when st.result is not null then jsonb_build_object('metrics', st.result -> 'metrics', 'summary', '{}'::jsonb) end
            as result
     from stages st order by st."runId", st.position`)},
@@ -193,13 +251,11 @@ select case when not exists (select from runs) then null else json_build_object(
 'nextTryAt', (select min(sh."notBefore") from stages st join "Shard" sh on sh."stageId" = st.id
    where st."endedAt" is null and sh.state = 'PENDING' and sh."notBefore" > (select now from clock)),
 'attempts', ${list(Prisma.sql`
-  select id, "shardId", epoch, state, "nodeId", engine, reason, cause, message, "exitCode", signal, phase, "phaseAt", step,
-         "of", unit, "stepAt", "stepMs", result, "resumeFrom", "dispatchedAt", "startedAt", "heartbeatAt", "leaseUntil",
-         "stopAt", "stopReason", "exitedAt", "endedAt" from live`)},
+select ${attemptColumns} from live`)},
 'artifacts', ${list(Prisma.sql`
   select a.* from "Artifact" a join artifacts using (id) where a."goneAt" is null order by a.shard, a."committedAt"`)},
 'gates', ${list(Prisma.sql`select g.* from "Gate" g join stages st on st.id = g."stageId"`)},
-'nodes', ${list(Prisma.sql`select id, engines, npus, slots, "heartbeatAt" from "Node" order by id`)},
+'nodes', ${list(Prisma.sql`select ${nodeColumns} from "Node" n order by id`)},
 'leases', ${list(Prisma.sql`select * from "Lease"`)},
 'faults', ${list(Prisma.sql`
   select "nodeId", "endedAt" from "Attempt"

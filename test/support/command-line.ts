@@ -45,7 +45,8 @@ export function openCommandLine({ kinds = [] }: { kinds?: readonly string[] } = 
     LEGALONE_TIME_SCALE: "0.05",
     NO_COLOR: "1",
   };
-  const startWith = (more: NodeJS.ProcessEnv, ...words: string[]) => run(words, { ...env, ...more }, home);
+  const startWith = (more: NodeJS.ProcessEnv, ...words: string[]) =>
+    startProgram(words, { ...env, ...more }, home);
   const start = (...words: string[]) => startWith({}, ...words);
   return {
     home,
@@ -77,7 +78,8 @@ function fixtureStages(home: string, kinds: readonly string[]): string {
   return stages;
 }
 
-function run(words: string[], env: NodeJS.ProcessEnv, cwd: string): Running {
+/** Starts the compiled program. */
+export function startProgram(words: readonly string[], env: NodeJS.ProcessEnv, cwd: string): Running {
   const child = spawn(process.execPath, [join(packageRoot, "dist", "bin.js"), ...words], {
     env,
     cwd,
