@@ -2,14 +2,15 @@ import { mergeRuleOf, metricMatches } from "../core/merge-rule.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { didYouMeanOrList } from "./form/suggest.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
-import type { ParsedGate, ParsedPipeline } from "./pipeline-schema.ts";
+import { type ParsedGate, type ParsedPipeline, thresholdForm } from "./pipeline-schema.ts";
 import type { StageKind } from "./stage-kind.ts";
 import { ancestors } from "./topological.ts";
 import { gateComparisons, type ResolvedGate } from "./types.ts";
 
 /**
  * Parses the gates of stage `name` and checks every metric against the stage kinds.
- * A threshold may be a number, a metric of the stage itself, or `<stage>.<metric>` of a stage that ends before it.
+ * A threshold may be a number, a metric of the stage itself, or `<stage>.<metric>` of a stage that ends before it; a
+ * metric may have a factor before it.
  */
 export function resolveGates(
   name: string,
@@ -52,8 +53,16 @@ export function resolveGates(
     const comparison = gateComparisons.find((word) => gate[word] !== undefined)!;
     const threshold = gate[comparison] as NonNullable<ParsedGate[typeof comparison]>;
     if (typeof threshold === "number") return { metric: gate.metric, comparison, against: threshold };
-    const [first, second] = threshold.split(".") as [string, string | undefined];
-    const against = second === undefined ? { stage: name, metric: first } : { stage: first, metric: second };
+    const [, factor, first, second] = thresholdForm.exec(threshold) as unknown as [
+      string,
+      string?,
+      string?,
+      string?,
+    ];
+    const against = {
+      ...(second === undefined ? { stage: name, metric: first! } : { stage: first!, metric: second }),
+      ...(factor === undefined ? {} : { times: Number(factor) }),
+    };
     const earlier = ancestors(name, (stage) => pipeline.stages[stage]?.needs ?? []);
     if (against.stage !== name && !earlier.has(against.stage)) {
       problems.push(

@@ -10,13 +10,15 @@ const name = z.string().regex(/^[a-z][a-z0-9-]*$/);
 const fileName = z.string().regex(/^[a-z][a-z0-9.-]*$/);
 const count = z.int().min(0);
 
-const threshold = z.union([z.number(), z.string().regex(/^[A-Za-z_][\w-]*(\.[A-Za-z_]\w*)?$/)]).optional();
+/** `metric`, `<stage>.<metric>`, either with a factor before it: `2 * midtrain.legal_ppl`. */
+export const thresholdForm = /^(?:(\d+(?:\.\d+)?) *\* *)?([A-Za-z_][\w-]*)(?:\.([A-Za-z_]\w*))?$/;
+const threshold = z.union([z.number(), z.string().regex(thresholdForm)]).optional();
 
 const gate = z
   .strictObject({
     metric: z.string().describe("Result metric of this stage; its stage kind lists them in stage.yaml."),
     below: threshold.describe(
-      "Holds when the metric is smaller. A number, a metric of this stage, or `<stage>.<metric>`.",
+      "Holds when the metric is smaller. A number, a metric of this stage, or `<stage>.<metric>`; a metric may have a factor: `2 * midtrain.legal_ppl`.",
     ),
     above: threshold.describe("Holds when the metric is greater."),
     at_least: threshold.describe("Holds when the metric is greater or equal."),

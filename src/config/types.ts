@@ -84,11 +84,11 @@ export interface RetryBudgets {
 export const gateComparisons = ["below", "above", "at_least", "at_most"] as const;
 export type GateComparison = (typeof gateComparisons)[number];
 
-/** `metric` of the stage compared with a number or with a metric of this or an earlier stage. */
+/** `metric` of the stage compared with a number or with a metric of this or an earlier stage, as it is or so many times it. */
 export interface ResolvedGate {
   metric: string;
   comparison: GateComparison;
-  against: number | { stage: string; metric: string };
+  against: number | { stage: string; metric: string; times?: number };
 }
 
 /** configs/models/<name>.yaml: the architecture in Hugging Face's words; schema in configs/models/schema.json. */

@@ -198,10 +198,19 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
   return table([{}, {}, { align: "right" }, {}, {}], rows);
 }
 
+/** What a gate was held against, taken apart: `2 * midtrain.legal_ppl`; undefined for a number. */
+export function parseAgainst(against: string): { times: number; stage: string; metric: string } | undefined {
+  const [, times, stage, metric] = /^(?:(\S+) \* )?([^.\s]+)\.(\S+)$/.exec(against) ?? [];
+  if (stage === undefined || metric === undefined || !Number.isNaN(Number(against))) return undefined;
+  return { times: Number(times ?? 1), stage, metric };
+}
+
 /** `base.legal_ppl` -> `base legal ppl`, without the stage where it is the gate's own; a number as it is. */
 export function againstText(against: string, own: string): string {
-  if (!Number.isNaN(Number(against))) return against;
-  return words(against.startsWith(`${own}.`) ? against.slice(own.length + 1) : against.replace(".", " "));
+  const parsed = parseAgainst(against);
+  if (parsed === undefined) return against;
+  const { times, stage, metric } = parsed;
+  return `${times === 1 ? "" : `${times} × `}${stage === own ? "" : `${words(stage)} `}${words(metric)}`;
 }
 
 const signs: Record<string, string> = { below: "<", above: ">", at_least: "≥", at_most: "≤" };

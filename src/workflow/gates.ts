@@ -27,21 +27,31 @@ export function measureGates(world: World, stage: StageRow): void {
 function measure(world: World, stage: StageRow, gate: ResolvedGate, i: number): GateRow {
   const { metric, comparison, against } = gate;
   const value = metricOf(stage, metric);
-  const threshold =
-    typeof against === "number"
-      ? against
-      : metricOf(world.currentStage(stage.runId, against.stage), against.metric);
+  const threshold = thresholdOf(world, stage, against);
   return {
     id: `${stage.id}-gate${i}`,
     stageId: stage.id,
     metric,
     comparison,
-    against: typeof against === "number" ? String(against) : `${against.stage}.${against.metric}`,
+    against: againstText(against),
     value,
     threshold,
     passed: value !== null && threshold !== null && holds(value, comparison, threshold),
     measuredAt: world.now,
   };
+}
+
+function thresholdOf(world: World, stage: StageRow, against: ResolvedGate["against"]): number | null {
+  if (typeof against === "number") return against;
+  const measured = metricOf(world.currentStage(stage.runId, against.stage), against.metric);
+  return measured === null ? null : measured * (against.times ?? 1);
+}
+
+/** As a pipeline file has it: `0.5`, `midtrain.legal_ppl`, `2 * midtrain.legal_ppl`. */
+function againstText(against: ResolvedGate["against"]): string {
+  if (typeof against === "number") return String(against);
+  const metric = `${against.stage}.${against.metric}`;
+  return against.times === undefined ? metric : `${against.times} * ${metric}`;
 }
 
 function metricOf(stage: StageRow | undefined, name: string): number | null {

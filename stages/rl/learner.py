@@ -1,21 +1,23 @@
 """One step of DAPO: draw groups, score them, update the weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor
 
+from stages._worker.data.replay import ReplayRow, replay_arrays
 from stages._worker.data.tokenizer import Tokenizer
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
 from stages._worker.think_form import parse_think_form
 from stages._worker.training.adamw import AdamWSettings
-from stages._worker.training.train_step import TrainStep
+from stages._worker.training.train_step import NextTokenLoss, TrainStep
 from stages.rl.consumed import drawn_places
 from stages.rl.dynamic_sampling import draw_groups
 from stages.rl.experience import AnswerGroup, Shape, arrays_of, make_group, split_groups
 from stages.rl.level import Level
-from stages.rl.loss import AnswerLogProbs, DapoLoss
+from stages.rl.loss import AnswerLogProbs, DapoLoss, DapoLossWithReplay
 from stages.rl.rewards.registry import score_replies
 from stages.rl.rollout import RolloutBackend
 
@@ -32,11 +34,13 @@ class StepReport:
     prompts: list[int]  # sample numbers whose groups were learnt from
     losses: list[float] = field(default_factory=list)
     gradient_norms: list[float] = field(default_factory=list)
-    measures: list[np.ndarray] = field(default_factory=list)  # [clip share, entropy, ratio] of each update
+    measures: list[np.ndarray] = field(default_factory=list)
+    """[clip share, entropy, ratio] of each update, and with replay the documents' loss."""
 
     def mean_measure(self, place: int) -> float | None:
-        """Mean of one measure over the updates; None when there was none."""
-        return float(np.mean([row[place] for row in self.measures])) if self.measures else None
+        """Mean of one measure over the updates; None when nothing measured it."""
+        measured = [row[place] for row in self.measures if place < len(row)]
+        return float(np.mean(measured)) if measured else None
 
 
 class Learner:
@@ -49,8 +53,12 @@ class Learner:
         backend: RolloutBackend,
         *,
         options: dict[str, Any],
+        replay: Mapping[str, list[ReplayRow]],
         seed: int,
     ) -> None:
+        """`replay`: documents by group that every update reads beside the answers; none without a share."""
+        self._replay = replay
+        self._end_of_text = tokenizer.end_of_text
         self._tokenizer = tokenizer
         self._backend = backend
         self._options = options
@@ -59,6 +67,8 @@ class Learner:
             network, prompt=options["longest_prompt"], temperature=options["temperature"]
         )
         loss = DapoLoss(self._log_probs, clip_low=options["clip"]["low"], clip_high=options["clip"]["high"])
+        if replay:
+            loss = DapoLossWithReplay(loss, NextTokenLoss(network), share=options["replay"]["share"])
         self.train_step = TrainStep(loss, AdamWSettings(**options["optimizer"]))
 
     def step(self, level: Level, *, step: int, step_in_level: int) -> StepReport:
@@ -141,10 +151,25 @@ class Learner:
                 batch[3][:] = self._log_probs(Tensor(batch[0]), Tensor(batch[1])).asnumpy()
             batches.append(batch)
         for batch in batches:
-            result = self.train_step(batch, self._rate())
+            result = self.train_step((*batch, *self._documents()), self._rate())
             report.losses.append(result.loss)
             report.gradient_norms.append(result.gradient_norm)
             report.measures.append(result.extra)
+
+    def _documents(self) -> tuple[np.ndarray, ...]:
+        """What the next update replays; nothing without a share."""
+        if not self._replay:
+            return ()
+        options = self._options["replay"]
+        first = self.train_step.updates * options["rows"]
+        return replay_arrays(
+            self._replay,
+            options["groups"],
+            range(first, first + options["rows"]),
+            length=options["length"],
+            padding=self._end_of_text,
+            seed=self._seed,
+        )
 
     def _rate(self) -> float:
         """Learning rate of the next update: linear warm-up, then constant."""

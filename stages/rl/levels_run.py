@@ -98,6 +98,7 @@ class LevelsRun:
             "clip_share": report.mean_measure(0),
             "entropy": report.mean_measure(1),
             "ratio": report.mean_measure(2),
+            "replay_loss": report.mean_measure(3),
             "loss": sum(report.losses) / len(report.losses) if report.losses else None,
             "grad_norm": max(report.gradient_norms, default=None),
             "seconds_per_step": seconds,

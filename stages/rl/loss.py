@@ -5,6 +5,7 @@ from mindspore import Tensor, nn, ops
 
 from stages._worker.model import device
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.training.train_step import NextTokenLoss
 
 
 class AnswerLogProbs(nn.Cell):
@@ -71,3 +72,32 @@ class DapoLoss(nn.Cell):
                 )
             )
         )
+
+
+class DapoLossWithReplay(nn.Cell):
+    """(1 - share) x DAPO's loss + share x the mean loss of replayed documents over their tokens.
+
+    The arrays of DapoLoss, then tokens (R, L+1) int32 and weights (R, L) fp32 of the documents
+    -> (loss, the measures of DapoLoss and the documents' mean loss).
+    """
+
+    def __init__(self, dapo: DapoLoss, documents: NextTokenLoss, *, share: float) -> None:
+        super().__init__(auto_prefix=False)
+        self.dapo = dapo
+        self.documents = documents
+        self.share = share
+
+    def construct(
+        self,
+        tokens: Tensor,
+        padding: Tensor,
+        counted: Tensor,
+        old: Tensor,
+        advantages: Tensor,
+        replayed: Tensor,
+        weights: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        loss, measures = self.dapo(tokens, padding, counted, old, advantages)
+        plain, _ = self.documents(replayed, weights)
+        measured = ops.concat((measures, ops.stop_gradient(ops.reshape(plain, (1,)))))
+        return (1.0 - self.share) * loss + self.share * plain, measured

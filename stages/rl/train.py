@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from stages._worker.data.replay import read_replay
 from stages._worker.data.samples import read_samples
 from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
 from stages._worker.inference.heldout import HeldOut, interval_metrics
@@ -34,9 +35,12 @@ def train_rl(job: Job, worker: Worker) -> None:
     )
     levels = read_levels(options, samples, tokenizer, seed=job.seed, cache=job.folder / "judge")
     longest = options["longest_prompt"] + max(level.longest_answer for level in levels)
-    network, _ = load_model(source, max_length=max(longest, options["heldout"]["tokens"]))
+    again = options["replay"]
+    replay = read_replay(job.find_input("corpus"), tokenizer, again, length=again["length"], seed=job.seed)
+    lengths = [longest, options["heldout"]["tokens"], *([again["length"]] if replay else [])]
+    network, _ = load_model(source, max_length=max(lengths))
     backend = _backend(options, network, tokenizer)
-    learner = Learner(network, tokenizer, backend, options=options, seed=job.seed)
+    learner = Learner(network, tokenizer, backend, options=options, replay=replay, seed=job.seed)
     settings = {
         "kind": "rl",
         "seed": job.seed,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from stages._worker.data.chat import render_chat
+from stages._worker.data.replay import ReplayRow
 from stages._worker.data.samples import read_general, read_samples
 from stages._worker.data.tokenizer import END_OF_TURN, Tokenizer
 from stages._worker.failures import DataError
-from stages.sft.mix import draw, parts_of
+from stages.sft.mix import Part, draw, parts_of, with_replay
 from stages.sft.packing import Boundaries, Row, fill_row, plan_rows
 from stages.sft.tokenise import Tokenised, tokenise
 
@@ -58,16 +59,31 @@ def tokenise_all(rows: list[dict[str, Any]], tokenizer: Tokenizer, *, length: in
     )
 
 
+def _and_replay(samples: Samples, replay: Mapping[str, list[ReplayRow]]) -> tuple[Samples, dict[str, range]]:
+    """Samples with the replayed documents behind them, whose every token counts, and where each group lies."""
+    rows, tokens = list(samples.rows), list(samples.tokens)
+    places = {}
+    for group, documents in replay.items():
+        places[group] = range(len(rows), len(rows) + len(documents))
+        rows += [{"id": document.id, "task": "replay", "group": group} for document in documents]
+        tokens += [
+            Tokenised(tokens=document.tokens, counted=np.ones(len(document.tokens), bool), prompt=0)
+            for document in documents
+        ]
+    return Samples(rows=rows, tokens=tokens, dropped=samples.dropped), places
+
+
 @dataclass(kw_only=True, slots=True)
 class Plan:
     """The rows of the whole training, in order, as lists of sample indexes."""
 
-    samples: Samples
+    samples: Samples  # and behind them the documents that are replayed
     rows: list[list[int]]
     length: int
     boundaries: Boundaries
     padding: int
     shares: dict[str, float]  # share of each part of the mix, in samples, as drawn
+    counted: dict[str, int]  # tokens the loss counts, `answers` and `replay`
 
     def order_sha256(self) -> str:
         """Hash over the ids of the samples in order; a resume with another order is refused."""
@@ -103,10 +119,20 @@ def stack(rows: list[Row]) -> tuple[np.ndarray, ...]:
 
 
 def plan_training(
-    samples: Samples, *, options: dict[str, Any], seed: int, padding: int, steps: int | None
+    samples: Samples,
+    replay: Mapping[str, list[ReplayRow]],
+    *,
+    options: dict[str, Any],
+    seed: int,
+    padding: int,
+    steps: int | None,
 ) -> tuple[Plan, int]:
-    """The rows of the training, and how many steps it has."""
-    parts = parts_of(options["mix"], samples.rows)
+    """The rows of the training, and how many steps it has. `replay`: documents by group, none without a share."""
+    parts: list[Part] = parts_of(options["mix"], samples.rows)
+    share = options["replay"]["share"] if replay else 0.0
+    own = len(samples.rows)
+    samples, places = _and_replay(samples, replay)
+    parts = with_replay(parts, share, options["replay"]["groups"], places)
     lengths = [len(item.tokens) for item in samples.tokens]
     weights = lengths if options["mix_by"] == "tokens" else [1] * len(lengths)
     drawn: Counter[str] = Counter()
@@ -118,13 +144,13 @@ def plan_training(
 
     order = stream()
     if steps is None:
-        order = islice(order, max(1, round(options["passes"] * len(lengths))))
+        order = islice(order, max(1, round(options["passes"] * own / (1 - share))))
     rows = plan_rows(order, lengths, length=options["length"], boundaries=options["boundaries"])
     batch = options["batch"]
     wanted = list(rows if steps is None else islice(rows, steps * batch))
     updates = steps or len(wanted) // batch
     if updates == 0:
-        raise DataError(f"{len(lengths)} samples fill {len(wanted)} rows, fewer than one batch of {batch}")
+        raise DataError(f"{own} samples fill {len(wanted)} rows, fewer than one batch of {batch}")
     total = sum(drawn.values())
     plan = Plan(
         samples=samples,
@@ -133,5 +159,16 @@ def plan_training(
         boundaries=options["boundaries"],
         padding=padding,
         shares={name: count / total for name, count in drawn.items()},
+        counted=_counted(samples, wanted[: updates * batch], own),
     )
     return plan, updates
+
+
+def _counted(samples: Samples, rows: list[list[int]], own: int) -> dict[str, int]:
+    """Tokens the loss counts; the first of a document has nothing before it."""
+    counts = {"answers": 0, "replay": 0}
+    for row in rows:
+        for index in row:
+            counted = samples.tokens[index].counted
+            counts["answers" if index < own else "replay"] += int(counted[1:].sum())
+    return counts

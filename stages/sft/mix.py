@@ -1,7 +1,7 @@
 """The declared mix: which sample comes next. Pure, and a function of the seed alone."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,21 @@ def parts_of(mix: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list[P
             raise DataError(f"with.mix wants a share of {name}, but no training sample is left for it")
         parts.append(Part(name=name, share=entry["share"] / total, samples=tuple(indexes)))
     return [part for part in parts if part.share > 0]
+
+
+def with_replay(
+    parts: list[Part], share: float, groups: Mapping[str, float], places: Mapping[str, range]
+) -> list[Part]:
+    """The parts scaled to 1 - `share`, and one for each replayed group that has documents, by its weight."""
+    if share == 0:
+        return parts
+    there = {group: groups[group] for group, place in places.items() if len(place) > 0}
+    total = sum(there.values())
+    kept = [Part(name=part.name, share=part.share * (1 - share), samples=part.samples) for part in parts]
+    return kept + [
+        Part(name=f"replay:{group}", share=share * weight / total, samples=tuple(places[group]))
+        for group, weight in there.items()
+    ]
 
 
 def draw(parts: list[Part], seed: int, weights: list[int]) -> Iterator[tuple[Part, int]]:

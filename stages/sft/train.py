@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from stages._worker.data.replay import read_replay
 from stages._worker.data.tokenizer import load_tokenizer
 from stages._worker.failures import DataError
 from stages._worker.inference.bootstrap import Interval
@@ -32,8 +33,16 @@ def train_sft(job: Job, worker: Worker) -> None:
     source = job.input("model")
     tokenizer = load_tokenizer(source)
     training, heldout = _samples(job.input_folders("samples"), source, options)
+    replay = read_replay(
+        job.find_input("corpus"), tokenizer, options["replay"], length=options["length"], seed=job.seed
+    )
     plan, steps = plan_training(
-        training, options=options, seed=job.seed, padding=tokenizer.end_of_text, steps=options["steps"]
+        training,
+        replay,
+        options=options,
+        seed=job.seed,
+        padding=tokenizer.end_of_text,
+        steps=options["steps"],
     )
     network, _ = load_model(source, max_length=max(options["length"], options["heldout"]["tokens"]))
     loss = AnswerLoss(network)
@@ -102,7 +111,7 @@ def _train(
             "kind": "sft",
             "seed": job.seed,
             "steps": steps,
-            **{name: options[name] for name in ("batch", "length", "boundaries", "mix", "mix_by")},
+            **{name: options[name] for name in ("batch", "length", "boundaries", "mix", "mix_by", "replay")},
             **{name: options[name] for name in ("schedule", "optimizer", "spike")},
             "micro_batch": options["trainer"]["micro_batch"],
         },
@@ -146,6 +155,7 @@ def _summary(
         "heldout_samples": len(heldout.rows),
         "too_long": {"train": training.dropped, "heldout": heldout.dropped},
         "mix": plan.shares,
+        "tokens": plan.counted,
         "boundaries": plan.boundaries,
         "filled": plan.fill_share(),
         "answers": [] if think is None else think.shown,

@@ -57,6 +57,10 @@ describe("a good pipeline", () => {
         { metric: "easy_reward_after", comparison: "at_least", against: 0.1 },
       ],
     });
+    const gated = ["stages.tuned.gate={metric: loss, at_most: 1.5 * start.loss}"];
+    expect(stage("tuned", gated).gates).toEqual([
+      { metric: "loss", comparison: "at_most", against: { stage: "start", metric: "loss", times: 1.5 } },
+    ]);
     expect(stage("start").resources).toEqual({ nodes: 1, npus: 0 });
     expect(stage("start", ["cluster=two-nodes"]).resources).toEqual({ nodes: 2, npus: 8 });
   });

@@ -42,6 +42,22 @@ describe("gates", () => {
     expect(records.stage("sft").state).toBe("RUNNING");
   });
 
+  test("a factor on another stage's metric: so many times it, and no more", () => {
+    for (const [measured, passed] of [
+      [246, true],
+      [247, false],
+    ] as const) {
+      const records = new MemoryRecords(
+        gated({ comparison: "at_most", against: { stage: "base", metric: "legal_ppl", times: 2 } }),
+      );
+      until(records, "base", { legal_ppl: 123 });
+      until(records, "midtrain", { legal_ppl: measured });
+      expect([...records.rows.Gate.values()]).toMatchObject([
+        { against: "2 * base.legal_ppl", value: measured, threshold: 246, passed },
+      ]);
+    }
+  });
+
   test.each([
     { why: "does not hold", metrics: { legal_ppl: 100 }, value: 100 },
     { why: "has no value", metrics: { other: 1 }, value: null },

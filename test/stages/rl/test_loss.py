@@ -9,7 +9,8 @@ from support.tiny_model import tiny_model_folder
 
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
-from stages.rl.loss import AnswerLogProbs, DapoLoss
+from stages._worker.training.train_step import NextTokenLoss
+from stages.rl.loss import AnswerLogProbs, DapoLoss, DapoLossWithReplay
 
 PROMPT, ANSWER, ROWS = 6, 5, 4
 TEMPERATURE = 0.7
@@ -78,3 +79,31 @@ def test_loss_and_measures(network, batch) -> None:
     assert share == pytest.approx(clipped / tokens)
     assert entropy == pytest.approx(-(new * batch["counted"]).sum() / tokens, abs=1e-5)
     assert ratio == pytest.approx((np.exp(shift) * batch["counted"]).sum() / tokens, rel=1e-4)
+
+
+def test_replayed_documents_take_their_share_of_the_loss(network, batch) -> None:
+    dapo = DapoLoss(
+        AnswerLogProbs(network, prompt=PROMPT, temperature=TEMPERATURE), clip_low=0.2, clip_high=0.28
+    )
+    arrays = (
+        batch["tokens"],
+        batch["padding"],
+        batch["counted"],
+        np.full((ROWS, ANSWER), -3.0, np.float32),
+        np.array([0.8, -0.5, 0.3, -1.0], np.float32),
+    )
+    documents = np.random.default_rng(5).integers(5, 300, (3, 9)).astype(np.int32)
+    weights = (np.arange(8) < np.array([8, 3, 5])[:, None]).astype(np.float32)
+    alone_loss, measures = dapo(*map(Tensor, arrays))
+    both = DapoLossWithReplay(dapo, NextTokenLoss(network), share=0.3)
+    loss, measured = both(*map(Tensor, (*arrays, documents, weights)))
+    plain = []
+    for row, places in zip(documents, (8, 3, 5), strict=True):
+        logits = network(Tensor(row[None, :-1])).asnumpy()[0].astype(np.float64)
+        shifted = logits - logits.max(-1, keepdims=True)
+        log_probs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+        plain += [-log_probs[at, row[at + 1]] for at in range(places)]
+    assert measured.asnumpy()[:3] == pytest.approx(measures.asnumpy(), abs=1e-6)
+    assert float(measured.asnumpy()[3]) == pytest.approx(np.mean(plain), abs=1e-4)
+    expected = 0.7 * float(alone_loss.asnumpy()) + 0.3 * np.mean(plain)
+    assert float(loss.asnumpy()) == pytest.approx(expected, abs=1e-4)

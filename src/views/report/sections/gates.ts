@@ -1,6 +1,6 @@
 import { words } from "../../format.ts";
 import { boundsOf, formatOf } from "../../key-numbers.ts";
-import { againstText } from "../../status.ts";
+import { againstText, parseAgainst } from "../../status.ts";
 import type { StageReport } from "../data.ts";
 import { html, htmlTable, type Markup } from "../html.ts";
 import { interval } from "../interval.ts";
@@ -14,7 +14,7 @@ export const gateSection: SectionView = ({ stages }) => {
     stage.row.gates.map((gate) => {
       const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
       const bounds = boundsOf(stage.metrics, gate.metric);
-      const against = boundsOfAgainst(stages, stage, gate.against);
+      const against = boundsOfAgainst(stages, gate.against);
       return [
         stage.row.name,
         words(gate.metric),
@@ -50,11 +50,13 @@ ${htmlTable(
   };
 };
 
-/** Interval of the metric a gate was held against: `stage.metric`, or a metric of the same stage. */
-function boundsOfAgainst(stages: StageReport[], own: StageReport, against: string): [number, number] | null {
-  const [stage, metric] = against.includes(".") ? against.split(".", 2) : [own.row.name, against];
-  const found = stages.find((one) => one.row.name === stage);
-  return found === undefined || metric === undefined ? null : boundsOf(found.metrics, metric);
+/** Interval of the metric a gate was held against, times the factor of the threshold. */
+function boundsOfAgainst(stages: StageReport[], against: string): [number, number] | null {
+  const parsed = parseAgainst(against);
+  const found = stages.find((one) => one.row.name === parsed?.stage);
+  if (found === undefined || parsed === undefined) return null;
+  const bounds = boundsOf(found.metrics, parsed.metric);
+  return bounds === null ? null : [bounds[0] * parsed.times, bounds[1] * parsed.times];
 }
 
 function picture(
