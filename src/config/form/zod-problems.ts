@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Json } from "../types.ts";
+import { gateComparisons, type Json } from "../types.ts";
 import type { Path, Problem } from "./problem.ts";
 import { didYouMean } from "./suggest.ts";
 import { problemAt, type YamlSource } from "./yaml-source.ts";
@@ -81,7 +81,10 @@ function problemsOf(issue: Issue, above: Path, schema: z.ZodType, source: YamlSo
 }
 
 function formOf(path: Path): string {
-  if (path.at(-1) === "timeout") return "a duration such as 90m or 14d";
+  const key = path.at(-1);
+  if (key === "timeout") return "a duration such as 90m or 14d";
+  if (gateComparisons.some((word) => word === key))
+    return "a number, a metric, `<stage>.<metric>`, or one with a factor such as `2 * <stage>.<metric>`";
   return path.length === 1
     ? "small letters, digits, `.` and `-`, a letter first"
     : "small letters, digits and `-`, a letter first";
