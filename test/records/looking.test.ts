@@ -38,7 +38,9 @@ afterAll(async () => {
   await servers?.stop();
 });
 let count = 0;
-beforeEach(() => {
+beforeEach(async () => {
+  // Nothing is placed on nodes of earlier tests, which nobody speaks for any more.
+  await plane.database.node.updateMany({ data: { engines: [] } });
   agent = new ScriptedAgent(plane, `n${++count}`);
 });
 
