@@ -247,6 +247,7 @@ test("a folder that a live attempt is about to name is not free, nor one that a 
   expect(await isFree(plane.database, uri, [attempt])).toBe(false);
   expect(await isFree(plane.database, uri, ["r1-over-g1-s0-e1"])).toBe(true);
   expect((await agent.lines(attempt, [line.checkpoint(5)])).status).toBe(200);
+  await house(run);
   const own = await plane.database.artifact.findFirstOrThrow({ where: { attemptId: attempt } });
   expect(await isFree(plane.database, own.uri, [])).toBe(false);
 
