@@ -1,3 +1,4 @@
+import { recordedResult } from "../core/recorded.ts";
 import type { ArtifactRow, StageResult } from "../core/rows.ts";
 import { giveUp, lookAtPlaces } from "./artifacts.ts";
 import type { Database } from "./database.ts";
@@ -30,13 +31,15 @@ export async function lookUpCache(
   for (const { id: stageId, cacheKey, artifacts, result } of rows) {
     const whole = artifacts.every(({ id }) => !gone.has(id));
     if (!whole || !cacheKey || hits.get(cacheKey)) continue;
+    // What no gate can be measured by is nothing to take over.
+    if (result !== null && recordedResult(result) === null) continue;
     const sound = await Promise.all(artifacts.map(isSound));
     const damaged = artifacts.filter((_, i) => !sound[i]);
     if (damaged.length > 0) {
       await giveUp(database, damaged);
       continue;
     }
-    hits.set(cacheKey, { stageId, result: result as StageResult | null, artifacts });
+    hits.set(cacheKey, { stageId, result: recordedResult(result), artifacts });
   }
   return hits;
 }

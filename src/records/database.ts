@@ -235,7 +235,7 @@ function isFetch(error: unknown): boolean {
   return error instanceof TypeError && error.message === "fetch failed";
 }
 
-/** Turns a failure to reach the database into E_DATABASE; hands back everything else as it is. */
+/** Turns a failure to reach the database into E_DATABASE; what it refuses is E_REFUSED; hands back everything else as it is. */
 export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
   const where = spec ? `${spec.database} at ${spec.host}:${spec.port}` : "the database";
   const named = (message: string, hint: string) =>
@@ -250,6 +250,10 @@ export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
       `PostgreSQL (${where}) ended ${mostConflicts} tries for the sake of other transactions: ${(error as Error).message}`,
       "give the command again when less is going on",
     );
+  if (isRefused(error))
+    return new LegaloneError("E_REFUSED", `the records refuse it: ${sqlState(error).message.slice(0, 500)}`, {
+      cause: error,
+    });
   if (!isUnreachable(error)) return error;
   return named(`PostgreSQL (${where}) cannot be reached: ${(error as Error).message}`, "legalone doctor");
 }

@@ -1,6 +1,7 @@
 import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
+import { checkRecordedStage } from "../core/recorded.ts";
 import { newestGenerations } from "../core/rows.ts";
 import { missingFrom } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
@@ -22,7 +23,7 @@ export interface ResumeOptions {
  * runs again where something needs them. Does nothing to a run that is running or done.
  * @returns names of the stages that run again
  * @throws LegaloneError E_NOT_FOUND; E_USAGE for an unknown stage; E_GATE_FAILED when only a gate that did not hold
- * keeps the rest from running; E_CONFLICT when a stage works with what another is to make again
+ * keeps the rest from running; E_CONFLICT when a stage works with what another is to make again, or its record cannot be used
  */
 export async function resumeRun(
   database: Database,
@@ -106,6 +107,7 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
   // What is not seen here is asked for again and marked by nobody: serve takes it from the cache when it is there.
   const gone = [...outputs.filter(({ goneAt }) => goneAt !== null), ...missingFrom(outputs, workspace())];
   const incomplete = new Set(gone.map((artifact) => artifact.stageId));
+  for (const row of current) checkRecordedStage(row);
   return current.map(({ _count, ...row }) => ({
     ...row,
     spec: row.spec as CurrentStage["spec"],

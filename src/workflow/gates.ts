@@ -1,4 +1,5 @@
 import type { ResolvedGate } from "../config/types.ts";
+import { recordedResult } from "../core/recorded.ts";
 import type { GateRow, StageRow } from "../core/rows.ts";
 import { isStageEnded } from "./states.ts";
 import { specOf } from "./types.ts";
@@ -55,7 +56,7 @@ function againstText(against: ResolvedGate["against"]): string {
 }
 
 function metricOf(stage: StageRow | undefined, name: string): number | null {
-  const value = stage?.result?.metrics[name];
+  const value = recordedResult(stage?.result)?.metrics[name];
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 

@@ -1,5 +1,6 @@
 import { type Histogram, histogramOf, joinHistograms, quantileOf } from "../core/histogram.ts";
 import { type MergeRule, type MergeRules, mergeRuleOf } from "../core/merge-rule.ts";
+import { recordedResult } from "../core/recorded.ts";
 import type { ShardRow, StageResult } from "../core/rows.ts";
 
 type Metrics = StageResult["metrics"];
@@ -10,7 +11,7 @@ type Metrics = StageResult["metrics"];
  * so that no gate can hold by it. Summaries are kept by shard.
  */
 export function mergeResults(shards: readonly ShardRow[], rules: MergeRules = {}): StageResult {
-  const results = shards.map((shard) => shard.result ?? { metrics: {}, summary: {} });
+  const results = shards.map((shard) => recordedResult(shard.result) ?? { metrics: {}, summary: {} });
   if (results.length === 1) return results[0]!;
   const names = new Set(results.flatMap((result) => Object.keys(result.metrics)));
   const metrics = Object.fromEntries(

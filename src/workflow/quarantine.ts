@@ -12,6 +12,9 @@ export interface Quarantined {
   retryAt: Date;
 }
 
+/** Counted no further: a number of the database's. */
+const mostTries = 1_000_000_000;
+
 interface Entry extends Quarantined {
   /** On the steady clock of this process. */
   dueAt: number;
@@ -63,7 +66,7 @@ export class Quarantine {
   /** Its decision or transaction failed. */
   failed(run: string, error: string, rows: OpenRows & { now: Date }, elapsed: number): Quarantined {
     const before = this.#entries.get(run);
-    const tries = (before?.tries ?? 0) + 1;
+    const tries = Math.min(mostTries, Math.max(0, before?.tries ?? 0) + 1);
     const waitMs = backoffMs(tries, run, this.#times);
     const entry = {
       run,

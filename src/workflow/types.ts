@@ -1,5 +1,6 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import type { Happening } from "../core/changes.ts";
+import { checkRecordedRun, checkRecordedStage } from "../core/recorded.ts";
 import type { ArtifactRow, AttemptRow, RunRow, StageResult, StageRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 
@@ -78,78 +79,14 @@ export interface Decision {
   held: { attempt: AttemptRow; stage: StageRow }[];
 }
 
-const sound = new WeakSet<object>();
-
-/** The resolved stage of a row. @throws Error when it is none: then nothing can be decided about its run */
+/** The resolved stage of a row. @throws LegaloneError when it is none: then nothing can be decided about its run */
 export function specOf(stage: StageRow): ResolvedStage {
-  checked(stage.spec, `stage ${stage.name}`, faultOfStage);
+  checkRecordedStage(stage);
   return stage.spec as ResolvedStage;
 }
 
-/** What the stages of a run share. @throws Error when its configuration is none */
+/** What the stages of a run share. @throws LegaloneError when its configuration is none */
 export function pipelineOf(run: RunRow): ResolvedPipeline {
-  checked(run.config, `run ${run.id}`, ({ seed, cluster }) => {
-    if (!Number.isSafeInteger(seed)) return "seed";
-    return typeof (cluster as { engine?: unknown } | null)?.engine === "string"
-      ? undefined
-      : "cluster.engine";
-  });
+  checkRecordedRun(run);
   return run.config as ResolvedPipeline;
-}
-
-type Fields = Record<string, unknown>;
-
-/** Rows outlive the program that wrote them. What is decided by is looked at once. */
-function checked(value: unknown, whose: string, faultOf: (fields: Fields) => string | undefined): void {
-  if (typeof value === "object" && value !== null && sound.has(value)) return;
-  const fault = isFields(value) ? faultOf(value) : "all of it";
-  if (fault !== undefined)
-    throw new Error(
-      `the recorded configuration of ${whose} cannot be used: ${fault} is not what this version writes`,
-    );
-  sound.add(value as object);
-}
-
-function faultOfStage(spec: Fields): string | undefined {
-  const { needs, inputs, outputs, gates, resources, retry, merge } = spec;
-  if (!isListOf(needs, isText)) return "needs";
-  if (!isListOf(outputs, isText)) return "outputs";
-  if (
-    !isListOf(
-      inputs,
-      (input) => isFields(input) && isText(input.kind) && (input.stage === null || isText(input.stage)),
-    )
-  )
-    return "inputs";
-  if (!isListOf(gates, isGate)) return "gate";
-  if (!isFields(resources) || !isCount(resources.nodes) || !isCount(resources.npus)) return "resources";
-  if (!isFields(retry) || !isCount(retry.infra) || !isCount(retry.user) || !isCount(retry.numeric))
-    return "retry";
-  if (merge !== undefined && merge !== null && !isFields(merge)) return "merge";
-  return ["concurrency", "timeoutSeconds"].find(
-    (name) => !(spec[name] == null || Number.isFinite(spec[name])),
-  );
-}
-
-function isGate(gate: unknown): boolean {
-  if (!isFields(gate) || !isText(gate.metric)) return false;
-  if (!["below", "above", "at_least", "at_most"].includes(gate.comparison as string)) return false;
-  const { against } = gate;
-  return Number.isFinite(against) || (isFields(against) && isText(against.stage) && isText(against.metric));
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isListOf(value: unknown, fits: (entry: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(fits);
 }

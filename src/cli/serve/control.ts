@@ -16,14 +16,7 @@ import type {
 } from "../../dispatch/api/contract.ts";
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
 import { stepsOfForks } from "../../records/checkpoints.ts";
-import {
-  connectionsOf,
-  type Database,
-  databaseError,
-  isDatabaseTrouble,
-  isRefused,
-  sqlState,
-} from "../../records/database.ts";
+import { connectionsOf, type Database, databaseError, isDatabaseTrouble } from "../../records/database.ts";
 import { recordExit, recordVanished } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
@@ -240,14 +233,6 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (isRefused(error))
-      throw new LegaloneError(
-        "E_REFUSED",
-        `the records refuse it: ${sqlState(error).message.slice(0, 500)}`,
-        {
-          cause: error,
-        },
-      );
     const known = databaseError(error);
     throw known instanceof LegaloneError ? known : error;
   }

@@ -1,5 +1,6 @@
 import type { EarlierStage } from "../../core/earlier-stage.ts";
 import { workspace } from "../../core/paths.ts";
+import { checkRecordedRun, checkRecordedStage } from "../../core/recorded.ts";
 import { newestGenerations, newestOfShard } from "../../core/rows.ts";
 import { missingFrom } from "../artifacts.ts";
 import type { Database } from "../database.ts";
@@ -59,6 +60,8 @@ export async function findEarlierStage(
     include: { run: { select: { config: true } } },
   });
   if (!stage) return null;
+  checkRecordedStage(stage);
+  checkRecordedRun({ id: stage.runId, config: stage.run.config });
   const spec = stage.spec as unknown as Spec;
   const bound = await inputArtifacts(database, stage.id);
   const outputs = { stageId: stage.cachedFrom ?? stage.id, kind: { not: "checkpoint" } };
