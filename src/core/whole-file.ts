@@ -1,4 +1,58 @@
-import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+
+/**
+ * Opens a file where a worker may have put something else. A pipe would keep this process waiting for ever, and what a
+ * link leads to is not the worker's to show.
+ * @throws EISDIR for all that is no file, and for a link; ENOENT, … as they come
+ */
+export function openFile(path: string): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A link, a socket, a device without a driver.
+    if (code !== undefined && ["ELOOP", "ENXIO", "ENODEV"].includes(code)) throw noFile(path);
+    throw error;
+  }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw noFile(path);
+}
+
+/** Reads a file as openFile() opens it. @throws EFBIG when it has more than `most` bytes */
+export function readWholeFile(path: string, most: number): Buffer {
+  const descriptor = openFile(path);
+  try {
+    const { size } = fstatSync(descriptor);
+    if (size > most)
+      throw Object.assign(new Error(`${size} bytes, at most ${most} are taken`), { code: "EFBIG" });
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether an error says that something else than a file stands there. */
+export function isNoFile(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EISDIR";
+}
+
+function noFile(path: string): Error {
+  return Object.assign(new Error(`${path} is a link, a folder, a pipe or a device, expected a file`), {
+    code: "EISDIR",
+  });
+}
 
 /** Writes a file that appears with its content or not at all. False when there is one already. @throws ENOSPC, … */
 export function createWhole(path: string, text: string): boolean {
@@ -21,7 +75,9 @@ export function replaceWhole(path: string, text: string, mode = 0o666): void {
 function beside<T>(path: string, text: string, mode: number, place: (own: string) => T): T {
   const own = `${path}.${process.pid}`;
   try {
-    writeFileSync(own, text, { mode });
+    // One that a killed process left, or a link that would lead the text elsewhere.
+    rmSync(own, { force: true });
+    writeFileSync(own, text, { mode, flag: "wx" });
     return place(own);
   } finally {
     rmSync(own, { force: true });

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { isOfThisBoot, machine } from "../core/start-time.ts";
+import { readWholeFile, replaceWhole } from "../core/whole-file.ts";
 import { inodeOf, isCopiedFolder } from "../core/workspace-note.ts";
 import type { Exit } from "./engine.ts";
 
@@ -11,6 +12,9 @@ export interface EngineNote {
   node?: string;
   machine?: string;
 }
+
+/** A job names its inputs, and those of a join can be tens of thousands. */
+const longestNote = 256 * 1024 * 1024;
 
 /** Files of an attempt, <workspace>/attempts/<attempt>/. */
 export class AttemptFolder {
@@ -77,16 +81,19 @@ export class AttemptFolder {
     return existsSync(this.file("reported"));
   }
 
-  write(name: string, value: unknown): void {
-    const path = this.file(name);
-    writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`);
-    renameSync(`${path}.new`, path);
+  /** Notes that serve has recorded its end. */
+  markReported(): void {
+    replaceWhole(this.file("reported"), "");
   }
 
-  /** A file that is absent or half-written counts as not there yet. */
+  write(name: string, value: unknown): void {
+    replaceWhole(this.file(name), `${JSON.stringify(value)}\n`);
+  }
+
+  /** A file that is absent or half-written counts as not there yet; so does what is no file. */
   read<T>(name: string): T | undefined {
     try {
-      return JSON.parse(readFileSync(this.file(name), "utf8")) as T;
+      return JSON.parse(readWholeFile(this.file(name), longestNote).toString("utf8")) as T;
     } catch {
       return undefined;
     }

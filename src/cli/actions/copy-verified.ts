@@ -16,6 +16,7 @@ import { basename, dirname, join, parse, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
+import { openFile } from "../../core/whole-file.ts";
 import { syncFile, syncFolder } from "../../dispatch/transfer/durable.ts";
 import {
   contentHash,
@@ -185,7 +186,7 @@ async function copyFile(from: string, to: string, file: ManifestFile): Promise<v
   const target = join(to, file.path);
   await mkdir(dirname(target), { recursive: true });
   const digest = createHash("sha256");
-  const source = createReadStream(join(from, file.path));
+  const source = createReadStream("", { fd: openFile(join(from, file.path)) });
   source.on("data", (block) => digest.update(block));
   await pipeline(source, createWriteStream(target)).catch((cause: unknown) => {
     throw new LegaloneError(

@@ -1,4 +1,5 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { isNoFile, openFile } from "../../core/whole-file.ts";
 
 /** Only this much of the end is searched for the last lines. */
 const window = 4 * 1024 * 1024;
@@ -12,8 +13,11 @@ export class TextTail {
     this.#path = path;
   }
 
+  /** Whether a file stands there; what a worker put in its place, such as a link, is none. */
   exists(): boolean {
-    return existsSync(this.#path);
+    const file = this.#open();
+    if (file !== undefined) closeSync(file);
+    return file !== undefined;
   }
 
   /** The last `count` lines; what comes later is read with `next`. */
@@ -35,9 +39,18 @@ export class TextTail {
     return this.#read(Number.POSITIVE_INFINITY);
   }
 
+  #open(): number | undefined {
+    try {
+      return openFile(this.#path);
+    } catch (error) {
+      if (isNoFile(error) || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
   #read(most: number): string {
-    if (!this.exists()) return "";
-    const file = openSync(this.#path, "r");
+    const file = this.#open();
+    if (file === undefined) return "";
     try {
       const size = fstatSync(file).size;
       const from = Math.max(this.#offset, size - most);

@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { isNoFile, openFile } from "../../core/whole-file.ts";
 import { eventsFrom, warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 
@@ -23,14 +24,14 @@ export interface Batch {
 
 /**
  * Reads the next whole lines of an event file from `offset`, or undefined when there are none. With `final`
- * nothing more will be written, and a last line that was cut off counts too. A file that is not there is empty.
+ * nothing more will be written, and a last line that was cut off counts too. A file that is not there is empty; so is what is no file.
  */
 export function readBatch(file: string, offset: number, final: boolean): Batch | undefined {
   let descriptor: number;
   try {
-    descriptor = openSync(file, "r");
+    descriptor = openFile(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || isNoFile(error)) return undefined;
     throw error;
   }
   try {

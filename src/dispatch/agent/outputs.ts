@@ -1,12 +1,4 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  symlinkSync,
-} from "node:fs";
+import { existsSync, lstatSync, mkdirSync, realpathSync, renameSync, symlinkSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { sha256 } from "../../core/hash.ts";
 import { claimPlace, isHash, linkBelow } from "../../core/places.ts";
@@ -15,7 +7,7 @@ import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { syncFolder } from "../transfer/durable.ts";
-import { contentHash, Refused, readManifest } from "../transfer/manifest.ts";
+import { contentHash, Refused, readManifest, readRaw } from "../transfer/manifest.ts";
 import { isVerified, seal } from "../transfer/verified.ts";
 import { Claims } from "./claims.ts";
 
@@ -101,6 +93,7 @@ function verify(folder: string, named: string): void {
     const path = inside(folder, file.path);
     if (linkBelow(folder, path)) throw new Refused(`${file.path} is a link, expected a file`);
     const seen = lstatSync(path, { throwIfNoEntry: false });
+    if (seen !== undefined && !seen.isFile()) throw new Refused(`${file.path} is no file`);
     if (seen?.size !== file.size)
       throw new Refused(`${file.path} has ${seen?.size ?? "no"} bytes, its manifest says ${file.size}`);
   }
@@ -122,7 +115,7 @@ function claimed(from: string, named: string, folder: string): string {
 export function checkpoint(folder: string, named: string): string {
   let seen: string;
   try {
-    seen = sha256(readFileSync(join(folder, "manifest.json")));
+    seen = sha256(readRaw(folder));
   } catch {
     throw new Refused("it has no manifest.json");
   }

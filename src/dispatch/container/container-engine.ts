@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import Docker from "dockerode";
 import { LegaloneError } from "../../core/errors.ts";
@@ -96,7 +96,7 @@ export class ContainerEngine implements Engine {
     const seen = await this.find(attempt);
     if (seen !== undefined && this.isOurs(seen.Config.Labels))
       await ignoring([404, 409], () => this.docker.getContainer(seen.Id).remove({ force: true, v: true }));
-    if (existsSync(folder.path)) writeFileSync(folder.file("reported"), "");
+    if (existsSync(folder.path)) folder.markReported();
   }
 
   private folder(attempt: string): AttemptFolder {

@@ -49,7 +49,7 @@ export class CountEngine implements Engine {
 
   async forget(attempt: string): Promise<void> {
     const folder = this.folder(attempt);
-    if (existsSync(folder.path)) writeFileSync(folder.file("reported"), "");
+    if (existsSync(folder.path)) folder.markReported();
   }
 
   private folder(attempt: string): AttemptFolder {

@@ -119,7 +119,7 @@ export class ProcessEngine implements Engine {
     const shim = this.shim(folder);
     // Its shim may be on its last line.
     if (shim !== undefined) for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
-    writeFileSync(folder.file("reported"), "");
+    folder.markReported();
   }
 
   private folder(attempt: string): AttemptFolder {

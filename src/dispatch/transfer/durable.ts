@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, statfsSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, statfsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { LegaloneError } from "../../core/errors.ts";
 
@@ -24,7 +24,8 @@ export async function syncFile(path: string): Promise<void> {
 
 /** Bytes of a file, or undefined when it is not there. */
 export function sizeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
+  const seen = lstatSync(path, { throwIfNoEntry: false });
+  return seen?.isFile() ? seen.size : undefined;
 }
 
 /** Bytes that transfers leave free on a disk, for the control plane and its database: `LEGALONE_DISK_RESERVE` in bytes. */

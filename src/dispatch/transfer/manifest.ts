@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { sha256 } from "../../core/hash.ts";
 import { isHash } from "../../core/places.ts";
+import { readWholeFile } from "../../core/whole-file.ts";
 
 export interface ManifestFile {
   path: string;
@@ -33,21 +32,21 @@ const largestFile = 2 ** 48;
 
 /** Reads manifest.json of a folder. @throws Refused when it cannot be had or is not of the form; EMFILE, … as they come */
 export function readManifest(folder: string): Manifest {
-  let raw: Buffer;
-  try {
-    raw = readFileSync(join(folder, "manifest.json"));
-  } catch (error) {
-    throw unreadable(folder, error);
-  }
-  return parseManifest(raw, `${basename(folder)}/manifest.json`);
+  return parseManifest(readRaw(folder), `${basename(folder)}/manifest.json`);
 }
 
 /** The same for a process that has others to serve meanwhile. */
 export async function readManifestInSlices(folder: string): Promise<Manifest> {
-  const raw = await readFile(join(folder, "manifest.json")).catch((error: unknown) => {
+  return inSlices(parsing(readRaw(folder), `${basename(folder)}/manifest.json`));
+}
+
+/** The bytes of manifest.json, which a worker wrote. @throws as readManifest() */
+export function readRaw(folder: string): Buffer {
+  try {
+    return readWholeFile(join(folder, "manifest.json"), longestManifest);
+  } catch (error) {
     throw unreadable(folder, error);
-  });
-  return inSlices(parsing(raw, `${basename(folder)}/manifest.json`));
+  }
 }
 
 function unreadable(folder: string, error: unknown): unknown {

@@ -41,7 +41,10 @@ export async function damageOf(
   } catch (error) {
     const code =
       error instanceof Refused ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
-    if (error instanceof Refused && (code === undefined || ["ENOENT", "ENOTDIR", "EISDIR"].includes(code)))
+    if (
+      error instanceof Refused &&
+      (code === undefined || ["ENOENT", "ENOTDIR", "EISDIR", "EFBIG"].includes(code))
+    )
       return [{ file: "manifest.json", what: error.message }];
     throw error;
   }

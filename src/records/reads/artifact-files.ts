@@ -1,7 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { workspace } from "../../core/paths.ts";
 import { placePath } from "../../core/places.ts";
+import { readWholeFile } from "../../core/whole-file.ts";
 import type { Artifact } from "../generated/client.ts";
 
 /** Files that views read are reports of some kilobytes; one as large as this is data. */
@@ -23,10 +23,9 @@ export async function readAttemptJson(home: string, attemptId: string, path: str
   return readJson(join(home, "attempts", attemptId, path));
 }
 
-async function readJson(path: string): Promise<unknown> {
+function readJson(path: string): unknown {
   try {
-    if ((await stat(path)).size > largest) return null;
-    return JSON.parse(await readFile(path, "utf8"));
+    return JSON.parse(readWholeFile(path, largest).toString("utf8"));
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LegaloneError } from "../../../core/errors.ts";
@@ -8,7 +8,7 @@ import { storedHash } from "../../../core/places.ts";
 import { removeFrom } from "../../../core/removal.ts";
 import { warning } from "../../../worker/protocol.ts";
 import type { EventLine, LaunchSpec } from "../../api/contract.ts";
-import { Refused } from "../../transfer/manifest.ts";
+import { Refused, readRaw } from "../../transfer/manifest.ts";
 import { announcedFolder, asRefused, checkpoint, commit, refusal } from "../outputs.ts";
 import { ServeRefuses } from "../serve-client.ts";
 import type { ArtifactClient, Sender } from "./artifact-client.ts";
@@ -186,7 +186,7 @@ export class FarStore {
     for (const name of readdirSync(attempts).filter((other) => other.startsWith(shard))) {
       const folder = join(attempts, name, `step-${step}`);
       const manifest = join(folder, "manifest.json");
-      if (existsSync(manifest) && hashOf(readFileSync(manifest)) === storedHash(uri))
+      if (existsSync(manifest) && hashOf(readRaw(folder)) === storedHash(uri))
         return pathToFileURL(folder).href;
     }
     return undefined;
