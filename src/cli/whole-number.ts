@@ -1,18 +1,20 @@
 import { InvalidArgumentError } from "commander";
 
+/** PostgreSQL's integers end here. */
+const most = 2_147_483_647;
+
 /** An option's value as a whole number above 0. */
 export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError("Expected a whole number above 0.");
+  const value = integer(text);
+  if (value < 1) throw new InvalidArgumentError("Expected a whole number above 0.");
   return value;
 }
 
 /** An option's value as a whole number of PostgreSQL's size, below 0 too. */
 export function integer(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isInteger(value) || Math.abs(value) > 2_147_483_647)
-    throw new InvalidArgumentError("Expected a whole number.");
+  if (text.trim() === "" || !Number.isInteger(value) || Math.abs(value) > most)
+    throw new InvalidArgumentError(`Expected a whole number between -${most} and ${most}.`);
   return value;
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cancelRun } from "../../src/records/cancel.ts";
 import type { Database } from "../../src/records/database.ts";
+import { resolveRunId } from "../../src/records/reads/runs.ts";
 import { resumeRun } from "../../src/records/resume.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { runOf } from "../support/pipelines.ts";
@@ -196,4 +197,11 @@ test("a stage is not run again under one that works with its outputs; one that w
   expect(old).toMatchObject({ state: "CANCELLED", reason: "cancelled" });
   expect(old.shards.map(({ state }) => state)).toEqual(["CANCELLED", "CANCELLED"]);
   expect(await db.stage.findUnique({ where: { id: `${run}-base-g2` } })).toMatchObject({ state: "PENDING" });
+});
+
+test("an empty name of a run, as an unset variable gives it, means no run at all", async () => {
+  const { run } = await submitRun(db, { ...runOf(chain), idempotencyKey: "named" });
+  expect(await resolveRunId(db, run)).toBe(run);
+  for (const name of ["", " "])
+    await expect(resolveRunId(db, name)).rejects.toMatchObject({ code: "E_USAGE" });
 });

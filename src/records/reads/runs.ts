@@ -50,9 +50,18 @@ function detail(
 
 /**
  * The id of the run that `name` means: a whole id, a unique beginning of one, or the newest run when it is `latest` or absent.
- * @throws E_NOT_FOUND with the nearest ids when nothing, or more than one run, begins with `name`.
+ * @throws E_USAGE for an empty name; E_NOT_FOUND with the nearest ids when nothing, or more than one run, begins with `name`.
  */
 export async function resolveRunId(db: PrismaClient, name: string | undefined): Promise<string> {
+  // An unset variable of a script: as a beginning it would mean every run, and the only one where there is one.
+  if (name?.trim() === "")
+    throw new LegaloneError(
+      "E_USAGE",
+      "the name of the run is empty, expected an id, a beginning of one, or latest",
+      {
+        hint: "legalone status lists the runs.",
+      },
+    );
   if (name === undefined || name === "latest") {
     const latest = await db.run.findFirst({ orderBy: { createdAt: "desc" }, select: { id: true } });
     if (latest !== null) return latest.id;
