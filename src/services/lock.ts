@@ -8,18 +8,22 @@ import { createWhole } from "../core/whole-file.ts";
 import { inodeOf } from "../core/workspace-note.ts";
 
 const pollMs = 20;
-const patienceMs = 60_000;
+const defaultPatienceMs = 60_000;
 
 /**
  * Runs `work` while no other process runs under the same lock file. A file left by a process that ended, or that came
  * with a copied folder, counts as free. One of another machine that shares the folder is waited
  * for. The file lies in the workspace, which is made where there is none.
  */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  patienceMs = defaultPatienceMs,
+): Promise<T> {
   makeHome(dirname(path));
   const deadline = Date.now() + patienceMs;
   while (!tryLock(path)) {
-    if (Date.now() > deadline) throw isHeld(path);
+    if (Date.now() > deadline) throw isHeld(path, patienceMs);
     await sleep(pollMs);
   }
   try {
@@ -29,15 +33,19 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
-function isHeld(path: string): LegaloneError {
+function isHeld(path: string, patienceMs: number): LegaloneError {
   const held = holder(path);
   const far = held !== undefined && whereabouts(held) === "elsewhere";
   const who = `process ${held?.pid}${far ? ` on ${held.host}` : ""}`;
-  return new LegaloneError("E_CONFLICT", `another command (${who}) has held ${path} for a minute`, {
-    hint: far
-      ? "Wait for that command; when that machine is gone, remove the file."
-      : "Wait for that command, or end it.",
-  });
+  return new LegaloneError(
+    "E_CONFLICT",
+    `another command (${who}) has held ${path} for ${patienceMs / 1000} s`,
+    {
+      hint: far
+        ? "Wait for that command; when that machine is gone, remove the file."
+        : "Wait for that command, or end it.",
+    },
+  );
 }
 
 interface Holder extends ProcessMark {

@@ -11,6 +11,8 @@ import { startValkey, stopValkey, valkeyStatus } from "./valkey.ts";
 
 /** Serve ends its answers, the agent its posts; neither waits for workers. */
 const endPatienceMs = 10_000;
+/** Another command that raises or ends the same workspace: longer than each of its own waits together. */
+const otherPatienceMs = 180_000;
 
 const serve: DaemonCommand = { name: "serve", code: "E_SERVE", ready: healthy };
 /** It has nothing to wait for: it looks for serve by itself. */
@@ -35,7 +37,7 @@ export async function up(home = workspace()): Promise<UpResult> {
   makeHome(home);
   const asItIs = await running(home);
   if (asItIs !== undefined) return { started: [], replaced: [], ...asItIs };
-  return withLock(join(home, "up.lock"), () => start(home));
+  return withLock(join(home, "up.lock"), () => start(home), otherPatienceMs);
 }
 
 export interface DownResult {
@@ -47,15 +49,19 @@ export interface DownResult {
  * Of a copied folder nothing is stopped: what its notes name is the original's.
  */
 export async function down(home = workspace()): Promise<DownResult> {
-  return withLock(join(home, "up.lock"), async () => {
-    const ended = {
-      agent: await endDaemon(noteOf(home, "agent"), endPatienceMs),
-      serve: await endDaemon(noteOf(home, "serve"), endPatienceMs),
-      valkey: await stopValkey(home),
-      postgres: await stopPostgres(home),
-    };
-    return { stopped: Object.entries(ended).flatMap(([name, was]) => (was ? [name] : [])) };
-  });
+  return withLock(
+    join(home, "up.lock"),
+    async () => {
+      const ended = {
+        agent: await endDaemon(noteOf(home, "agent"), endPatienceMs),
+        serve: await endDaemon(noteOf(home, "serve"), endPatienceMs),
+        valkey: await stopValkey(home),
+        postgres: await stopPostgres(home),
+      };
+      return { stopped: Object.entries(ended).flatMap(([name, was]) => (was ? [name] : [])) };
+    },
+    otherPatienceMs,
+  );
 }
 
 /** Both daemons, when all four run and the daemons are of this build. */
