@@ -16,6 +16,8 @@ import { Site } from "./site/site.ts";
 /** So long nothing may happen before a run has ended, and so long may happen, over all resumes, what leads to no end. */
 const boundMs = 30_000;
 const endlessMs = 240_000;
+/** The database is back before that, however slow the machine. */
+const awayMs = 240_000;
 const mostResumes = 4;
 
 export interface SeedResult {
@@ -213,7 +215,7 @@ function finder(pace: number): Scene["find"] {
 
 /** Repeats while the database is away; the servers come back by the fault that took them. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + boundMs;
+  const deadline = Date.now() + awayMs;
   for (;;) {
     try {
       return await work();
