@@ -26,7 +26,8 @@ export type Specs = (run: string, stage: string) => ResolvedStage;
 /**
  * Walks the event log and checks, at every moment of it: one live attempt a shard (1), ended rows stay as they are (2), ends
  * have reason and cause (3), stages begin with all their inputs committed (4), only the attempt of the shard's
- * epoch commits anything (6), and no two runs train the same at once. Returns what is wrong.
+ * epoch commits anything (6), no two runs train the same
+ * at once, and a stage begins to wait for another once. Returns what is wrong.
  */
 export function walkLog(events: readonly LoggedEvent[], specs: Specs): string[] {
   const rows = emptyRows();
@@ -45,6 +46,11 @@ export function walkLog(events: readonly LoggedEvent[], specs: Specs): string[] 
 }
 
 function before(rows: RowMaps, change: Change, say: (what: string) => void): void {
+  if (change.table === "Stage" && "set" in change && "id" in change) {
+    const waits = change.set.waitsFor;
+    if (waits != null && rows.Stage.get(change.id)?.waitsFor === waits)
+      say(`begins to wait for ${waits} again`);
+  }
   if ("insert" in change || "fill" in change) {
     const fresh = "insert" in change ? [change.insert] : newShards(change.fill);
     for (const { id } of fresh) if (rows[change.table].has(id)) say(`${id} is inserted twice`);
