@@ -13,7 +13,7 @@ import {
 /**
  * Opens a file where a worker may have put something else. A pipe would keep this process waiting for ever, and what a
  * link leads to is not the worker's to show.
- * @throws EISDIR for all that is no file, and for a link; ENOENT, … as they come
+ * @throws EISDIR, ELOOP (a link), … for all that is no file, see isNoFile(); ENOENT, … as they come
  */
 export function openFile(path: string): number {
   let descriptor: number;
@@ -22,7 +22,7 @@ export function openFile(path: string): number {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A link, a socket, a device without a driver.
-    if (code !== undefined && ["ELOOP", "ENXIO", "ENODEV"].includes(code)) throw noFile(path);
+    if (code !== undefined && ["ELOOP", "ENXIO", "ENODEV"].includes(code)) throw noFile(path, code);
     throw error;
   }
   if (fstatSync(descriptor).isFile()) return descriptor;
@@ -45,12 +45,12 @@ export function readWholeFile(path: string, most: number): Buffer {
 
 /** Whether an error says that something else than a file stands there. */
 export function isNoFile(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "EISDIR";
+  return ["EISDIR", "ELOOP", "ENXIO", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
-function noFile(path: string): Error {
+function noFile(path: string, code = "EISDIR"): Error {
   return Object.assign(new Error(`${path} is a link, a folder, a pipe or a device, expected a file`), {
-    code: "EISDIR",
+    code,
   });
 }
 
