@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { cancelRun } from "../../src/records/cancel.ts";
 import type { Database } from "../../src/records/database.ts";
 import { resolveRunId } from "../../src/records/reads/runs.ts";
@@ -131,15 +134,25 @@ test("a stage whose outputs were removed from disk runs again where something ne
   const ids = { runId: run, stageId: `${run}-corpus-g1`, attemptId: `${run}-corpus-g1-s0-e1` };
   const attempt = { id: ids.attemptId, shardId: `${run}-corpus-g1-s0`, epoch: 1, engine: "process" };
   await db.attempt.create({ data: attempt });
+  const sha256 = "0".repeat(64);
   const file = {
     id: `${run}-a`,
     kind: "model",
-    sha256: "0",
-    uri: "file:///nowhere/at/all",
+    sha256,
+    uri: `legalone://artifacts/${sha256}`,
     bytes: 1,
     meta: {},
   };
   await db.artifact.create({ data: { ...ids, ...file, shard: 0 } });
+  // A workspace that has a name and a store: what is not in it was removed.
+  const home = mkdtempSync(join(tmpdir(), "legalone-removed-"));
+  vi.stubEnv("LEGALONE_HOME", home);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    rmSync(home, { recursive: true });
+  });
+  mkdirSync(join(home, "artifacts", "1".repeat(64)), { recursive: true });
+  writeFileSync(join(home, "workspace.id"), "name\n");
   expect(await resumeRun(db, run)).toEqual(["corpus", "eval"]);
 });
 
