@@ -43,7 +43,7 @@ def endpoint_of(config: dict[str, Any], role: str, *, stand_in_url: str | None =
             hint=f"set it to the base URL of an OpenAI-compatible server of {settings['model']} (…/v1)",
         )
     if not url.startswith(("http://", "https://")):
-        raise UserError(f"{settings['base_url_env']} holds no http:// or https:// address")
+        raise UserError(f"{settings['base_url_env']} holds no address: expected http:// or https://…")
     scripted = stand_in_url is not None
     return Endpoint(
         role=role,
