@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { ConnectionSpec } from "../../../src/core/connections.ts";
+import { isSameProcess, startTime } from "../../../src/core/start-time.ts";
 import { poolConfig } from "../../../src/records/database.ts";
 import { migrate } from "../../../src/records/migrate.ts";
 import { valkeySocket } from "../../../src/services/addresses.ts";
@@ -10,11 +11,26 @@ import { childrenOf, signalAll } from "./processes.ts";
 
 const template = "legalone";
 
+/** A process by pid and start time: numbers of those that were killed are given to others. */
+interface Running {
+  pid: number;
+  start: string;
+}
+
+function running(pid: number | undefined): Running | undefined {
+  const start = pid === undefined ? undefined : startTime(pid);
+  return pid === undefined || start === undefined ? undefined : { pid, start };
+}
+
+function still(one: Running | undefined): number[] {
+  return one && isSameProcess(one.pid, one.start) ? [one.pid] : [];
+}
+
 /** One pair of servers: seeds run on it one after another, each on a database of its own. Restarted, never rebuilt. */
 export class Lane {
   readonly servers: Servers;
-  #postgres = 0;
-  #valkey = 0;
+  #postgres: Running | undefined;
+  #valkey: Running | undefined;
   /** Stopped by SIGSTOP, to be continued. */
   #paused: number[] = [];
 
@@ -67,26 +83,26 @@ export class Lane {
   async start(): Promise<void> {
     this.resume();
     await Promise.all([startPostgres(this.home), startValkey(this.home)]);
-    this.#postgres = (await postgresStatus(this.home)).pid ?? this.#postgres;
-    this.#valkey = (await valkeyStatus(this.home)).pid ?? this.#valkey;
+    this.#postgres = running((await postgresStatus(this.home)).pid) ?? this.#postgres;
+    this.#valkey = running((await valkeyStatus(this.home)).pid) ?? this.#valkey;
   }
 
   killPostgres(): void {
     this.resume();
-    signalAll([this.#postgres], "SIGKILL");
+    signalAll(still(this.#postgres), "SIGKILL");
   }
 
   killValkey(): void {
     this.resume();
-    signalAll([this.#valkey], "SIGKILL");
+    signalAll(still(this.#valkey), "SIGKILL");
   }
 
   pausePostgres(): void {
-    this.#pause([this.#postgres, ...childrenOf(this.#postgres)]);
+    this.#pause(still(this.#postgres).flatMap((pid) => [pid, ...childrenOf(pid)]));
   }
 
   pauseValkey(): void {
-    this.#pause([this.#valkey]);
+    this.#pause(still(this.#valkey));
   }
 
   #pause(pids: number[]): void {

@@ -60,8 +60,13 @@ export class Machine {
     const unshare = this.#unshare;
     if (unshare === undefined) return;
     this.#unshare = undefined;
+    if (unshare.exitCode !== null || unshare.signalCode !== null) return;
     const ended = new Promise((resolve) => unshare.once("exit", resolve));
-    signalAll([this.#first], "SIGKILL");
+    // Numbers of processes that have ended are given to others: only what is still its child is it.
+    signalAll(
+      childrenOf(unshare.pid!).filter((pid) => pid === this.#first),
+      "SIGKILL",
+    );
     await ended;
   }
 
