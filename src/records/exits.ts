@@ -1,3 +1,4 @@
+import type { Change } from "../core/changes.ts";
 import type { WorkerResult } from "../core/rows.ts";
 import type { Database } from "./database.ts";
 import { writeHappenings } from "./happenings.ts";
@@ -19,7 +20,8 @@ export interface Exit {
 }
 
 /**
- * Records that the process of an attempt is gone. What that means is for the reconciler to decide.
+ * Records that the process of an attempt is gone, and with it what it held of its node: others get that, whatever becomes of
+ * its run. What else it means is for the reconciler to decide.
  * @returns false, with nothing changed, when the epoch is stale or the attempt has ended; true again for a repeat
  * @throws LegaloneError E_NODE_TAKEN
  */
@@ -46,6 +48,7 @@ async function write(
 ): Promise<boolean> {
   if (row.exitedAt) return true;
   const guard = { epoch: row.epoch, instance: row.instance };
+  const leases = await database.lease.findMany({ where: { attemptId: row.id }, select: { id: true } });
   await writeHappenings(
     database,
     [
@@ -68,6 +71,7 @@ async function write(
               ...toldBy(exit),
             },
           },
+          ...leases.map(({ id }): Change => ({ table: "Lease", id, remove: true })),
         ],
       },
     ],
