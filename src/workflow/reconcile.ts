@@ -50,7 +50,8 @@ export class Reconciler {
     this.#policy = policy;
     this.#log = log;
     this.#elapsed = elapsed;
-    this.#hearing = new Hearing(Math.max(2 * policy.times.reconcile, policy.times.lease / 3));
+    const { reconcile, lease } = policy.times;
+    this.#hearing = new Hearing(Math.max(2 * reconcile, lease / 3), lease);
   }
 
   /**

@@ -17,13 +17,21 @@ export class Hearing {
   #heard = 0;
   #lastLook: number | undefined;
   readonly #mostMs: number;
+  readonly #leaseMs: number;
   #attempts = new Map<string, Since>();
   #steps = new Map<string, Since>();
   #nodes = new Map<string, Since>();
+  /** When nodes last came back. */
+  #back = new Map<string, number>();
 
-  /** @param mostMs longest time between two looks that counts */
-  constructor(mostMs: number) {
+  /**
+   * @param mostMs longest time between two looks that counts
+   * @param leaseMs a node that said nothing for so long and speaks again has come back: what runs on it had nobody to
+   *   speak for it, and is heard from then on
+   */
+  constructor(mostMs: number, leaseMs: number) {
     this.#mostMs = mostMs;
+    this.#leaseMs = leaseMs;
   }
 
   /** @param elapsed milliseconds of a steady clock, at the time the rows were read */
@@ -33,6 +41,7 @@ export class Hearing {
   ): Silence {
     const passed = Math.max(0, Math.min(this.#mostMs, elapsed - (this.#lastLook ?? elapsed)));
     this.#lastLook = elapsed;
+    const heardBefore = this.#heard;
     this.#heard += passed;
     // A sign that is new came between two looks; when, the database's clock tells, as far as that can be.
     const follow = (
@@ -46,20 +55,33 @@ export class Hearing {
       const ago = at === null ? 0 : now.getTime() - at.getTime();
       return [id, { sign, at: this.#heard - Math.max(0, Math.min(passed, ago || 0)) }];
     };
+    const nodesBefore = this.#nodes;
+    this.#nodes = new Map(
+      nodes.map(({ id, heartbeatAt }) => follow(nodesBefore, id, `${heartbeatAt.getTime()}`, heartbeatAt)),
+    );
+    this.#back = new Map(
+      [...this.#nodes].flatMap(([id, { sign, at }]) => {
+        const before = nodesBefore.get(id);
+        const wasAway = before !== undefined && heardBefore - before.at >= this.#leaseMs;
+        const back = wasAway && before.sign !== sign ? at : this.#back.get(id);
+        return back === undefined ? [] : [[id, back]];
+      }),
+    );
+    const heardBy = (nodeId: string | null, [id, { sign, at }]: [string, Since]): [string, Since] => [
+      id,
+      { sign, at: Math.max(at, this.#back.get(nodeId ?? "") ?? at) },
+    ];
     this.#attempts = new Map(
-      attempts.map(({ id, state, heartbeatAt, dispatchedAt }) => {
-        const began = state === "DISPATCHING" && heartbeatAt === null;
-        return follow(this.#attempts, id, `${began} ${heartbeatAt?.getTime()}`, heartbeatAt ?? dispatchedAt);
+      attempts.map(({ id, nodeId, state, heartbeatAt, dispatchedAt }) => {
+        const sign = `${state === "DISPATCHING" && heartbeatAt === null} ${heartbeatAt?.getTime()}`;
+        return heardBy(nodeId, follow(this.#attempts, id, sign, heartbeatAt ?? dispatchedAt));
       }),
     );
     this.#steps = new Map(
-      attempts.map(({ id, phase, phaseAt, stepAt }) => {
+      attempts.map(({ id, nodeId, phase, phaseAt, stepAt }) => {
         const sign = `${phase} ${phaseAt?.getTime()} ${stepAt?.getTime()}`;
-        return follow(this.#steps, id, sign, later(phaseAt, stepAt));
+        return heardBy(nodeId, follow(this.#steps, id, sign, later(phaseAt, stepAt)));
       }),
-    );
-    this.#nodes = new Map(
-      nodes.map(({ id, heartbeatAt }) => follow(this.#nodes, id, `${heartbeatAt.getTime()}`, heartbeatAt)),
     );
     const silences = (since: ReadonlyMap<string, Since>) =>
       new Map([...since].map(([id, { at }]) => [id, this.#heard - at]));

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTime } from "../../src/core/start-time.ts";
 import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
@@ -44,6 +45,28 @@ test("a folder of attempts that is not there makes nothing lost: its disk may be
   await engine.stop("unmounted", 0);
   await expect.poll(async () => (await engine.observe("unmounted")).state).toBe("exited");
   expect(existsSync(folder)).toBe(true);
+});
+
+test("a disk that is away for a while ends neither the agent nor the wait for the end of a grace", async () => {
+  const away = join(attempts, "..", `${basename(attempts)}-away`);
+  const folder = await start("stubborn", "trap '' TERM; : > trapped; while :; do sleep 0.1; done");
+  await expect.poll(() => existsSync(join(folder, "trapped"))).toBe(true);
+  const refused: unknown[] = [];
+  const hear = (error: unknown) => refused.push(error);
+  process.on("unhandledRejection", hear);
+  try {
+    await engine.stop("stubborn", 1);
+    renameSync(attempts, away);
+    // Several looks of the ladder.
+    await sleep(800);
+    renameSync(away, attempts);
+    await expect
+      .poll(() => engine.observe("stubborn"), { timeout: 10_000 })
+      .toMatchObject({ state: "exited" });
+    expect(refused).toEqual([]);
+  } finally {
+    process.off("unhandledRejection", hear);
+  }
 });
 
 test("an attempt of another node, or a pid of another machine, is nothing of ours here", async () => {

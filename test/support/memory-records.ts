@@ -42,11 +42,12 @@ export class MemoryRecords {
   /** Waiting shards of a stage that a snapshot holds at most, as in records/snapshot.ts. */
   window = 1000;
   now = new Date("2026-01-01T00:00:00Z");
-  hearing = new Hearing(Number.POSITIVE_INFINITY);
+  hearing: Hearing;
   readonly aside = new Set<string>();
 
   constructor(sketches: StageSketch[], times: Times = defaultTimes) {
     this.times = times;
+    this.hearing = new Hearing(Number.POSITIVE_INFINITY, times.lease);
     this.policy = { times, endingOf, nodeQueue: (node) => `node-${node}` };
     this.submit("r1", sketches);
     this.nodes.push({ id: "n1", engines: ["process"], npus: 0, slots: 2, heartbeatAt: this.now });
@@ -146,7 +147,7 @@ export class MemoryRecords {
 
   /** Another serve decides from now on: what was silent before it heard nothing of. */
   newServe(): void {
-    this.hearing = new Hearing(Number.POSITIVE_INFINITY);
+    this.hearing = new Hearing(Number.POSITIVE_INFINITY, this.times.lease);
   }
 
   /** Decides and applies, again only where something waits for what was just written. All that was decided. */

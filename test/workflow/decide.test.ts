@@ -273,7 +273,7 @@ describe("silence", () => {
 
   test("a step of the database's clock, and sleep of all there is, end nothing", () => {
     const records = running();
-    records.hearing = new Hearing(30_000);
+    records.hearing = new Hearing(30_000, defaultTimes.lease);
     types(records);
     for (const step of [20 * 60_000, -40 * 60_000, 365 * 86_400_000]) {
       records.wait(step);
@@ -296,9 +296,25 @@ describe("silence", () => {
     expect(records.attempts("base")[0]).toMatchObject({ state: "LOST", reason: "lost" });
   });
 
+  test("what runs on a node that comes back is heard from then on, not judged by the silence before", () => {
+    const records = running();
+    records.wait(defaultTimes.lease, ["n1"]);
+    records.look();
+    // The word of its agent comes before the lines of its workers.
+    records.wait(defaultTimes.grace - 1, ["n1"]);
+    records.look();
+    records.wait(1);
+    expect(types(records)).toEqual([]);
+    records.wait(defaultTimes.lease + defaultTimes.grace - 1);
+    expect(types(records)).toEqual([]);
+    expect(records.liveOf("base").state).toBe("UNREACHABLE");
+    records.wait(1);
+    expect(types(records)).toEqual(["attempt.ended"]);
+  });
+
   test("a worker that slept with its machine has not stalled", () => {
     const records = running();
-    records.hearing = new Hearing(30_000);
+    records.hearing = new Hearing(30_000, defaultTimes.lease);
     const now = () =>
       records.hear(records.liveOf("base"), { phase: "training", phaseAt: start, stepAt: start });
     const start = records.now;

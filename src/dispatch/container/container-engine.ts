@@ -71,7 +71,7 @@ export class ContainerEngine implements Engine {
         throw error;
       }
     }
-    void this.climb(attempt, folder).catch(() => {});
+    this.climb(attempt, folder);
   }
 
   async adopt(): Promise<string[]> {
@@ -85,7 +85,7 @@ export class ContainerEngine implements Engine {
     const held = [...open].filter((attempt) => !this.folder(attempt).reported());
     for (const attempt of held) {
       const folder = this.folder(attempt);
-      if (folder.stop() !== undefined) void this.climb(attempt, folder).catch(() => {});
+      if (folder.stop() !== undefined) this.climb(attempt, folder);
     }
     return held;
   }
@@ -164,9 +164,9 @@ export class ContainerEngine implements Engine {
     return { state: "exited", exit };
   }
 
-  private async climb(attempt: string, folder: AttemptFolder): Promise<void> {
+  private climb(attempt: string, folder: AttemptFolder): void {
     const runs = async () => (await this.observe(attempt)).state === "running";
-    await this.ladders.climb(attempt, folder, runs, () => this.signal(attempt, "SIGKILL"));
+    this.ladders.begin(attempt, folder, runs, () => this.signal(attempt, "SIGKILL"));
   }
 
   /** One that is not there or does not run needs no signal. */

@@ -101,14 +101,14 @@ export class ProcessEngine implements Engine {
       const shim = this.shim(folder);
       if (shim !== undefined) terminate(shim);
     }
-    void this.climb(attempt, folder);
+    this.climb(attempt, folder);
   }
 
   async adopt(): Promise<string[]> {
     const attempts = openAttempts(this.options.attempts, this.name, this.options.node);
     for (const attempt of attempts) {
       const folder = this.folder(attempt);
-      if (folder.stop() !== undefined) void this.climb(attempt, folder);
+      if (folder.stop() !== undefined) this.climb(attempt, folder);
     }
     return attempts;
   }
@@ -146,11 +146,11 @@ export class ProcessEngine implements Engine {
     return found;
   }
 
-  private async climb(attempt: string, folder: AttemptFolder): Promise<void> {
-    const shim = this.shim(folder);
-    if (shim === undefined) return;
+  private climb(attempt: string, folder: AttemptFolder): void {
     const runs = async () => (await this.observe(attempt)).state === "running";
-    await this.ladders.climb(attempt, folder, runs, async () => {
+    this.ladders.begin(attempt, folder, runs, async () => {
+      const shim = this.shim(folder);
+      if (shim === undefined) return;
       // First everything but the shim, which then records the end.
       for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
       await sleep(afterKillMs, undefined, { ref: false });

@@ -165,7 +165,7 @@ test("a checkpoint that serve may know stays while nobody hears of the next ones
   serve.trouble = undefined;
   await expect.poll(() => seen.lines.at(-1)).toMatchObject({ type: "checkpoint", step: 4 });
   await expect.poll(steps).toEqual(["step-4"]);
-  expect(readdirSync(join(folder, "claims"))).toEqual(["step-4"]);
+  await expect.poll(() => readdirSync(join(folder, "claims"))).toEqual(["step-4"]);
   appendFileSync(join(folder, "end"), "");
   await expect.poll(() => seen.exits.length).toBe(1);
 });
