@@ -5,7 +5,7 @@ import { artifactChanges, type CommitLine, soundLine } from "./artifacts.ts";
 import { damagedChanges } from "./checkpoints.ts";
 import type { Database, Writer } from "./database.ts";
 import { type QuietAttempt, StaleWrite, writeHappenings } from "./happenings.ts";
-import { nodeTaken } from "./nodes.ts";
+import { holderOf, nodeTaken } from "./nodes.ts";
 
 /** A line of a worker's event file (stages/_worker/protocol.schema.json), checked before it comes here. */
 export interface EventLine {
@@ -137,7 +137,7 @@ export function fenced(
   instance: string | null = null,
 ): LiveAttempt | undefined {
   if (!row) return undefined;
-  if (row.holder !== instance) throw nodeTaken(row.nodeId ?? "", { ...row, instance: row.holder });
+  if (row.holder !== instance) throw nodeTaken(row.nodeId ?? "", holderOf({ ...row, instance: row.holder }));
   return row.instance === null || row.instance === instance ? row : undefined;
 }
 

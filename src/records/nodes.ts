@@ -46,25 +46,30 @@ export interface NodeSync {
   taken: { instance: string; host: string } | null;
 }
 
-interface Holder {
+/** Who holds a node's name, as the field `holder` of E_NODE_TAKEN. */
+export interface Holder {
   instance: string | null;
-  address: string | null;
-  agentPid: number | null;
-  instanceSince: Date | null;
+  host: string;
+  pid: number | null;
+  since: string | null;
+  heartbeatAt: Date | null;
 }
 
 /**
  * Notes a node's sign of life and hands back the attempts that are live on it. The name is one instance's at a time: another
- * one gets it when it is given back, when its holder has been silent for `silenceMs` of the database's clock, or when the
- * other ran on the same folder after it and can tell that it is gone. What the holder began goes over to an instance of the
+ * one gets it when it is given back, when nothing came of its holder after `silentSince`, or when the other ran on the same
+ * folder after it and can tell that it is gone. What the holder began goes over to an instance of the
  * same folder only: offsets of event files mean something in one file.
- * @throws LegaloneError E_NODE_TAKEN, with nothing changed
+ * @param silentSince last sign of life of a holder that was silent for long enough after it, as its caller has heard: no
+ *   clock of another machine takes a name away
+ * @throws LegaloneError E_NODE_TAKEN, with nothing changed; its field `holder` says of when its last sign of life is
  */
 export async function syncNode(
   database: Database,
   node: string,
   report: NodeReport,
   silenceMs: number,
+  silentSince: Date | null = null,
 ): Promise<NodeSync> {
   const { address, engines, npus, slots, info, pid, build, instance = null, predecessors = [] } = report;
   const before = predecessors.map((one) => one.instance);
@@ -86,7 +91,7 @@ export async function syncNode(
         "agentBuild" = excluded."agentBuild", "heartbeatAt" = excluded."heartbeatAt"
       where "Node".instance is null or "Node".instance is not distinct from excluded.instance
          or "Node".instance = any(${gone}::text[])
-         or "Node"."heartbeatAt" <= (select now from clock) - make_interval(secs => ${silenceMs / 1000})
+         or "Node"."heartbeatAt" = ${silentSince}::timestamptz
       returning id),
     adopted as (
       update "Attempt" set instance = ${instance}
@@ -115,20 +120,37 @@ export async function leaveNode(database: Database, node: string, instance: stri
 }
 
 async function readHolder(database: Database, node: string): Promise<Holder | null> {
-  const select = { instance: true, address: true, agentPid: true, instanceSince: true };
-  return database.node.findUnique({ where: { id: node }, select });
+  const row = await database.node.findUnique({ where: { id: node } });
+  return row && holderOf(row);
+}
+
+/** Who holds a name, from the columns of its node. */
+export function holderOf(row: {
+  instance: string | null;
+  address: string | null;
+  agentPid: number | null;
+  instanceSince: Date | null;
+  heartbeatAt?: Date | null;
+}): Holder {
+  return {
+    instance: row.instance,
+    host: row.address ?? "",
+    pid: row.agentPid,
+    since: row.instanceSince?.toISOString() ?? null,
+    heartbeatAt: row.heartbeatAt ?? null,
+  };
 }
 
 /** The refusal of an instance that does not hold its node's name: who does, and what to do. */
 export function nodeTaken(node: string, holder: Holder | null): LegaloneError {
-  const { instance = null, address, agentPid: pid = null, instanceSince } = holder ?? {};
-  const since = instanceSince?.toISOString() ?? null;
+  const nobody: Holder = { instance: null, host: "", pid: null, since: null, heartbeatAt: null };
+  const held = holder ?? nobody;
   const who =
-    instance === null
+    held.instance === null
       ? "no agent"
-      : `the agent on ${address || "an unknown host"}, process ${pid}, since ${since}`;
+      : `the agent on ${held.host || "an unknown host"}, process ${held.pid}, since ${held.since}`;
   return new LegaloneError("E_NODE_TAKEN", `the name of node ${node} is held by ${who}`, {
     hint: "Give each agent a name of its own (--node or LEGALONE_NODE), or stop the other one; this one goes on when that is gone.",
-    fields: { holder: { instance, host: address ?? "", pid, since } },
+    fields: { holder: held },
   });
 }

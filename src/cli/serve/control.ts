@@ -20,7 +20,7 @@ import { connectionsOf, type Database, databaseError, isDatabaseTrouble } from "
 import { recordExit, recordVanished } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
-import { leaveNode, type NodeAttempt, syncNode } from "../../records/nodes.ts";
+import { type Holder, leaveNode, type NodeAttempt, syncNode } from "../../records/nodes.ts";
 import { readQuarantine } from "../../records/quarantine.ts";
 import { launchOf } from "../../workflow/launch.ts";
 import type { Artifacts } from "./artifacts.ts";
@@ -56,9 +56,16 @@ export class Control implements ControlPort {
     const store = far ? "far" : "shared";
     return guarded(async () => {
       const report = { ...agent, instance, predecessors, info: { ...agent.info, store, away } };
-      const synced = await syncNode(database, node, report, times.nodeSilence).catch((error: unknown) => {
-        throw this.#refused(node, agent, error);
+      const sync = (silentSince?: Date) =>
+        syncNode(database, node, report, times.nodeSilence, silentSince).catch((error: unknown) => {
+          throw this.#refused(node, agent, error);
+        });
+      const synced = await sync().catch((error: unknown) => {
+        const silentSince = this.#holderSilentSince(node, error);
+        if (silentSince === undefined) throw error;
+        return sync(silentSince);
       });
+      this.#holders.delete(node);
       const { attempts, isNew, taken } = synced;
       if (taken) this.#noteTaken(node, agent, taken);
       const named = new Set(held.map(({ attempt, epoch }) => `${attempt} ${epoch}`));
@@ -116,6 +123,27 @@ export class Control implements ControlPort {
     }
     this.#unnamed.set(node, { at: now, attempts: unnamed });
     return vanished;
+  }
+
+  /** By node whose name another agent asks for: the last sign of life of its holder, and for how long none came after it. */
+  readonly #holders = new Map<string, { at: number; sign: number; forMs: number }>();
+
+  /**
+   * The last sign of life of the holder of a node's name, when it has been silent for long enough since. The while is
+   * counted here, from one request for its name to the next: who slept with serve, or had no network with all others, was
+   * not silent.
+   */
+  #holderSilentSince(node: string, error: unknown): Date | undefined {
+    if (!(error instanceof LegaloneError) || error.code !== "E_NODE_TAKEN") return undefined;
+    const { heartbeatAt } = error.fields.holder as Holder;
+    if (heartbeatAt === null) return undefined;
+    const { sync, nodeSilence } = this.#options.times;
+    const now = performance.now();
+    const before = this.#holders.get(node);
+    const passed = before ? Math.min(now - before.at, 2 * sync) : 0;
+    const forMs = before?.sign === heartbeatAt.getTime() ? before.forMs + passed : 0;
+    this.#holders.set(node, { at: now, sign: heartbeatAt.getTime(), forMs });
+    return forMs >= nodeSilence ? heartbeatAt : undefined;
   }
 
   /** Says once of each second agent that it is refused. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { packageRoot } from "../../../src/core/paths.ts";
 import { startTime } from "../../../src/core/start-time.ts";
@@ -205,6 +206,14 @@ describe("two agents of one name", () => {
       stranger.sync("n1", { agent: { ...facts, predecessors }, attempts: [] }),
     ).rejects.toMatchObject(taken);
     expect((await attempts())[0]).toMatchObject({ state: "RUNNING", exitedAt: null });
+    // After a sleep of the whole place, or a step of the database's clock, who asks first is still not the holder.
+    await plane.database.$executeRaw`update "Node" set "heartbeatAt" = now() - interval '1 hour'`;
+    await expect(stranger.sync("n1", { agent: facts, attempts: [] })).rejects.toMatchObject(taken);
+    // Nor after it has not asked for as long as a silence lasts: meanwhile nobody listened.
+    first.process.kill("SIGSTOP");
+    await sleep(silenceMs + 500);
+    await expect(stranger.sync("n1", { agent: facts, attempts: [] })).rejects.toMatchObject(taken);
+    first.process.kill("SIGCONT");
   });
 });
 
