@@ -18,17 +18,17 @@ export async function readQuarantine(database: Database): Promise<Quarantined[]>
   return rows.map(({ id: run, ...row }) => ({ run, ...row }));
 }
 
-/** Notes how it stands, with what is to be told in the log. @throws LostOffice */
+/** Notes how they stand, with what is to be told in the log. @throws LostOffice */
 export async function noteQuarantine(
   database: Database,
-  { run: id, ...row }: Quarantined,
+  runs: readonly Quarantined[],
   happenings: readonly Happening[],
   term: number,
 ): Promise<void> {
-  const quiet = [
-    { table: "Quarantine", id, remove: true },
-    { table: "Quarantine", insert: { id, ...row } },
-  ] as const;
+  const quiet = runs.flatMap(({ run: id, ...row }) => [
+    { table: "Quarantine" as const, id, remove: true as const },
+    { table: "Quarantine" as const, insert: { id, ...row } },
+  ]);
   await writeHappenings(database, happenings, { quiet, term });
 }
 

@@ -15,6 +15,9 @@ export interface Quarantined {
 /** Counted no further: a number of the database's. */
 const mostTries = 1_000_000_000;
 
+/** Runs that are tried again in one turn, however many are due: a turn costs all others its reads and writes. */
+const mostAtOnce = 16;
+
 interface Entry extends Quarantined {
   /** On the steady clock of this process. */
   dueAt: number;
@@ -26,8 +29,10 @@ interface Entry extends Quarantined {
 export class Quarantine {
   readonly #entries: Map<string, Entry>;
   readonly #times: Times;
+  /** On the steady clock: not before it is anything tried again that nobody asked for. */
+  #nextTurn = Number.NEGATIVE_INFINITY;
 
-  /** @param known what the records say: all of it is tried at once */
+  /** @param known what the records say: all of it is tried at once, once a term */
   constructor(known: readonly Quarantined[], times: Times) {
     this.#times = times;
     this.#entries = new Map(
@@ -35,20 +40,24 @@ export class Quarantine {
     );
   }
 
-  /** Runs that are left alone in this look. */
+  /**
+   * Runs that are left alone in this look: all but those of which a person wants something new, and those whose turn it is.
+   * Turns are ten times as frequent as regular looks at most.
+   */
   aside(rows: OpenRows, elapsed: number): Set<string> {
-    const aside = new Set<string>();
-    if (this.#entries.size === 0) return aside;
+    if (this.#entries.size === 0) return new Set();
     const wishes = wishesOf(rows);
-    for (const { run, dueAt, wish } of this.#entries.values())
-      if (dueAt > elapsed && wish === wishes.get(run)) aside.add(run);
-    return aside;
+    const quiet = [...this.#entries.values()].filter(({ run, wish }) => wish === wishes.get(run));
+    const due = quiet.filter(({ dueAt }) => elapsed >= Math.max(dueAt, this.#nextTurn));
+    const turn = new Set(due.sort((a, b) => a.dueAt - b.dueAt).slice(0, mostAtOnce));
+    if (turn.size > 0) this.#nextTurn = elapsed + this.#times.reconcile / 10;
+    return new Set(quiet.filter((entry) => !turn.has(entry)).map(({ run }) => run));
   }
 
   /** When the next run is tried, on the steady clock; null when none waits. */
   nextDue(): number | null {
     const due = [...this.#entries.values()].map(({ dueAt }) => dueAt);
-    return due.length === 0 ? null : Math.min(...due);
+    return due.length === 0 ? null : Math.max(this.#nextTurn, Math.min(...due));
   }
 
   has(run: string): boolean {

@@ -21,14 +21,14 @@ export interface ReconcilePorts {
    */
   commit(happenings: readonly Happening[], bells: readonly Bell[]): Promise<string | undefined>;
   quarantined(): Promise<Quarantined[]>;
-  /** Notes that a run is in quarantine, or how it goes on there. */
-  quarantine(run: Quarantined, happenings: readonly Happening[]): Promise<void>;
+  /** Notes that runs are in quarantine, or how they go on there. */
+  quarantine(runs: readonly Quarantined[], happenings: readonly Happening[]): Promise<void>;
   release(run: string, happenings: readonly Happening[]): Promise<void>;
   /** An error of the database or of this serve's office: of everything, not of one run. */
   isTrouble(error: unknown): boolean;
 }
 
-/** Looks that meet rows that others moved meanwhile, before those others get a turn. */
+/** Looks that meet rows that others moved meanwhile, before those others get a turn. A run in quarantine has one. */
 const mostRounds = 10;
 
 /** Reads rows, decides, applies; while this serve is the one that decides. */
@@ -71,22 +71,24 @@ export class Reconciler {
       const silence = this.#hearing.look(rows, elapsed);
       const aside = new Set([...quarantine.aside(rows, elapsed), ...this.#oneOfEach()]);
       const decision = await this.#decide(rows, silence, aside);
-      for (const [run, error] of decision.faults) await this.#fail(quarantine, run, error, rows);
+      await this.#fail(quarantine, decision.faults, rows);
       await this.#tellHeld(decision, silence);
       const failed = new Set(decision.faults.keys());
       const stale = await this.#apply(quarantine, decision, rows, failed);
       for (const run of quarantine.runs())
         if (!aside.has(run) && !failed.has(run) && !stale.has(run)) await this.#release(quarantine, run);
-      if (stale.size > 0)
-        this.#log.info("rows moved while deciding; decided again", Object.fromEntries(stale));
-      // One look decides all there is: what it leads to was decided with it.
-      else if (!decision.again && this.#apart.length === 0) return this.#waitMs(quarantine, decision, rows);
+      if (stale.size > 0) this.#log.info("rows moved while deciding", Object.fromEntries(stale));
+      const restless = new Map<string, Error>();
       for (const [run, moved] of stale) {
         const rounds = (moving.get(run) ?? 0) + 1;
         moving.set(run, rounds);
-        const error = new Error(`its rows were others each time they were to change: ${moved}`);
-        if (rounds === mostRounds) await this.#fail(quarantine, run, error, rows);
+        if (rounds < mostRounds && !quarantine.has(run)) continue;
+        restless.set(run, new Error(`its rows were others each time they were to change: ${moved}`));
       }
+      await this.#fail(quarantine, restless, rows);
+      // One look decides all there is: what it leads to was decided with it.
+      if (stale.size === restless.size && !decision.again && this.#apart.length === 0)
+        return this.#waitMs(quarantine, decision, rows);
     }
     return floorMs(times.reconcile);
   }
@@ -141,12 +143,12 @@ export class Reconciler {
         for (const run of runs) stale.set(run, moved);
       } else if (this.#ports.isTrouble(moved)) {
         throw moved;
-      } else if (runs.length > 1) {
-        apart.push(runs);
-        for (const run of runs) failed.add(run);
       } else {
-        failed.add(runs[0]!);
-        await this.#fail(quarantine, runs[0]!, moved, rows);
+        for (const run of runs) failed.add(run);
+        // Alone, or known for it: that one it was. Of others each is decided about without the rest.
+        const known = runs.length === 1 ? runs : runs.filter((run) => quarantine.has(run));
+        await this.#fail(quarantine, new Map(known.map((run) => [run, moved])), rows);
+        apart.push(runs.filter((run) => !known.includes(run)));
       }
     }
     this.#apart = [...this.#apart.map(([, ...others]) => others), ...apart].filter(
@@ -162,16 +164,30 @@ export class Reconciler {
     );
   }
 
-  /** All other runs go on; this one is tried again later. */
-  async #fail(quarantine: Quarantine, run: string, error: Error, rows: Rows): Promise<void> {
-    const before = quarantine.get(run);
-    const entry = quarantine.failed(run, textOf(error), rows, this.#elapsed());
-    const { tries, retryAt } = entry;
-    if (before?.error === entry.error) this.#log.warn("a run stays in quarantine", { run, tries, retryAt });
-    else this.#log.error("a run is in quarantine; all others go on", { run, tries, retryAt, error });
-    const data = { error: entry.error };
-    const told: Happening[] = before ? [] : [{ runId: run, type: "run.quarantined", data, changes: [] }];
-    await this.#note(run, () => this.#ports.quarantine(entry, told));
+  /** All other runs go on; these are tried again later. They are noted in one write, or one by one where that fails. */
+  async #fail(quarantine: Quarantine, errors: ReadonlyMap<string, Error>, rows: Rows): Promise<void> {
+    const notes = [...errors].map(([run, error]) => {
+      const before = quarantine.get(run);
+      const entry = quarantine.failed(run, textOf(error), rows, this.#elapsed());
+      const { tries, retryAt } = entry;
+      if (before?.error === entry.error) this.#log.warn("a run stays in quarantine", { run, tries, retryAt });
+      else this.#log.error("a run is in quarantine; all others go on", { run, tries, retryAt, error });
+      const data = { error: entry.error };
+      const told: Happening[] = before ? [] : [{ runId: run, type: "run.quarantined", data, changes: [] }];
+      return { entry, told };
+    });
+    if (notes.length === 0) return;
+    const write = (some: typeof notes) =>
+      this.#ports.quarantine(
+        some.map(({ entry }) => entry),
+        some.flatMap(({ told }) => told),
+      );
+    try {
+      if (notes.length > 1) return await write(notes);
+    } catch (error) {
+      if (this.#ports.isTrouble(error)) throw error;
+    }
+    for (const one of notes) await this.#note(one.entry.run, () => write([one]));
   }
 
   async #release(quarantine: Quarantine, run: string): Promise<void> {

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { policyOf } from "../../src/cli/serve/policy.ts";
+import { createLog } from "../../src/core/log.ts";
 import { cancelRun } from "../../src/records/cancel.ts";
+import { recordExit } from "../../src/records/exits.ts";
+import { commitHappenings } from "../../src/records/happenings.ts";
+import { endQuarantine, noteQuarantine, readQuarantine } from "../../src/records/quarantine.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
 import { submitRun } from "../../src/records/runs.ts";
+import { SnapshotReader } from "../../src/records/snapshot.ts";
+import { Quarantine } from "../../src/workflow/quarantine.ts";
+import { Reconciler } from "../../src/workflow/reconcile.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { runOf, type StageSketch } from "../support/pipelines.ts";
 import { expectReplayGivesRows } from "../support/replay-check.ts";
@@ -194,6 +202,88 @@ test("a place is free when its process is gone, also while its run is in quarant
   const other = await submit(fresh([{ name: "base" }]));
   await next.work((spec) => success(spec), ended(other));
   expect((await stagesOf(other)).map(({ state }) => state)).toEqual(["SUCCEEDED"]);
+  // Its agent has left.
+  await plane.database.node.update({ where: { id: "one-place" }, data: { heartbeatAt: new Date(0) } });
+});
+
+/** Looks over the same records, by a clock of the test's, and how often they read. */
+function countingReconciler(term: number) {
+  const { database, times } = plane;
+  const reader = new SnapshotReader(database, times.cooldown, times.backoffLimit);
+  const seen = { reads: 0, elapsed: 0 };
+  const reconciler = new Reconciler(
+    {
+      read: () => {
+        seen.reads++;
+        return reader.read();
+      },
+      lookUpCache: async () => new Map(),
+      commit: (happenings, bells) => commitHappenings(database, happenings, { bells }),
+      quarantined: () => readQuarantine(database),
+      quarantine: (runs, happenings) => noteQuarantine(database, runs, happenings, term),
+      release: (run, happenings) => endQuarantine(database, run, happenings, term),
+      isTrouble: () => false,
+    },
+    policyOf(times),
+    createLog({ level: "error" }),
+    () => seen.elapsed,
+  );
+  return { reconciler, seen };
+}
+
+test("a run whose rows are others at each try costs a look ten rounds once, and one whenever it is tried again", async () => {
+  const run = await submit(fresh([{ name: "base" }]));
+  await expect
+    .poll(async () => (await agent.sync()) && [...agent.held.keys()].some((one) => one.startsWith(run)))
+    .toBe(true);
+  const [attempt] = [...agent.held.values()].map(({ spec }) => spec).filter((spec) => spec.job.run === run);
+  await agent.lines(attempt!.attempt, success(attempt!).lines!.slice(0, 1));
+  await plane.stop();
+  const { database, times } = plane;
+  const left = { epoch: attempt!.epoch, code: 65, signal: null, lost: false };
+  expect(await recordExit(database, attempt!.attempt, left)).toBe(true);
+  await database.shard.updateMany({ where: { stage: { runId: run } }, data: { epoch: 99 } });
+  const { term } = await database.leader.findFirstOrThrow();
+  const { reconciler, seen } = countingReconciler(term);
+  await reconciler.look();
+  expect((await quarantined(run))?.error).toMatch(/its rows were others/);
+  expect(seen.reads).toBe(10);
+  seen.elapsed += times.backoffLimit;
+  await reconciler.look();
+  expect(await quarantined(run)).toMatchObject({ tries: 2 });
+  expect(seen.reads).toBe(11);
+  await database.shard.updateMany({ where: { stage: { runId: run } }, data: { epoch: attempt!.epoch } });
+  seen.elapsed += times.backoffLimit;
+  await reconciler.look();
+  expect(await quarantined(run)).toBeNull();
+  plane = await startControlPlane(servers.database, patient);
+  await expect.poll(ended(run)).toBe(true);
+});
+
+test("of many runs that are due, a few are tried at a time; what a person wants is tried at once", () => {
+  const { times } = plane;
+  const names = Array.from({ length: 100 }, (_, i) => `r${i}`);
+  const rows = {
+    ...{ shards: [], tallies: [], nextTryAt: null, attempts: [], artifacts: [], gates: [], nodes: [] },
+    ...{ leases: [], faults: [], stages: [], now: new Date() },
+    runs: names.map((id) => ({ id, config: {}, priority: 0 })),
+  };
+  const quarantine = new Quarantine([], times);
+  for (const run of names) quarantine.failed(run, "broken", rows, 0);
+  const tried = new Set<string>();
+  let elapsed = times.backoffLimit;
+  for (; tried.size < names.length && elapsed < 3 * times.backoffLimit; elapsed = quarantine.nextDue()!) {
+    const aside = quarantine.aside(rows, elapsed);
+    const turn = names.filter((run) => !aside.has(run));
+    expect(turn.length).toBeLessThanOrEqual(16);
+    for (const run of turn) tried.add(run);
+    for (const run of turn) quarantine.failed(run, "broken", rows, elapsed);
+    expect(quarantine.nextDue()! - elapsed).toBeGreaterThanOrEqual(times.reconcile / 10);
+    expect(quarantine.aside(rows, elapsed).size).toBe(names.length);
+  }
+  expect(tried.size).toBe(names.length);
+  const wanted = { ...rows, runs: rows.runs.map((run, i) => (i === 3 ? { ...run, priority: 9 } : run)) };
+  expect(quarantine.aside(wanted, elapsed - 1).has("r3")).toBe(false);
 });
 
 test("the log, replayed, gives the rows of all of this", async () => {

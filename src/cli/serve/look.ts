@@ -53,9 +53,9 @@ export function createLook({ database, home, doorbell, policy, log, office }: Lo
       return moved;
     },
     quarantined: () => readQuarantine(database),
-    quarantine: (run, happenings) => {
-      reader.forget(run.run);
-      return noteQuarantine(database, run, happenings, term);
+    quarantine: (runs, happenings) => {
+      for (const { run } of runs) reader.forget(run);
+      return noteQuarantine(database, runs, happenings, term);
     },
     release: (run, happenings) => endQuarantine(database, run, happenings, term),
     isTrouble: (error) => isDatabaseTrouble(error) || error instanceof LostOffice,
