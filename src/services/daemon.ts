@@ -1,5 +1,6 @@
-import { readFileSync, rmSync, statSync, utimesSync } from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../core/errors.ts";
 import { realPath } from "../core/paths.ts";
@@ -52,7 +53,7 @@ export function readDaemon(path: string): DaemonNote | undefined {
 export function refuseElsewhere(path: string, name: string, { keeps = false } = {}): void {
   const note = noteAt(path);
   if (note === undefined || whereabouts(note) !== "elsewhere") return;
-  const silentMs = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const silentMs = nowOf(dirname(path)) - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const believed = keeps && !isOfThisBoot(note.start);
   if (silentMs > 6 * beatMs && !believed) return;
   const seen = `last heard of ${Math.round(silentMs / 1000)} s ago`;
@@ -72,13 +73,32 @@ export function keepNotes(paths: readonly string[]): NodeJS.Timeout {
   const beat = () => {
     for (const path of paths) {
       try {
-        if (readDaemon(path) !== undefined) utimesSync(path, new Date(), new Date());
+        if (readDaemon(path) === undefined) continue;
+        const now = nowOf(dirname(path)) / 1000;
+        utimesSync(path, now, now);
       } catch {
         // The next beat may succeed.
       }
     }
   };
   return setInterval(beat, beatMs).unref();
+}
+
+/**
+ * The time that the file system of a folder gives to what is written now, in ms. Machines that share the folder have it in
+ * common; their own clocks may differ from it and from each other.
+ */
+function nowOf(folder: string): number {
+  const probe = join(folder, `.now-${hostname()}-${process.pid}`);
+  try {
+    writeFileSync(probe, "");
+    return statSync(probe).mtimeMs;
+  } catch {
+    // A folder that nothing can be written to has no other clock.
+    return Date.now();
+  } finally {
+    rmSync(probe, { force: true });
+  }
 }
 
 /** A note of this workspace; of an old version without its name, the folder's own. */

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -67,6 +75,18 @@ test("a disk that is away for a while ends neither the agent nor the wait for th
   } finally {
     process.off("unhandledRejection", hear);
   }
+});
+
+test("what a start still waits for is no matter of the disk's clock, which may be another than this machine's", async () => {
+  const folder = join(attempts, "begins");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "job.json"), "{}");
+  for (const seconds of [-3600, 3600]) {
+    const at = Date.now() / 1000 + seconds;
+    utimesSync(join(folder, "job.json"), at, at);
+    expect(await engine.observe("begins")).toEqual({ state: "running" });
+  }
+  await expect.poll(() => engine.observe("begins"), { timeout: 20_000 }).toEqual({ state: "lost" });
 });
 
 test("an attempt of another node, or a pid of another machine, is nothing of ours here", async () => {

@@ -1,11 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { knownWorkspaceId, locate, writeWorkspaceNote } from "../../src/core/workspace-note.ts";
 import { poolConfig } from "../../src/records/database.ts";
-import { isCopiedNote, readDaemon, writeDaemon } from "../../src/services/daemon.ts";
+import { isCopiedNote, readDaemon, refuseElsewhere, writeDaemon } from "../../src/services/daemon.ts";
 import { lookAtHome, settleHome } from "../../src/services/home.ts";
 import { withLock } from "../../src/services/lock.ts";
 import { adoptCluster, startPostgres, stopPostgres } from "../../src/services/postgres.ts";
@@ -132,6 +140,23 @@ test("a folder that comes from another machine is refused, unless its number is 
   // A shared disk: the same folder, whoever looks.
   writeWorkspaceNote(home, { ...note, path: here.path, inode: here.inode });
   expect(lookAtHome(home)).toEqual({ state: "here" });
+});
+
+test("a daemon of another machine is believed by the clock of the disk, which this machine's need not agree with", () => {
+  mkdirSync(home, { recursive: true });
+  const note = join(home, "serve.json");
+  writeDaemon(note, { pid: process.pid });
+  const written = JSON.parse(readFileSync(note, "utf8")) as object;
+  writeFileSync(note, JSON.stringify({ ...written, machine: "another-boot/1", host: "another-machine" }));
+  const refused = expect.objectContaining({ code: "E_WORKSPACE" });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+  try {
+    expect(() => refuseElsewhere(note, "serve")).toThrow(refused);
+  } finally {
+    vi.useRealTimers();
+  }
+  utimesSync(note, 1, 1);
+  refuseElsewhere(note, "serve");
 });
 
 test("notes and locks that came with a copy mean nothing; those of another machine are not taken for gone", async () => {

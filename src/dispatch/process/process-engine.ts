@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
 import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
@@ -37,6 +37,8 @@ export class ProcessEngine implements Engine {
   readonly name = "process";
   private readonly options: ProcessEngineOptions;
   private readonly ladders = new StopLadders();
+  /** When attempts were first seen without a shim, on this process's steady clock. */
+  private readonly starting = new Map<string, number>();
 
   constructor(options: ProcessEngineOptions) {
     this.options = options;
@@ -80,10 +82,11 @@ export class ProcessEngine implements Engine {
     if (shim === undefined) {
       if (!existsSync(this.options.attempts))
         throw new EngineAway(`${this.options.attempts} is not there: it was removed, or its disk is away`);
-      if (this.startsNow(folder)) return { state: "running" };
+      if (this.startsNow(attempt, folder)) return { state: "running" };
       this.claim(folder);
       return { state: "lost" };
     }
+    this.starting.delete(attempt);
     if (isSameProcess(shim.pid, shim.start)) return { state: "running" };
     // It may have written its last word between the two looks.
     const exit = this.exitOf(folder);
@@ -179,10 +182,15 @@ export class ProcessEngine implements Engine {
   }
 
   /** True while a shim that was spawned may still be on its way to pid.json. */
-  private startsNow(folder: AttemptFolder): boolean {
-    const job = statSync(folder.file("job.json"), { throwIfNoEntry: false });
-    // A clock that was set back makes no start take longer.
-    return job !== undefined && Math.abs(Date.now() - job.mtimeMs) < startPatienceMs;
+  /**
+   * Whether its shim may still be coming: for a while after this engine first saw it without one. The times of files say
+   * nothing here: a shared disk has a clock of its own.
+   */
+  private startsNow(attempt: string, folder: AttemptFolder): boolean {
+    if (!existsSync(folder.file("job.json"))) return false;
+    const since = this.starting.get(attempt) ?? performance.now();
+    this.starting.set(attempt, since);
+    return performance.now() - since < startPatienceMs;
   }
 
   /** Takes pid.json if no shim has: one that comes late finds it and leaves. */
