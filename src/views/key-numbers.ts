@@ -27,6 +27,8 @@ export interface KeyNumber {
   name: string;
   before: number | null;
   value: number;
+  /** What blind choice gets, beside a score of a choice. */
+  chance: number | null;
   bounds: [number, number] | null;
 }
 
@@ -50,10 +52,11 @@ const importance = [
 export function keyNumbers(metrics: Metrics): KeyNumber[] {
   const numbers: KeyNumber[] = [];
   for (const [key, value] of Object.entries(metrics)) {
-    if (/_(before|later|lo|hi)$/.test(key)) continue;
+    if (/_(before|later|gain|chance|lo|hi)$/.test(key)) continue;
     const name = key.replace(/_after$/, "");
     const before = metrics[`${name}_before`] ?? null;
-    numbers.push({ name, before, value, bounds: boundsOf(metrics, key) });
+    const chance = metrics[`${name}_chance`] ?? null;
+    numbers.push({ name, before, value, chance, bounds: boundsOf(metrics, key) });
   }
   return numbers
     .map((entry, i) => ({ entry, rank: rank(entry.name), i }))
@@ -77,16 +80,31 @@ function rank(name: string): number {
 /** The numbers a short line tells: those that matter, or the first two where none is known to. */
 export function briefNumbers(metrics: Metrics): KeyNumber[] {
   const all = keyNumbers(metrics);
-  const known = all.filter((one) => one.before !== null || rank(one.name) < importance.length);
+  const known = all.filter(
+    (one) => one.before !== null || one.chance !== null || rank(one.name) < importance.length,
+  );
   return known.length > 0 ? known : all.slice(0, 2);
 }
 
-/** `held-out loss 7.410 → 6.020`, `think share 98.0%`, `6120 documents`. */
-export function showNumber({ name, before, value }: KeyNumber): string {
+/** `held-out loss 7.410 → 6.020`, `charge choice 0 → 26.56 (chance 25)`, `think share 98.0%`, `6120 documents`. */
+export function showNumber({ name, before, value, chance }: KeyNumber): string {
   const show = formatOf(name);
   const label = words(name);
-  if (before !== null) return `${label} ${show(before)} → ${show(value)}`;
+  const blind = chance === null ? "" : ` (chance ${show(chance)})`;
+  if (before !== null) return `${label} ${show(before)} → ${show(value)}${blind}`;
+  if (blind !== "") return `${label} ${show(value)}${blind}`;
   return counted.test(name) ? `${show(value)} ${label}` : `${label} ${show(value)}`;
+}
+
+/**
+ * The metric of a gate as people read it, with the prompts it was measured on: `choice reward after (pool prompts)`,
+ * `choice held-out gain, upper bound (held-out prompts)`.
+ */
+export function gateMetric(metric: string): string {
+  const bound = { lo: ", lower bound", hi: ", upper bound" }[/_(lo|hi)$/.exec(metric)?.[1] ?? ""] ?? "";
+  const kind = /_(reward|heldout)_(before|after|gain|later)(_lo|_hi)?$/.exec(metric)?.[1];
+  const prompts = kind === undefined ? "" : kind === "reward" ? " (pool prompts)" : " (held-out prompts)";
+  return `${words(metric.replace(/_(lo|hi)$/, ""))}${bound}${prompts}`;
 }
 
 const counted =

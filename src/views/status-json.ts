@@ -5,6 +5,7 @@ import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { metricsOf } from "./key-numbers.ts";
 import { type Live, nothingLive, stageLine } from "./stage-line.ts";
+import { verdictSentence } from "./verdict.ts";
 
 /** A line a run; the last line counts them. */
 export function runListLines(runs: RunDetail[], queue: readonly QueuePlace[] = []): string {
@@ -104,6 +105,7 @@ export function verdictJson(detail: RunDetail): Record<string, unknown> {
       failed: gates.filter((gate) => !gate.passed).length,
     },
     model: deliveredUri(detail),
+    modelVerdict: verdictSentence(detail) || null,
   };
 }
 

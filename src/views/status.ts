@@ -3,10 +3,11 @@ import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
 import { clock, count, duration, words } from "./format.ts";
-import { formatOf } from "./key-numbers.ts";
+import { formatOf, gateMetric } from "./key-numbers.ts";
 import type { Colors, Look } from "./look.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
-import { cut, indent, table } from "./table.ts";
+import { cut, indent, table, wrap } from "./table.ts";
+import { verdictSentence } from "./verdict.ts";
 
 /** The runs, newest first, a line each. */
 export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
@@ -58,7 +59,8 @@ export function runStatus(
 ): string {
   const { colors } = look;
   const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
-  const parts = [runHeading(detail, look), indent(stageTable(lines, look))];
+  const heading = `${runHeading(detail, look)}\n${wrap(verdictSentence(detail), look.width)}`.trimEnd();
+  const parts = [heading, indent(stageTable(lines, look))];
   const gates = gateTable(detail, look);
   if (gates !== "") parts.push(indent(gates));
   const shared = lines.flatMap(waitText);
@@ -188,7 +190,7 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
       const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
       return [
         `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
-        `${words(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against, stage.name)}`,
+        `${gateMetric(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against, stage.name)}`,
         gate.value === null ? "not measured" : show(gate.value),
         gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${show(gate.threshold)}`,
         gate.passed ? "holds" : colors.red("does not hold"),

@@ -6,12 +6,13 @@ import type { Look } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { standIns } from "./stand-ins.ts";
 import { gateTable, paintRun } from "./status.ts";
-import { indent, table } from "./table.ts";
+import { indent, table, wrap } from "./table.ts";
+import { verdictSentence } from "./verdict.ts";
 
 /** What a run came to: stages, numbers, gates, stand-ins, where the model is, what to do next. */
 export function summary(detail: RunDetail, look: Look): string {
   const parts = [
-    heading(detail, look),
+    `${heading(detail, look)}\n${wrap(verdictSentence(detail), look.width)}`.trimEnd(),
     stageSection(detail, look),
     section("Gates", gateTable(detail, look), look),
     section("Stand-ins", standInSection(detail), look),

@@ -54,6 +54,18 @@ export function cut(text: string, width: number): string {
   return `${out}…`;
 }
 
+/** A plain text in lines of at most `width` columns, broken between words; a word that is longer stays whole. */
+export function wrap(text: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
 /** Every line moved right by `by` columns. */
 export function indent(text: string, by = 2): string {
   return text

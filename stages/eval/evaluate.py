@@ -14,12 +14,16 @@ from stages._worker.jsonl import write_json
 from stages._worker.locations import resolve_data
 from stages._worker.model import device
 from stages._worker.model.config import Qwen3Config
+from stages._worker.model.history import history_of
+from stages._worker.verdict import verdict_sentence
 from stages._worker.worker import Worker
 from stages.eval.answering import Engine, engine_for
+from stages.eval.comparison import compare, contestants
 from stages.eval.predictions import Prediction, read_predictions, write_predictions
-from stages.eval.report import before_and_after, forgetting, metrics_of
-from stages.eval.scoring import score_row
+from stages.eval.report import before_and_after, forgetting, metrics_of, verdict_metrics
+from stages.eval.scoring import score_row, strict_verdicts
 from stages.eval.share import PERPLEXITY, Unit, share_of
+from stages.eval.strict_scores import Verdict
 from stages.eval.suite import suite_tasks
 from stages.eval.task import Task
 
@@ -32,6 +36,8 @@ class _Results:
     rows: list[dict[str, Any]] = field(default_factory=list)
     perplexities: dict[str, dict[str, Interval]] = field(default_factory=dict)
     shown: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: dict[tuple[str, str], list[Verdict]] = field(default_factory=dict)
+    """Strict verdicts by model and task, item by item."""
 
 
 def evaluate(job: Job, worker: Worker) -> None:
@@ -48,7 +54,8 @@ def evaluate(job: Job, worker: Worker) -> None:
     results = _Results(folder=worker.stage_output("evaluation"))
     engines: dict[Qwen3Config, Engine] = {}
     scorers: dict[tuple[int, str], HeldOut] = {}
-    mine = _share(job, tasks, [*models, *offline])
+    delivered, base = contestants(models)
+    mine = _share(job, tasks, [*models, *offline], together=[name for name in (base, delivered) if name])
     units = sum(name != PERPLEXITY for name in mine)
     worker.phase("compiling")
     for model, folder in models.items():
@@ -66,13 +73,49 @@ def evaluate(job: Job, worker: Worker) -> None:
         chosen = [task for task in tasks if (label, task.id) in mine]
         if chosen:
             _score_file(job, resolve_data(path), label, chosen, results)
-    _write(worker, suite, results, [*models, *offline], tasks=len(tasks))
+    verdict = _verdict(job, tasks, results, delivered, base)
+    if verdict is not None and job.shards == 1:
+        verdict["sentence"] = verdict_sentence(
+            model=verdict["model"],
+            base=base,
+            lines=verdict["tasks"],
+            history=history_of(models[verdict["model"]]),
+        )
+    _write(worker, suite, results, [*models, *offline], tasks=len(tasks), verdict=verdict)
 
 
-def _share(job: Job, tasks: list[Task], models: list[str]) -> set[Unit]:
-    units = [((model, task.id), len(task.items)) for model in models for task in tasks]
+def _share(job: Job, tasks: list[Task], models: list[str], *, together: list[str]) -> set[Unit]:
+    parts = [
+        ([(model, task.id)], len(task.items)) for model in models for task in tasks if model not in together
+    ]
+    if together:
+        parts += [
+            ([(model, task.id) for model in together], len(together) * len(task.items)) for task in tasks
+        ]
     documents = job.options["heldout"]["documents"] * len(models)
-    return share_of([*units, (PERPLEXITY, documents)], job.shard, job.shards)
+    return share_of([*parts, ([PERPLEXITY], documents)], job.shard, job.shards)
+
+
+def _verdict(
+    job: Job, tasks: list[Task], results: _Results, delivered: str | None, base: str | None
+) -> dict[str, Any] | None:
+    """The delivered model beside its base on the tasks of this shard; intervals hold for all tasks of the suite together."""
+    if delivered is None:
+        return None
+    level = 1 - 0.05 / len(tasks)
+    found = results.verdicts
+    lines = [
+        compare(
+            task,
+            None if base is None else found[base, task.id],
+            found[delivered, task.id],
+            seed=job.seed,
+            level=level,
+        )
+        for task in sorted(tasks, key=lambda task: task.seen_in_training)
+        if (delivered, task.id) in found
+    ]
+    return {"model": delivered, "base": base, "level": level, "tasks": lines}
 
 
 def named_models(inputs: list[Input]) -> dict[str, Path]:
@@ -110,7 +153,9 @@ def _add(
     likeliest: list[str | None] | None,
     results: _Results,
 ) -> None:
-    results.rows.append(score_row(task, model, predictions, likeliest=likeliest, seed=job.seed))
+    verdicts = strict_verdicts(task, predictions)
+    results.verdicts[model, task.id] = verdicts
+    results.rows.append(score_row(task, model, predictions, verdicts, likeliest=likeliest, seed=job.seed))
     write_predictions(results.folder / model, task.id, predictions)
     results.shown += [
         {
@@ -159,7 +204,13 @@ def _score_file(job: Job, path: Path, label: str, tasks: list[Task], results: _R
 
 
 def _write(
-    worker: Worker, suite: dict[str, Any], results: _Results, models: list[str], *, tasks: int
+    worker: Worker,
+    suite: dict[str, Any],
+    results: _Results,
+    models: list[str],
+    *,
+    tasks: int,
+    verdict: dict[str, Any] | None,
 ) -> None:
     worker.phase("saving")
     split = worker.job.shards > 1
@@ -172,6 +223,7 @@ def _write(
         "models": models,
         "tasks": before_and_after(results.rows, models),
         "forgetting": forgetting(results.perplexities),
+        "verdict": verdict,
     }
     write_json(results.folder / "report.json", {**report, "rows": results.rows, "answers": results.shown})
     worker.commit("evaluation", meta={"suite": report["suite"]["name"], "models": models})
@@ -180,6 +232,7 @@ def _write(
             "models": len(models),
             "tasks": tasks,
             "items": sum(row["items"] for row in results.rows),
+            **verdict_metrics(verdict),
             **metrics_of(results.rows, results.perplexities),
         },
         summary={**report, "answers": results.shown},

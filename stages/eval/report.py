@@ -59,3 +59,15 @@ def metrics_of(
             if name != "model" and not name.endswith("_ratio")
         }
     return metrics
+
+
+def verdict_metrics(verdict: dict[str, Any] | None) -> dict[str, float | None]:
+    """Key numbers of the stage: <task>_before of the base, <task>_after of the delivered model, <task>_gain with its
+    bounds, <task>_chance. What was not measured is left out."""
+    lines = [] if verdict is None else verdict["tasks"]
+    return {
+        f"{line['task']}_{name}": line[name]
+        for line in lines
+        for name in ("before", "after", "gain", "gain_lo", "gain_hi", "chance")
+        if line.get(name) is not None
+    }

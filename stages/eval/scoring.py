@@ -8,7 +8,7 @@ from stages._worker.choice_form import read_choice
 from stages._worker.inference.bootstrap import Interval, ratio_interval
 from stages.eval.compatible_scores import choice_score, clean_prediction, rouge_score
 from stages.eval.predictions import Prediction
-from stages.eval.strict_scores import judge_item
+from stages.eval.strict_scores import Verdict, judge_item
 from stages.eval.task import Task, split_options
 
 
@@ -20,11 +20,21 @@ def compatible_score(task: Task, predictions: list[Prediction]) -> float | None:
     return None if np.isnan(score) else score
 
 
+def strict_verdicts(task: Task, predictions: list[Prediction]) -> list[Verdict]:
+    """The strict verdict on every prediction, in the order of the items."""
+    return [judge_item(task.scoring, item.prediction, item.gold) for item in predictions]
+
+
 def score_row(
-    task: Task, model: str, predictions: list[Prediction], *, likeliest: list[str | None] | None, seed: int
+    task: Task,
+    model: str,
+    predictions: list[Prediction],
+    verdicts: list[Verdict],
+    *,
+    likeliest: list[str | None] | None,
+    seed: int,
 ) -> dict[str, Any]:
     """Scores in percent. `strict` has a bootstrap interval over items; `option_likelihood` is None where it does not apply."""
-    verdicts = [judge_item(task.scoring, item.prediction, item.gold) for item in predictions]
     scores = np.array([verdict.score for verdict in verdicts if verdict.score is not None])
     strict = _mean(scores, seed)
     likelihood = None if likeliest is None else _likelihood(predictions, likeliest, seed)
@@ -45,10 +55,14 @@ def score_row(
 
 def chance(task: Task) -> float | None:
     """Percent that blind choice of one letter gets; None for tasks that are no choice."""
-    if task.scoring != "choice":
-        return None
+    shares = chance_shares(task)
+    return None if shares is None else 100 * float(np.mean(shares))
+
+
+def chance_shares(task: Task) -> list[float] | None:
+    """What blind choice of one letter gets of each item; None where options are not listed."""
     counts = [len(split_options(item.question)[1]) for item in task.items]
-    return 100 * float(np.mean([1 / count for count in counts])) if all(counts) else None
+    return [1 / count for count in counts] if task.scoring == "choice" and all(counts) else None
 
 
 def _likelihood(predictions: list[Prediction], likeliest: list[str | None], seed: int) -> Interval | None:

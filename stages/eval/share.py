@@ -1,4 +1,5 @@
-"""What a shard of an evaluation measures: whole tasks of a model, so that every number is computed in one place."""
+"""What a shard of an evaluation measures: whole tasks of a model, so that every number is computed in one
+place; a task of the delivered model together with the same of its base, since they are compared item by item."""
 
 from __future__ import annotations
 
@@ -11,17 +12,17 @@ Unit = tuple[str, str]
 """Model and task."""
 
 
-def share_of(units: Sequence[tuple[Unit, int]], shard: int, shards: int) -> set[Unit]:
-    """The units of one shard: the largest first, each to the shard that has least; a function of the units alone.
+def share_of(parts: Sequence[tuple[Sequence[Unit], int]], shard: int, shards: int) -> set[Unit]:
+    """The units of one shard: the largest parts first, each to the shard that has least; a function of the parts alone.
 
-    `units` are given with their weight (items). With more shards than units some have none.
+    A part are units that are measured together, with their weight (items). With more shards than parts some have none.
     """
     load = [0] * shards
-    mine = set()
-    for place in sorted(range(len(units)), key=lambda place: (-units[place][1], place)):
-        unit, weight = units[place]
+    mine: set[Unit] = set()
+    for place in sorted(range(len(parts)), key=lambda place: (-parts[place][1], place)):
+        units, weight = parts[place]
         taker = load.index(min(load))
         load[taker] += max(weight, 1)
         if taker == shard:
-            mine.add(unit)
+            mine.update(units)
     return mine

@@ -21,6 +21,8 @@ _SHOWN = ("heldout_loss_before", "heldout_loss_after", "legal_ppl", "general_ppl
 class Sources:
     """Everything the card quotes."""
 
+    verdict: str
+    """One sentence on the model: better or worse than its base, where, by what."""
     history: list[dict[str, Any]]
     """The stages that made the model, first to last."""
     licenses: list[dict[str, Any]]
@@ -28,8 +30,8 @@ class Sources:
     """Who wrote samples for fine-tuning: {name, revision, stand_in} each."""
     writers: list[dict[str, Any]]
     """Who wrote synthetic documents for mid-training, likewise."""
-    evaluation: dict[str, Any] | None
-    """report.json of an evaluation."""
+    evaluations: list[dict[str, Any]]
+    """report.json of every evaluation, and of every shard of one."""
 
 
 def model_card(options: dict[str, Any], config: Qwen3Config, sources: Sources) -> str:
@@ -37,10 +39,11 @@ def model_card(options: dict[str, Any], config: Qwen3Config, sources: Sources) -
     parts = [
         _front_matter(options),
         f"# {options['name']}",
+        sources.verdict,
         _about(options, config, sources.history),
         _use(),
         _numbers(sources.history),
-        _evaluation(sources.evaluation),
+        _evaluation(sources.evaluations),
         _stand_ins(options, sources),
         _licenses(options, sources.licenses),
     ]
@@ -100,14 +103,15 @@ def _cell(metrics: dict[str, Any], name: str) -> str:
     return f"{value:.4g}{bounds}"
 
 
-def _evaluation(report: dict[str, Any] | None) -> str:
+def _evaluation(reports: list[dict[str, Any]]) -> str:
     """Strict scores of every model on every task, in percent; those in brackets are 95 % bootstrap intervals."""
-    if report is None or not report["tasks"]:
+    tasks = {task["task"]: task for report in reports for task in report["tasks"]}
+    if not tasks:
         return ""
-    models = report["models"]
-    found = {(row["task"], row["model"]): row for row in report["rows"]}
+    models = list(dict.fromkeys(model for report in reports for model in report["models"]))
+    found = {(row["task"], row["model"]): row for report in reports for row in report["rows"]}
     rows = [["task", "items", "chance", *models]]
-    for task in report["tasks"]:
+    for task in tasks.values():
         scores = [found.get((task["task"], model)) for model in models]
         chance = "" if task["chance"] is None else f"{task['chance']:.4g}"
         rows.append([task["task"], str(task["items"]), chance, *(_score(row) for row in scores)])

@@ -12,6 +12,7 @@ from stages._worker.model.folder import save_model
 from stages._worker.model.history import history_of
 from stages._worker.model.tensor_folder import FolderTensors
 from stages._worker.protocol import main
+from stages._worker.verdict import verdict_sentence
 from stages._worker.worker import Worker
 from stages.export.check import check_folder
 from stages.export.model_card import Sources, model_card
@@ -37,18 +38,42 @@ def run(job: Job, worker: Worker) -> None:
         dtype=options["dtype"],
         shard_bytes=options["shard_bytes"],
     )
+    evaluations = _evaluations(job)
+    verdict = _verdict(history, evaluations)
     sources = Sources(
+        verdict=verdict,
         history=history,
         licenses=_licenses(job),
         teachers=_teachers(job),
         writers=_writers(job),
-        evaluation=_json(job, "evaluation", "report.json"),
+        evaluations=evaluations,
     )
     (folder / "README.md").write_text(model_card(options, config, sources), encoding="utf-8")
     parameters = check_folder(folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     worker.commit("delivery", meta={"name": options["name"], "parameters": parameters})
-    worker.finish(metrics={"parameters": parameters, "bytes": size}, summary={"stages": len(history)})
+    worker.finish(
+        metrics={"parameters": parameters, "bytes": size},
+        summary={"stages": len(history), "verdict": {"sentence": verdict}},
+    )
+
+
+def _evaluations(job: Job) -> list[dict[str, Any]]:
+    """The report of every evaluation, and of every shard of one."""
+    paths = [item.folder / "report.json" for item in job.inputs_of("evaluation")]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def _verdict(history: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> str:
+    """One sentence over all evaluations of this very model."""
+    model = history[-1]["stage"] if history else "from outside"
+    mine = [
+        found for found in (told.get("verdict") for told in evaluations) if found and found["model"] == model
+    ]
+    if not mine:
+        return f"Whether the delivered model ({model}) is better than its base cannot be told: it was not evaluated."
+    lines = [line for found in mine for line in found["tasks"]]
+    return verdict_sentence(model=model, base=mine[0]["base"], lines=lines, history=history)
 
 
 def _json(job: Job, kind: str, name: str) -> Any:

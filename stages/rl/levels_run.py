@@ -12,7 +12,7 @@ from stages.rl.alarms import Limits, Watch, forgotten, look
 from stages.rl.curriculum import advance
 from stages.rl.learner import Learner, StepReport
 from stages.rl.level import Level
-from stages.rl.probes import ProbeResult, probe
+from stages.rl.probes import ProbeResult, gain_of, probe
 from stages.rl.progress import Progress
 from stages.rl.rollout import RolloutBackend
 from stages.rl.weights_out import hand_over
@@ -129,7 +129,7 @@ class LevelsRun:
         self._worker.warning(message, code=code)
 
     def _probe_level(self, level: Level, when: str) -> None:
-        """Probes of the pool and held-out prompts; their rewards become metrics of the stage."""
+        """Probes of the pool and held-out prompts; their rewards, and what they gained, become metrics of the stage."""
         for kind, prompts, name in (
             ("probe", level.pool.probes, "reward"),
             ("heldout", level.pool.heldout, "heldout"),
@@ -139,11 +139,22 @@ class LevelsRun:
                 continue
             metric = f"{level.name}_{name}_{when}"
             self.progress.metrics |= interval_metrics(metric, result.reward)
+            self._gain(f"{level.name}_{name}", when, result)
             self._worker.metric(f"{level.name}_{name}_probe", self.progress.step, result.reward.value)
             self.progress.answers += [
                 {"level": level.name, "kind": kind, "when": when, **answer}
                 for answer in result.answers[:_SHOWN]
             ]
+
+    def _gain(self, name: str, when: str, result: ProbeResult) -> None:
+        """The means before a level are kept for its end; then the gain over the same prompts becomes a metric."""
+        if when == "before":
+            self.progress.probed[name] = result.means
+            return
+        before = self.progress.probed.pop(name, None)
+        gain = None if before is None else gain_of(before, result.means, seed=self._worker.job.seed)
+        if gain is not None:
+            self.progress.metrics |= interval_metrics(f"{name}_gain", gain)
 
     def _probe_earlier(self, level: Level) -> None:
         """Whether the levels before are still known."""

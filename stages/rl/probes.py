@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from stages._worker.data.tokenizer import Tokenizer
-from stages._worker.inference.bootstrap import Interval, ratio_interval
+from stages._worker.inference.bootstrap import Interval, gain_interval, ratio_interval
 from stages.rl.pool import Prompt
 from stages.rl.rewards.registry import Reward, score_replies
 from stages.rl.rollout import RolloutBackend
@@ -20,6 +20,7 @@ class ProbeResult:
     """Mean reward over prompts and samples, with an interval over prompts, and one answer to each prompt."""
 
     reward: Interval
+    means: list[float | None]  # mean reward of each prompt
     length: float  # mean tokens of an answer
     answers: list[dict[str, Any]]
 
@@ -68,6 +69,16 @@ def probe(
         return None
     return ProbeResult(
         reward=ratio_interval(np.array(sums, np.float64), np.array(counts, np.float64), seed=seed),
+        means=[answer["mean_reward"] for answer in answers],
         length=float(np.mean([len(rollout.tokens) for rollout in rollouts])),
         answers=answers,
     )
+
+
+def gain_of(before: list[float | None], after: list[float | None], *, seed: int) -> Interval | None:
+    """How much the reward rose, prompt by prompt, with an interval over prompts; None where no prompt has both."""
+    pairs = [pair for pair in zip(before, after, strict=True) if None not in pair]
+    if not pairs:
+        return None
+    first, second = np.array(pairs, np.float64).T
+    return gain_interval(first, second, seed=seed)

@@ -31,6 +31,8 @@ class Progress:
     ledger: Ledger = field(default_factory=Ledger)
     consumed: list[Step] = field(default_factory=list)  # since the ledger's beginning
     metrics: dict[str, float] = field(default_factory=dict)
+    probed: dict[str, list[float | None]] = field(default_factory=dict)
+    """Mean rewards of the probes' prompts before the level that is being trained, by metric."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ class Progress:
                 **self.ledger.as_json(),
                 "orderSha256": self.pools,
                 "metrics": self.metrics,
+                "probed": self.probed,
                 "answers": self.answers,
                 "alarms": self.alarms,
             },
@@ -111,6 +114,7 @@ def _progress_of(found: Checkpoint, ledger: Ledger, pools: str) -> Progress:
         watch=Watch(**cursor["watch"]),
         ledger=ledger,
         metrics=cursor["metrics"],
+        probed=cursor.get("probed", {}),  # checkpoints of before the first gains have none
         answers=cursor["answers"],
         alarms=cursor["alarms"],
     )

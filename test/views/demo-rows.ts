@@ -98,10 +98,29 @@ export function demoRun(): RunDetail {
         }),
       ],
     }),
-    doneStage("eval", 395, 440, { choice_accuracy: 0.31 }),
+    withVerdict(
+      doneStage("eval", 395, 440, {
+        heldout_charge_choice_before: 0,
+        heldout_charge_choice_after: 26.5625,
+        heldout_charge_choice_gain: 26.5625,
+        heldout_charge_choice_chance: 25,
+        rl_heldout_charge_choice: 26.5625,
+        items: 512,
+        tasks: 7,
+      }),
+    ),
   ];
   const delivery = doneStage("export", 440, 443, { parameters: 1_210_000 });
   return runDetail([...stages, { ...delivery, artifacts: [artifactRow(delivery.id, "delivery")] }]);
+}
+
+/** What stages/_worker/verdict.py writes, shortened. */
+export const sentence =
+  "The delivered model (rl) is not better than its base (base), nor worse, as far as can be told (1 tasks, percent, 95 % intervals over all tasks together).";
+
+function withVerdict(stage: StageRow): StageRow {
+  const result = { ...(stage.result as object), summary: { verdict: { sentence } } };
+  return { ...stage, result };
 }
 
 function with_(stage: StageRow, given: Partial<StageRow>): StageRow {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bytes, clock, count, duration, number, percent } from "../../src/views/format.ts";
-import { cut, displayWidth, table } from "../../src/views/table.ts";
+import { cut, displayWidth, table, wrap } from "../../src/views/table.ts";
 
 describe("format", () => {
   test.each([
@@ -61,6 +61,11 @@ describe("table", () => {
       ],
     );
     expect(text.split("\n").map(displayWidth)).toEqual([8, 8, 8]);
+  });
+
+  test("a text is broken between words, and a longer word stays whole", () => {
+    expect(wrap("one two 中华人民 x", 8)).toBe("one two\n中华人民\nx");
+    expect(wrap("extraordinary a", 5)).toBe("extraordinary\na");
   });
 
   test("a text is cut by columns, never in the middle of a wide character", () => {

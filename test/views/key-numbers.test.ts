@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { keyNumbers, metricsOf, showNumber } from "../../src/views/key-numbers.ts";
+import { briefNumbers, gateMetric, keyNumbers, metricsOf, showNumber } from "../../src/views/key-numbers.ts";
 
 const told = (metrics: Record<string, number>) => keyNumbers(metrics).map(showNumber);
 
@@ -29,6 +29,36 @@ test("a reward on probes is told before perplexity, and held-out numbers of a le
     "general ppl 459.2",
     "memorisation held-out 0.210 → 0.200",
   ]);
+});
+
+test("scores of an evaluation are key numbers, those of a choice with chance beside them", () => {
+  const metrics = {
+    models: 4,
+    tasks: 2,
+    items: 512,
+    law_before: 0,
+    law_after: 26.5625,
+    law_gain: 26.5625,
+    law_gain_lo: 14,
+    law_gain_hi: 39,
+    law_chance: 25,
+    recital_after: 12.1,
+    recital_before: 3.14,
+    rl_law: 26.5625,
+  };
+  expect(briefNumbers(metrics).map(showNumber)).toEqual([
+    "law 0 → 26.56 (chance 25)",
+    "recital 3.140 → 12.10",
+  ]);
+  expect(briefNumbers({ items: 5, law_after: 26.5625, law_chance: 25 }).map(showNumber)).toEqual([
+    "law 26.56 (chance 25)",
+  ]);
+});
+
+test("a gate's metric says on which prompts it was measured, and which bound it is", () => {
+  expect(gateMetric("choice_reward_after")).toBe("choice reward after (pool prompts)");
+  expect(gateMetric("choice_heldout_gain_hi")).toBe("choice held-out gain, upper bound (held-out prompts)");
+  expect(gateMetric("heldout_loss_after")).toBe("held-out loss after");
 });
 
 test("shares are percentages, counts are counts", () => {

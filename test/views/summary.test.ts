@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { standIns } from "../../src/views/stand-ins.ts";
 import { summary } from "../../src/views/summary.ts";
-import { demoRun } from "./demo-rows.ts";
-import { artifactRow, at, doneStage, plainLook, runDetail, runId, stageRow } from "./rows.ts";
+import { verdictSentence } from "../../src/views/verdict.ts";
+import { demoRun, sentence } from "./demo-rows.ts";
+import { artifactRow, at, doneStage, gateRow, plainLook, runDetail, runId, stageRow } from "./rows.ts";
 
 describe("summary of a run", () => {
   test("of the whole demo: every stage, gate, stand-in, the model and what next", () => {
     const text = summary(demoRun(), plainLook);
     expect(text.split("\n")[0]).toBe(`run ${runId} of demo succeeded in 7m 23s`);
+    expect(text.split("\n\n")[0]!.split("\n").slice(1).join(" ")).toBe(sentence);
+    expect(text).toContain("held-out charge choice 0 → 26.56 (chance 25)");
     for (const stage of demoRun().stages) expect(text).toMatch(new RegExp(`✓ ${stage.name} +done`));
     expect(text).toContain("memorisation reward 0.480 → 0.750");
     expect(text.match(/✓ gate/g)).toHaveLength(4);
@@ -40,6 +43,45 @@ describe("summary of a run", () => {
 
   test("a run without stand-ins says nothing of them", () => {
     expect(summary(runDetail([doneStage("base", 0, 60, {})]), plainLook)).not.toContain("STAND-INS");
+  });
+});
+
+describe("the verdict on the model", () => {
+  const judge = (state: "PENDING" | "SUCCEEDED") => stageRow("eval", { state });
+
+  test("is that of the last stage that tells one", () => {
+    const exported = doneStage("export", 0, 1, {});
+    const told = {
+      ...exported,
+      result: { metrics: {}, summary: { verdict: { sentence: "It is better." } } },
+    };
+    expect(verdictSentence(runDetail([...demoRun().stages.slice(0, -1), told]))).toBe("It is better.");
+    expect(verdictSentence(demoRun())).toBe(sentence);
+  });
+
+  test("says why there is none", () => {
+    const trained = (name: string) => ({
+      ...doneStage(name, 0, 1, {}),
+      artifacts: [artifactRow(`${runId}-${name}-g1`, "model")],
+    });
+    expect(verdictSentence(runDetail([trained("sft"), judge("PENDING")]))).toBe(
+      "No verdict on the model yet: eval has not ended.",
+    );
+    expect(verdictSentence(runDetail([trained("sft")]))).toBe(
+      "No verdict on the model: it was not evaluated in this run.",
+    );
+    const failed = stageRow("rl", { state: "FAILED", reason: "out_of_memory" });
+    expect(verdictSentence(runDetail([trained("sft"), failed, judge("PENDING")]))).toBe(
+      "No verdict on the model: rl ended first (out of memory).",
+    );
+    const gated = { ...trained("sft"), gates: [gateRow(`${runId}-sft-g1`, { passed: false })] };
+    expect(verdictSentence(runDetail([gated, judge("PENDING")]))).toContain(
+      "sft ended first (gate failed: legal_ppl",
+    );
+    const { result: _, ...split } = doneStage("eval", 0, 1, {});
+    const shards = { metrics: {}, summary: { shards: [{ verdict: { tasks: [] } }, {}] } };
+    expect(verdictSentence(runDetail([{ ...split, result: shards }]))).toContain("is in shards");
+    expect(verdictSentence(runDetail([doneStage("corpus", 0, 1, {})]))).toBe("");
   });
 });
 

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { duration, words } from "../format.ts";
 import { standIns } from "../stand-ins.ts";
+import { verdictSentence } from "../verdict.ts";
 import type { ReportData } from "./data.ts";
 import { html, Markup, scriptJson } from "./html.ts";
 import { type Plot, plotFigure } from "./plot.ts";
@@ -74,8 +75,10 @@ function header(data: ReportData, sections: Section[]): Markup {
     verdict.startedAt === null
       ? null
       : duration((verdict.endedAt ?? data.now).getTime() - verdict.startedAt.getTime());
+  const said = verdictSentence(data.detail);
   const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
   return html`<header><h1>${run.pipeline} <span class="${tone}">${words(verdict.state)}</span></h1>
+${said === "" ? "" : html`<p class="verdict">${said}</p>`}
 <div class="facts"><span>run <b class="mono">${run.id}</b></span><span>started <b>${run.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</b></span>
 ${took === null ? "" : html`<span>took <b>${took}</b></span>`}<span>stages <b>${done} of ${stages.length}</b></span><span>configuration <b class="mono">${run.configHash.slice(0, 12)}</b></span></div>
 ${verdict.stage === null ? "" : html`<p class="bad">${verdict.stage}: ${words(verdict.reason ?? "")}${verdict.message === null ? "" : `: ${verdict.message}`}</p>`}

@@ -10,6 +10,7 @@ h1{font-size:1.65rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.16rem;marg
 h3{font-size:1rem;margin:1.5rem 0 .3rem}p{margin:.4rem 0 .8rem;max-width:76ch}a{color:var(--accent)}
 code,pre,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{background:var(--panel);padding:.8rem 1rem;border-radius:6px;overflow:auto;max-height:32rem}
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
+.verdict{font-size:1.05rem;margin:.3rem 0 .9rem}
 .nowrap{white-space:nowrap}
 .facts{display:flex;flex-wrap:wrap;gap:.15rem 1.6rem;color:var(--dim);margin:.2rem 0 0}.facts b{color:var(--fg);font-weight:600}
 nav{margin:1.2rem 0 0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:13.5px}nav a{text-decoration:none}nav a:hover{text-decoration:underline}

@@ -119,6 +119,13 @@ def test_rl_runs_both_levels_and_measures_them(rl: dict[str, Any]) -> None:
     for level in ("memorisation", "choice"):
         for name in ("reward_before", "reward_after", "heldout_before", "heldout_after"):
             assert 0 <= result["metrics"][f"{level}_{name}"] <= 1
+        for name in ("reward", "heldout"):
+            before, after, low, gain, high = (
+                result["metrics"][f"{level}_{name}_{part}"]
+                for part in ("before", "after", "gain_lo", "gain", "gain_hi")
+            )
+            assert low <= gain <= high
+            assert gain == pytest.approx(after - before, abs=1e-9)
         assert result["metrics"][f"{level}_steps"] == 3
     assert 0 <= result["metrics"]["memorisation_reward_later"] <= 1
     assert result["summary"]["updates"] > 0
@@ -206,6 +213,16 @@ def test_eval_compares_the_models(
     assert set(lines["heldout_charge_choice"]["strict"]) == {"base", "sft", "rl", "guesses"}
     assert [line["model"] for line in report["forgetting"]] == ["base", "sft", "rl"]
     assert report["forgetting"][0]["legal_ppl_ratio"] == 1.0
+    verdict = report["verdict"]
+    assert (verdict["model"], verdict["base"]) == ("rl", "base")
+    assert (
+        verdict["sentence"].startswith("The delivered model (rl) is ")
+        and "chance 25.0" in verdict["sentence"]
+    )
+    assert result_of(job)["summary"]["verdict"]["sentence"] == verdict["sentence"]
+    metrics = result_of(job)["metrics"]
+    assert metrics["pool_memorisation_gain_lo"] <= metrics["pool_memorisation_gain"]
+    assert metrics["pool_memorisation_after"] == pytest.approx(pool["strict"]["rl"])
     scores = json.loads((folder / "sft" / "result.json").read_text(encoding="utf-8"))
     assert scores["pool_memorisation"]["score"] == pool["compatible"]["sft"]
     assert len(json.loads((folder / "rl/predict/pool_choice/pool_choice_0.json").read_text())) == 4

@@ -50,6 +50,8 @@ def test_the_right_option_is_the_one_the_answer_names() -> None:
     [
         ("题干:\nA: 甲\nB: 乙\nC：丙", "题干:", ["甲", "乙", "丙"]),
         ("题干A：甲 B：乙", "题干A：甲 B：乙", []),  # a letter in the middle of a word is no option
+        ("“挪用”是什么罪？A：虚报B：挪用C：侮辱", "“挪用”是什么罪？", ["虚报", "挪用", "侮辱"]),
+        ("题干？A：维生素B、钙", "题干？A：维生素B、钙", []),
         ("题干？ A：甲，乙 B：丙", "题干？", ["甲，乙", "丙"]),
         (
             "罪名预测：“骗取财物”。A：生产、销售伪劣产品 B：诈骗",

@@ -17,7 +17,14 @@ OPTIONS = {"name": "legalone-test", "license": "apache-2.0", "base_model": None}
 
 
 def card(options: dict | None = None, **sources: object) -> str:
-    fields = {"history": [], "licenses": [], "teachers": [], "writers": [], "evaluation": None} | sources
+    fields = {
+        "verdict": "It is better.",
+        "history": [],
+        "licenses": [],
+        "teachers": [],
+        "writers": [],
+        "evaluations": [],
+    } | sources
     return model_card(OPTIONS | (options or {}), CONFIG, Sources(**fields))
 
 
@@ -67,6 +74,25 @@ def test_the_evaluation_is_quoted_from_its_report() -> None:
         "tasks": [{"task": "charges", "items": 80, "chance": 25.0}],
         "rows": rows,
     }
-    text = card(evaluation=report)
+    text = card(evaluations=[report])
     assert "| task | items | chance | base | rl |" in text
     assert "| charges | 80 | 25 | 24 [18, 30.5] | 41.25 [35, 47] |" in text
+
+
+def test_the_card_begins_with_the_verdict() -> None:
+    assert card().split("---\n\n")[1].startswith("# legalone-test\n\nIt is better.\n\nA Qwen3 model")
+
+
+def test_the_shards_of_an_evaluation_are_one_table() -> None:
+    def part(task: str, model: str) -> dict:
+        row = {"task": task, "model": model, "strict": 24.0, "strict_lo": 18.0, "strict_hi": 30.5}
+        return {
+            "models": ["base", "rl"],
+            "tasks": [{"task": task, "items": 80, "chance": None}],
+            "rows": [row],
+        }
+
+    text = card(evaluations=[part("charges", "base"), part("charges", "rl"), part("laws", "rl")])
+    assert text.count("## Evaluation") == 1
+    assert "| charges | 80 |  | 24 [18, 30.5] | 24 [18, 30.5] |" in text
+    assert "| laws | 80 |  |  | 24 [18, 30.5] |" in text

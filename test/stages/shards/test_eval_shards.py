@@ -66,6 +66,17 @@ def test_every_number_comes_from_one_shard_and_is_that_of_the_whole(results: dic
     assert "base_legal_ppl_lo" in whole and "sft_pool_choice_hi" in whole
 
 
+def test_the_comparison_with_the_base_is_that_of_the_whole(results: dict[int, list[dict]]) -> None:
+    whole = report_of(results[1][0])["verdict"]
+    parts = [report_of(job)["verdict"] for job in results[SHARDS]]
+    assert {(part["model"], part["base"], part["level"]) for part in parts} == {
+        ("sft", "base", whole["level"])
+    }
+    lines = sorted((line for part in parts for line in part["tasks"]), key=lambda line: line["task"])
+    assert lines == sorted(whole["tasks"], key=lambda line: line["task"])
+    assert "sentence" in whole and not any("sentence" in part for part in parts)
+
+
 def test_rows_predictions_and_forgetting_are_those_of_the_whole(results: dict[int, list[dict]]) -> None:
     whole, shards = report_of(results[1][0]), [report_of(job) for job in results[SHARDS]]
 

@@ -1,5 +1,4 @@
-import { words } from "../../format.ts";
-import { boundsOf, formatOf } from "../../key-numbers.ts";
+import { boundsOf, formatOf, gateMetric } from "../../key-numbers.ts";
 import { againstText, parseAgainst } from "../../status.ts";
 import type { StageReport } from "../data.ts";
 import { html, htmlTable, type Markup } from "../html.ts";
@@ -17,7 +16,7 @@ export const gateSection: SectionView = ({ stages }) => {
       const against = boundsOfAgainst(stages, gate.against);
       return [
         stage.row.name,
-        words(gate.metric),
+        gateMetric(gate.metric),
         gate.value === null ? "not measured" : show(gate.value),
         bounds === null ? "" : `${show(bounds[0])} – ${show(bounds[1])}`,
         html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : show(gate.threshold)}`,
@@ -33,7 +32,7 @@ export const gateSection: SectionView = ({ stages }) => {
   return {
     id: "gates",
     title: "Gates",
-    body: html`<p>A gate is a measured condition; one that does not hold ends the run with exit code 10. Intervals are 95 % bootstrap intervals over held-out documents or prompts; in the picture the bar is the value's interval, the line the threshold.</p>
+    body: html`<p>A gate is a measured condition; one that does not hold ends the run with exit code 10. Intervals are 95 % bootstrap intervals over held-out documents or prompts. A reward is gated twice: on prompts of the pool that RL trains on, and on held-out prompts that it never sees. In the picture the bar is the value's interval, the line the threshold.</p>
 ${htmlTable(
   [
     { title: "Stage" },
