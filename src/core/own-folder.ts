@@ -1,6 +1,18 @@
-import { chmodSync, lstatSync, mkdirSync, readlinkSync, type Stats, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { LegaloneError } from "./errors.ts";
+import { readWholeFile } from "./whole-file.ts";
 
 // Folders that this program trusts: what stands in them is believed, so nobody else may have made or may fill them.
 
@@ -99,6 +111,107 @@ function refuseOpenParent(path: string): void {
     hint: `chmod +t ${above}`,
     fields: { path: above },
   });
+}
+
+/** Where the system has it, an open folder is a path that stays that folder whatever its name leads to by then. */
+const descriptors = "/proc/self/fd";
+const areSteady = process.platform === "linux" && existsSync(descriptors);
+
+/**
+ * Works in the folder `way` below `root`: how agent and serve write, link, rename and remove where workers may have put
+ * something. Each folder on the way is one of its own, never a link to one; `work` gets a path that leads there and nowhere
+ * else, even when somebody renames it meanwhile (on Linux; elsewhere it was so a moment before).
+ * @param make makes the folders that are not there
+ * @throws ENOTDIR where something else than a folder stands; ENOENT, EACCES, … as they come
+ */
+export function inFolder<T>(
+  root: string,
+  way: readonly string[],
+  work: (folder: string) => T,
+  { make = false } = {},
+): T {
+  let real = root;
+  let at = root;
+  let descriptor: number | undefined;
+  try {
+    for (const name of way) {
+      const next = join(at, name);
+      real = join(real, name);
+      if (make) madeOnce(next);
+      const opened = openFolder(next, real);
+      if (descriptor !== undefined) closeSync(descriptor);
+      descriptor = opened;
+      at = areSteady ? `${descriptors}/${opened}` : real;
+    }
+    return work(at);
+  } catch (error) {
+    throw at === real ? error : named(error, at, real);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Whether a folder of its own, no link to one, is at the end of the way. @throws EIO, EMFILE, … which say nothing about it */
+export function isInFolder(root: string, way: readonly string[]): boolean {
+  try {
+    return inFolder(root, way, () => true);
+  } catch (error) {
+    if (isNoWay(error)) return false;
+    throw error;
+  }
+}
+
+/** Notes of an attempt name its inputs, and those of a join can be tens of thousands. */
+const longestNote = 256 * 1024 * 1024;
+
+/**
+ * A note in such a folder, as JSON. Undefined where it is absent or half-written, where something else than a file stands in
+ * its place, and where it holds no object.
+ */
+export function readNoteIn<T extends object>(
+  root: string,
+  way: readonly string[],
+  name: string,
+): T | undefined {
+  try {
+    const bytes = inFolder(root, way, (folder) => readWholeFile(join(folder, name), longestNote));
+    const value: unknown = JSON.parse(bytes.toString("utf8"));
+    return typeof value === "object" && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an error says that there is no such folder, or that something else stands in its place. */
+export function isNoWay(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+function openFolder(path: string, real: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOTDIR" && code !== "ELOOP") throw error;
+    const found = lstat(path);
+    const seen = found === undefined || found.isDirectory() ? "is no folder" : `is ${kindOf(found)}`;
+    throw Object.assign(new Error(`${real} ${seen}, expected a folder of its own`), { code: "ENOTDIR" });
+  }
+}
+
+function madeOnce(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** An error of the system by the name that people know. */
+function named(error: unknown, at: string, real: string): unknown {
+  if (error instanceof Error && error.message.includes(at))
+    error.message = error.message.replaceAll(at, real);
+  return error;
 }
 
 function checkAbove(folder: string, home: string): void {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -16,9 +17,13 @@ import {
  * @throws EISDIR, ELOOP (a link), … for all that is no file, see isNoFile(); ENOENT, … as they come
  */
 export function openFile(path: string): number {
+  return opened(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+}
+
+function opened(path: string, flags: number): number {
   let descriptor: number;
   try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    descriptor = openSync(path, flags, 0o600);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A link, a socket, a device without a driver.
@@ -28,6 +33,15 @@ export function openFile(path: string): number {
   if (fstatSync(descriptor).isFile()) return descriptor;
   closeSync(descriptor);
   throw noFile(path);
+}
+
+/**
+ * Opens a file to append to, or makes it for this user alone; on the same terms.
+ * @throws as openFile()
+ */
+export function openToAppend(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants;
+  return opened(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOFOLLOW);
 }
 
 /** Reads a file as openFile() opens it. @throws EFBIG when it has more than `most` bytes */
@@ -73,10 +87,9 @@ export function replaceWhole(path: string, text: string, mode = 0o666): void {
 }
 
 function beside<T>(path: string, text: string, mode: number, place: (own: string) => T): T {
-  const own = `${path}.${process.pid}`;
+  // A name that nobody can have taken before, with a folder or with a link that would lead the text elsewhere.
+  const own = `${path}.${process.pid}-${randomBytes(6).toString("hex")}`;
   try {
-    // One that a killed process left, or a link that would lead the text elsewhere.
-    rmSync(own, { force: true });
     writeFileSync(own, text, { mode, flag: "wx" });
     return place(own);
   } finally {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
-import { makeHome } from "./own-folder.ts";
+import { basename, dirname, join } from "node:path";
+import { makeHome, readNoteIn } from "./own-folder.ts";
 import { realPath } from "./paths.ts";
 import { createWhole, replaceWhole } from "./whole-file.ts";
 
@@ -38,12 +38,10 @@ export function inodeOf(path: string): string | undefined {
 
 /** Whether the folder of an attempt is a copy, by what its engine noted: the processes it names are those of the original. */
 export function isCopiedFolder(attempt: string): boolean {
-  try {
-    const { inode } = JSON.parse(readFileSync(join(attempt, "engine.json"), "utf8")) as { inode?: string };
-    return inode !== undefined && inode !== inodeOf(attempt);
-  } catch {
-    return false;
-  }
+  const attempts = dirname(attempt);
+  const way = [basename(attempts), basename(attempt)];
+  const inode = readNoteIn<{ inode?: string }>(dirname(attempts), way, "engine.json")?.inode;
+  return inode !== undefined && inode !== inodeOf(attempt);
 }
 
 /** Whether two paths are one folder. @throws EACCES where one cannot be looked at */

@@ -31,8 +31,13 @@ export interface Exit {
   message?: string;
 }
 
-/** `lost`: it does not run and nothing tells how it ended. It never runs again either. */
-export type Observation = { state: "running" } | { state: "exited"; exit: Exit } | { state: "lost" };
+/**
+ * `lost`: it does not run and nothing tells how it ended, though `message` may tell why. It never runs again either.
+ */
+export type Observation =
+  | { state: "running" }
+  | { state: "exited"; exit: Exit }
+  | { state: "lost"; message?: string };
 
 /** An engine that does not answer now: what it runs may well go on, and the same call will do when it is back. */
 export class EngineAway extends Error {
@@ -59,7 +64,7 @@ export interface Engine {
   observe(attempt: string): Promise<Observation>;
   /**
    * Begins to stop it: TERM, `graceSeconds` later KILL for all its processes. Returns after the TERM. The first
-   * call sets the pace; later calls do nothing.
+   * call sets the pace; later calls can only make it end sooner.
    */
   stop(attempt: string, graceSeconds: number): Promise<void>;
   /** After a start of the agent: the attempts that are here and were not forgotten. Goes on with their stops. */

@@ -8,15 +8,40 @@ const lookMs = 200;
 const awayMs = 1_000;
 
 /**
- * The second half of a stop: waits for the end of the grace that stop.json grants, then kills. A rung is climbed
- * once at a time for each attempt; after a restart of the agent the next engine climbs on.
+ * A stop from the wish to the end: remembers until when the worker has time, waits for that, then kills. stop.json tells it to
+ * the next agent; since the worker may write there too, it gives nobody more time than was asked for.
  */
 export class StopLadders {
   private readonly climbing = new Set<string>();
+  /** By the clock of this process, which nobody sets. */
+  private readonly killAt = new Map<string, number>();
+
+  /** Notes the wish. False when the worker has been asked before; what is asked again can only be sooner. */
+  ask(attempt: string, folder: AttemptFolder, graceSeconds: number): boolean {
+    const known = this.killAt.get(attempt) ?? notedEnd(folder);
+    const asked = performance.now() + graceSeconds * 1000;
+    if (known !== undefined && (known <= asked || this.killAt.has(attempt))) {
+      this.killAt.set(attempt, Math.min(known, asked));
+      return false;
+    }
+    this.killAt.set(attempt, asked);
+    try {
+      folder.write("stop.json", { at: Date.now(), graceSeconds });
+    } catch {
+      // No room, or no folder any more: it is asked all the same.
+    }
+    return true;
+  }
+
+  /** The worker could not be asked: its time begins when it is. */
+  withdraw(attempt: string, folder: AttemptFolder): void {
+    this.killAt.delete(attempt);
+    folder.remove("stop.json");
+  }
 
   /**
-   * Begins to climb and returns: nobody waits for it, so nothing that it meets may end the agent. An engine that cannot
-   * answer (EngineAway) is asked again until it does.
+   * The second half. Begins to climb and returns: nobody waits for it, so nothing that it meets may end the agent. An engine
+   * that cannot answer (EngineAway) is asked again until it does. After a restart of the agent the next engine climbs on.
    * @param runs tells whether the attempt still lives; may be called by several agents, as `kill`
    * @param kill ends it
    */
@@ -28,23 +53,27 @@ export class StopLadders {
   ): void {
     if (this.climbing.has(attempt)) return;
     this.climbing.add(attempt);
-    void this.climb(folder, () => answered(runs), kill).finally(() => this.climbing.delete(attempt));
+    void this.climb(attempt, folder, () => answered(runs), kill).finally(() => this.climbing.delete(attempt));
+  }
+
+  /** Nothing of it runs any more. */
+  forget(attempt: string): void {
+    this.killAt.delete(attempt);
   }
 
   private async climb(
+    attempt: string,
     folder: AttemptFolder,
     runs: () => Promise<boolean>,
     kill: () => Promise<void>,
   ): Promise<void> {
-    const stop = await answered(async () => folder.stop());
-    if (stop === undefined) return;
-    const graceMs = stop.graceSeconds * 1000;
-    // The time of day tells only what another agent has waited: set back, it makes no grace longer than it is.
-    const left = Math.min(graceMs, stop.at + graceMs - Date.now());
-    const killAt = performance.now() + left;
-    while (performance.now() < killAt) {
+    const end = this.killAt.get(attempt) ?? (await answered(async () => notedEnd(folder)));
+    if (end === undefined) return;
+    this.killAt.set(attempt, Math.min(end, this.killAt.get(attempt) ?? end));
+    const left = () => (this.killAt.get(attempt) ?? end) - performance.now();
+    while (left() > 0) {
       if (!(await runs())) return;
-      await sleep(Math.min(lookMs, Math.max(1, killAt - performance.now())), undefined, { ref: false });
+      await sleep(Math.min(lookMs, Math.max(1, left())), undefined, { ref: false });
     }
     if (await runs()) await answered(kill);
   }
@@ -59,4 +88,15 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
       await sleep(awayMs, undefined, { ref: false });
     }
   }
+}
+
+/**
+ * Until when stop.json gives it time. The time of day tells only what another agent has waited: set back, it makes no grace
+ * longer than it is.
+ */
+function notedEnd(folder: AttemptFolder): number | undefined {
+  const stop = folder.stop();
+  if (stop === undefined) return undefined;
+  const graceMs = stop.graceSeconds * 1000;
+  return performance.now() + Math.min(graceMs, stop.at + graceMs - Date.now());
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
+import { readNoteIn } from "../core/own-folder.ts";
 import { isSameProcess } from "../core/start-time.ts";
 import {
   isCopiedFolder,
@@ -119,15 +120,12 @@ export function runningIn(home: string, lies?: string): string[] {
   });
   const attempts = join(home, "attempts");
   const workers = (existsSync(attempts) ? readdirSync(attempts) : []).filter((name) => {
-    const file = (part: string) => join(attempts, name, part);
-    try {
-      const { pid, start } = JSON.parse(readFileSync(file("pid.json"), "utf8"));
-      if (existsSync(file("exit.json")) || !isSameProcess(pid, start)) return false;
-      if (isCopiedFolder(join(attempts, name))) return false;
-      return JSON.parse(readFileSync(file("job.json"), "utf8")).folder !== join(lies ?? "", "attempts", name);
-    } catch {
-      return false;
-    }
+    const read = <T extends object>(part: string) => readNoteIn<T>(home, ["attempts", name], part);
+    const { pid, start } = read<{ pid?: unknown; start?: unknown }>("pid.json") ?? {};
+    if (typeof pid !== "number" || typeof start !== "string" || !isSameProcess(pid, start)) return false;
+    if (read("exit.json") !== undefined || isCopiedFolder(join(attempts, name))) return false;
+    const told = read<{ folder?: unknown }>("job.json");
+    return told !== undefined && told.folder !== join(lies ?? "", "attempts", name);
   });
   return [...daemons, ...workers.map((name) => `worker ${name}`)];
 }

@@ -101,9 +101,10 @@ test("an attempt of another node, or a pid of another machine, is nothing of our
   // The same node on another machine that has the folder: the number means nothing there.
   const note = JSON.parse(readFileSync(join(folder, "engine.json"), "utf8")) as object;
   writeFileSync(join(folder, "engine.json"), JSON.stringify({ ...note, machine: "another" }));
-  expect(await engine.observe("theirs")).toEqual({ state: "lost" });
-  await engine.stop("theirs", 0);
-  await engine.forget("theirs");
+  const there = new ProcessEngine({ attempts, node: "n1", env: {} });
+  expect(await there.observe("theirs")).toEqual({ state: "lost" });
+  await there.stop("theirs", 0);
+  await there.forget("theirs");
   expect(startTime(pid)).toBeDefined();
   signal(-pid, "SIGKILL");
 });

@@ -1,4 +1,4 @@
-import { type FSWatcher, mkdirSync, readFileSync, watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/log.ts";
@@ -70,9 +70,11 @@ export class AttemptReporter {
   private readonly sending = new AbortController();
   private readonly wake = new Wake();
   private readonly options: ReporterOptions;
+  private readonly files: AttemptFolder;
 
   constructor(options: ReporterOptions) {
     this.options = options;
+    this.files = new AttemptFolder(dirname(options.folder), options.attempt);
   }
 
   /** For the agent's sync. */
@@ -197,12 +199,8 @@ export class AttemptReporter {
   }
 
   private hider(): ((text: string) => string) | undefined {
-    try {
-      const job: unknown = JSON.parse(readFileSync(join(this.options.folder, "job.json"), "utf8"));
-      return variableHider(namedVariables(job).map(({ name }) => name));
-    } catch {
-      return undefined;
-    }
+    const job = this.files.read("job.json");
+    return job === undefined ? undefined : variableHider(namedVariables(job).map(({ name }) => name));
   }
 
   /**
@@ -279,7 +277,7 @@ export class AttemptReporter {
       if (taken)
         await claims.dropStale(
           Math.max(...announced.map(({ step }) => step)),
-          { ...keepingOf(folder), starts: this.starts },
+          { ...keepingOf(this.files), starts: this.starts },
           log,
         );
       else for (const { path } of announced) claims.release(path);
@@ -311,11 +309,12 @@ export class AttemptReporter {
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {
     if (this.left) return false;
-    const { attempt, epoch, client, folder } = this.options;
+    const { attempt, epoch, client } = this.options;
     const gone = { code: null, signal: null, at: new Date().toISOString() };
-    const { code, signal, at, reason, message }: Exit = seen.state === "exited" ? seen.exit : gone;
     const lost = seen.state === "lost";
-    const asked = new AttemptFolder(dirname(folder), attempt).stop() !== undefined;
+    const told: Exit = seen.state === "exited" ? seen.exit : gone;
+    const { code, signal, at, reason, message } = lost ? { ...told, ...whyLost(seen.message) } : told;
+    const asked = this.files.stop() !== undefined;
     const report: ExitReport = {
       ...{ epoch, code, signal, lost, at, asked },
       ...(reason === undefined ? {} : { reason }),
@@ -329,7 +328,7 @@ export class AttemptReporter {
   private watch(): FSWatcher | undefined {
     const { folder } = this.options;
     try {
-      mkdirSync(folder, { recursive: true });
+      this.files.make();
       const watcher = watch(folder, (_kind, name) => {
         if (name === null || name === "events.jsonl" || name === "exit.json") this.wake.call();
       });
@@ -339,4 +338,9 @@ export class AttemptReporter {
       return undefined;
     }
   }
+}
+
+/** A worker that is lost says nothing of it; where the engine knows why, that is what people read. */
+function whyLost(message: string | undefined): Pick<Exit, "reason" | "message"> {
+  return message === undefined ? {} : { reason: "dispatch_failed", message };
 }

@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { inFolder, isNoWay } from "../../core/own-folder.ts";
 import { type Removal, removeFrom } from "../../core/removal.ts";
 import { defaultKeep, staleSteps } from "../../core/stale-steps.ts";
 import type { EventLine } from "../api/contract.ts";
+import type { AttemptFolder } from "../attempt-folder.ts";
 
 const agent = "agent";
 
@@ -14,12 +16,12 @@ export interface Keeping {
 
 export type CheckpointLine = EventLine & { path: string; step: number };
 
-/** From the job in an attempt's folder. */
-export function keepingOf(folder: string): Keeping {
-  const { checkpoint } = JSON.parse(readFileSync(join(folder, "job.json"), "utf8")) as {
-    checkpoint?: { keep?: number; keepEvery?: number | null };
-  };
-  return { keep: checkpoint?.keep ?? defaultKeep, keepEvery: checkpoint?.keepEvery ?? null };
+/** From the job of an attempt. */
+export function keepingOf(folder: AttemptFolder): Keeping {
+  const { keep, keepEvery } =
+    folder.read<{ checkpoint?: { keep?: unknown; keepEvery?: unknown } }>("job.json")?.checkpoint ?? {};
+  const count = (value: unknown) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : null);
+  return { keep: count(keep) ?? defaultKeep, keepEvery: count(keepEvery) };
 }
 
 /**
@@ -28,30 +30,41 @@ export function keepingOf(folder: string): Keeping {
  * nobody hears of those after it.
  */
 export class Claims {
-  readonly #folder: string;
-  readonly #claims: string;
+  readonly #home: string;
+  readonly #attempt: string;
 
+  /** @param folder <home>/attempts/<attempt> */
   constructor(folder: string) {
-    this.#folder = folder;
-    this.#claims = join(folder, "claims");
+    this.#home = dirname(dirname(folder));
+    this.#attempt = basename(folder);
   }
 
-  /** True when the checkpoint folder `path` is the agent's now: its worker has not begun to remove it. */
+  /**
+   * True when the checkpoint folder `path` is the agent's now: its worker has not begun to remove it.
+   * @throws ENOTDIR where something else than a folder of claims stands
+   */
   take(path: string): boolean {
-    const link = this.#link(path);
-    mkdirSync(this.#claims, { recursive: true });
-    try {
-      symlinkSync(agent, link);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      return makerOf(link) === agent;
-    }
+    return this.#in((claims) => {
+      const link = join(claims, basename(path));
+      try {
+        symlinkSync(agent, link);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        return makerOf(link) === agent;
+      }
+    }, true);
   }
 
   /** Gives a checkpoint back to the worker: the records do not name it. */
   release(path: string): void {
-    rmSync(this.#link(path), { force: true });
+    try {
+      this.#in((claims) => unlinkSync(join(claims, basename(path))));
+    } catch (error) {
+      // There is none, or what stands there is no claim of ours.
+      if (!isNoWay(error) && !["EISDIR", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? ""))
+        throw error;
+    }
   }
 
   /** Removes what the records no longer name, now that `newest` is committed and all that was announced before it. */
@@ -60,35 +73,40 @@ export class Claims {
     { keep, keepEvery, starts = [] }: Keeping & { starts?: readonly number[] },
     { warn }: Removal,
   ): Promise<void> {
-    const [home, attempt] = [dirname(dirname(this.#folder)), basename(this.#folder)];
     const steps = this.#steps().filter((step) => step <= newest);
     for (const step of staleSteps(steps, keep, keepEvery)) {
       // A fork begins with it: it goes after a later one, when the fork has ended.
       if (starts.includes(step)) continue;
-      await removeFrom(home, { attempt, step }, { warn });
+      await removeFrom(this.#home, { attempt: this.#attempt, step }, { warn });
       // What the agent may not remove (a worker of another user made it) its worker does, after its next checkpoint.
       this.release(`step-${step}`);
     }
   }
 
   #steps(): number[] {
-    if (!existsSync(this.#claims)) return [];
-    return readdirSync(this.#claims)
-      .filter((name) => /^step-\d+$/.test(name) && makerOf(join(this.#claims, name)) === agent)
-      .map((name) => Number(name.slice("step-".length)));
+    try {
+      return this.#in((claims) =>
+        readdirSync(claims)
+          .filter((name) => /^step-\d{1,16}$/.test(name) && makerOf(join(claims, name)) === agent)
+          .map((name) => Number(name.slice("step-".length))),
+      );
+    } catch (error) {
+      if (isNoWay(error)) return [];
+      throw error;
+    }
   }
 
-  #link(path: string): string {
-    return join(this.#claims, basename(path));
+  #in<T>(work: (claims: string) => T, make = false): T {
+    return inFolder(this.#home, ["attempts", this.#attempt, "claims"], work, { make });
   }
 }
 
-/** Undefined when the link was given up in this moment. */
+/** Undefined when the link was given up in this moment, and where it is no link. */
 function makerOf(link: string): string | undefined {
   try {
     return readlinkSync(link);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!["ENOENT", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return undefined;
   }
 }

@@ -1,13 +1,22 @@
-import { existsSync, lstatSync, mkdirSync, realpathSync, renameSync, symlinkSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { existsSync, lstatSync, opendirSync, realpathSync, renameSync, symlinkSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { sha256 } from "../../core/hash.ts";
+import { inFolder } from "../../core/own-folder.ts";
 import { claimPlace, isHash, linkBelow } from "../../core/places.ts";
 import { setAside } from "../../core/removal.ts";
+import { storable } from "../../core/text.ts";
 import { warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { syncFolder } from "../transfer/durable.ts";
-import { contentHash, Refused, readManifest, readRaw } from "../transfer/manifest.ts";
+import {
+  contentHash,
+  foldersOf,
+  type ManifestFile,
+  Refused,
+  readManifest,
+  readRaw,
+} from "../transfer/manifest.ts";
 import { isVerified, seal } from "../transfer/verified.ts";
 import { Claims } from "./claims.ts";
 
@@ -20,7 +29,7 @@ export function settle(line: EventLine, folder: string, home: string): EventLine
   if (line.type !== "artifact" && line.type !== "checkpoint") return line;
   const { sha256: named } = line as EventLine & { sha256: string };
   try {
-    const from = announcedFolder(line, folder);
+    const from = announcedFolder(line, folder, home);
     if (line.type === "checkpoint") claimed(from, named, folder);
     else commit(from, named, home, basename(folder));
     return line;
@@ -59,16 +68,33 @@ export function commit(from: string, named: string, home: string, attempt: strin
   if (!existsSync(from)) throw new Refused("there is no such folder");
   if (!isFolder(from)) throw new Refused("it is a link, expected a folder");
   verify(from, named);
-  mkdirSync(artifacts, { recursive: true });
+  alone(from, readManifest(from).files);
+  const [above, name] = [dirname(from), basename(from)];
+  const way = relative(home, above).split(sep);
   try {
-    renameSync(from, to);
+    inFolder(
+      home,
+      ["artifacts"],
+      (store) => inFolder(home, way, (own) => renameSync(join(own, name), join(store, named))),
+      {
+        make: true,
+      },
+    );
   } catch (error) {
     // The same content, committed by another attempt in between.
     if (isFolder(to)) return to;
     throw error;
   }
+  try {
+    // The worker may have had its hands in it until it was out of its reach.
+    verify(to, named);
+    alone(to, readManifest(to).files);
+  } catch (error) {
+    setAside(home, { sha256: named });
+    throw error;
+  }
   // The worker may still read what it made, also when the workspace has moved.
-  symlinkSync(relative(realpathSync(dirname(from)), realpathSync(to)), from);
+  inFolder(home, way, (own) => symlinkSync(relative(realpathSync(above), realpathSync(to)), join(own, name)));
   syncFolder(artifacts);
   seal(home, named, to, readManifest(to).files);
   return to;
@@ -99,6 +125,30 @@ function verify(folder: string, named: string): void {
   }
 }
 
+/**
+ * A folder that goes into the store holds what its manifest names and nothing else, in files that have no second name: what is
+ * committed is made read-only, and whoever has another name for a file would have that changed, or change it. @throws Refused
+ */
+function alone(folder: string, files: readonly ManifestFile[]): void {
+  const known = new Set(["manifest.json", ...files.map(({ path }) => path)]);
+  const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
+  const look = (below: string): void => {
+    const entries = opendirSync(join(folder, below));
+    try {
+      for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+        const path = below === "" ? entry.name : `${below}/${entry.name}`;
+        if (entry.isDirectory() && folders.has(path)) look(path);
+        else if (!known.has(path)) throw new Refused(`${storable(path, 200)} is not in its manifest`);
+        else if (lstatSync(join(folder, path)).nlink > 1)
+          throw new Refused(`${path} is a hard link, expected a file of its own: copy it`);
+      }
+    } finally {
+      entries.closeSync();
+    }
+  };
+  look("");
+}
+
 /** The checkpoint folder, which its worker can no longer remove. @throws Refused */
 function claimed(from: string, named: string, folder: string): string {
   const claims = new Claims(folder);
@@ -127,10 +177,10 @@ export function checkpoint(folder: string, named: string): string {
  * The folder that a line announces: below the attempt's own, and a checkpoint's where the records look for it. What a
  * link leads to is not it. @throws Refused
  */
-export function announcedFolder(line: EventLine, folder: string): string {
+export function announcedFolder(line: EventLine, folder: string, home: string): string {
   const from = inside(folder, sinceMoved(folder, String(line.path)));
-  const above = linkBelow(folder, dirname(from));
-  if (above !== undefined) throw new Refused(`${relative(folder, above)} is a link, expected a folder`);
+  const above = linkBelow(home, dirname(from));
+  if (above !== undefined) throw new Refused(`${relative(home, above)} is a link, expected a folder`);
   const place = `step-${Number(line.step)}`;
   if (line.type !== "checkpoint") return from;
   if (from !== join(folder, place))

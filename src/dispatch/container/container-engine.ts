@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { constants } from "node:os";
 import Docker from "dockerode";
 import { LegaloneError } from "../../core/errors.ts";
@@ -27,10 +27,12 @@ export class ContainerEngine implements Engine {
   private readonly docker: Docker;
   private readonly options: ContainerEngineOptions;
   private readonly ladders = new StopLadders();
+  private readonly preparation: Preparation;
   private readonly moves = new Map<string, Promise<Observation>>();
 
   constructor(options: ContainerEngineOptions) {
     this.options = options;
+    this.preparation = new Preparation(options);
     this.docker = new Docker({ socketPath: options.socket, timeout: answerMs });
   }
 
@@ -41,10 +43,12 @@ export class ContainerEngine implements Engine {
       throw new LegaloneError("E_NODE", `${launch.attempt} names no image`, {
         hint: "Set `image` in the cluster's file.",
       });
-    mkdirSync(folder.file("output"), { recursive: true });
-    if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
-    if (!existsSync(folder.file("launch.json"))) folder.write("launch.json", launch);
-    folder.claimFor(this.name, this.options.node);
+    folder.make("output");
+    // Both are read-only for the worker, and so is engine.json.
+    if (!folder.has("job.json")) folder.write("job.json", launch.job);
+    if (!folder.has("launch.json")) folder.write("launch.json", launch);
+    if (!folder.has("engine.json")) folder.claimFor(this.name, this.options.node);
+    for (const log of ["stdout.log", "stderr.log"]) closeSync(folder.append(log));
     await this.observe(launch.attempt);
   }
 
@@ -59,15 +63,13 @@ export class ContainerEngine implements Engine {
 
   async stop(attempt: string, graceSeconds: number): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
-    if (folder.stop() === undefined) {
-      folder.write("stop.json", { at: Date.now(), graceSeconds });
+    if (folder.isThere() && !folder.isOf(this.options.node)) return;
+    if (this.ladders.ask(attempt, folder, graceSeconds)) {
       try {
-        await this.preparation(folder).stop(graceSeconds);
+        await this.preparation.stop(attempt, graceSeconds);
         await this.signal(attempt, "SIGTERM");
       } catch (error) {
-        // It has not been asked: its grace begins when it is.
-        rmSync(folder.file("stop.json"), { force: true });
+        this.ladders.withdraw(attempt, folder);
         throw error;
       }
     }
@@ -96,26 +98,25 @@ export class ContainerEngine implements Engine {
     const seen = await this.find(attempt);
     if (seen !== undefined && this.isOurs(seen.Config.Labels))
       await ignoring([404, 409], () => this.docker.getContainer(seen.Id).remove({ force: true, v: true }));
-    if (existsSync(folder.path)) folder.markReported();
+    folder.markReported();
+    await this.preparation.forget(attempt);
+    this.ladders.forget(attempt);
   }
 
   private folder(attempt: string): AttemptFolder {
     return new AttemptFolder(this.options.attempts, attempt);
   }
 
-  private preparation(folder: AttemptFolder): Preparation {
-    return new Preparation(folder, this.options.node, this.options.env);
-  }
-
   private async move(attempt: string): Promise<Observation> {
     const folder = this.folder(attempt);
     refuseOthers(folder, this.options.node);
+    if (!folder.isThere()) return this.withoutFolder(attempt);
     const known = folder.exit();
     if (known !== undefined) return { state: "exited", exit: known };
     const launch = folder.read<Launch>("launch.json");
     if (launch === undefined) return { state: "lost" };
     if (folder.read("container.json") === undefined) {
-      const prepared = await this.preparation(folder).observe(launch);
+      const prepared = await this.preparation.observe(launch);
       if (prepared.state === "exited" && prepared.exit.code !== 0) return this.ended(folder, prepared.exit);
       if (prepared.state !== "exited") return prepared;
       if (folder.stop() !== undefined)
@@ -124,6 +125,17 @@ export class ContainerEngine implements Engine {
       if (refused !== undefined) return this.ended(folder, refused);
     }
     return this.inspect(attempt, folder);
+  }
+
+  /** Nothing that its container makes goes anywhere: it is ended, and nothing is written into what stands there now. */
+  private async withoutFolder(attempt: string): Promise<Observation> {
+    if (!existsSync(this.options.attempts))
+      throw new EngineAway(`${this.options.attempts} is not there: it was removed, or its disk is away`);
+    if ((await this.find(attempt)) === undefined) return { state: "lost" };
+    await this.signal(attempt, "SIGKILL");
+    const message =
+      "the folder of the attempt is no longer there: somebody removed it or put something in its place while the worker ran";
+    return { state: "lost", message };
   }
 
   /** Makes the container; one of this name that exists is the one we want. An image that is not there is an end. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 import { namedVariables, variableValues } from "../../core/variables.ts";
 import { type Launch, pathsOf } from "../engine.ts";
@@ -29,15 +29,22 @@ export interface ContainerPlace {
 }
 
 /**
+ * What the agent writes into the attempt's folder before a container begins, and believes after: a worker that could write
+ * them would say what runs on the agent's machine.
+ */
+const agentNotes = ["job.json", "launch.json", "engine.json", "prepare"];
+
+/**
  * The container of a launch. Of the workspace it sees its attempt's folder, its inputs and the checkpoints it may go on
- * from; nothing else. Its name  is the attempt, so making it twice makes it once.
+ * from; nothing else. Its name is the attempt, so making it twice makes it once.
  */
 export function containerOptions(launch: Launch, place: ContainerPlace): ContainerCreateOptions {
   const { attempt, folder, image, main, job } = launch;
   const variables = { ...place.variables, ...launch.env, ...variableValues(launch.variables) };
   const set = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const read = [...new Set([...place.folders, ...pathsOf(job), ...sourceFolders(launch, place)])];
-  const binds = [`${folder}:${folder}:rw`, ...read.map((path) => `${path}:${path}:ro`)];
+  const kept = agentNotes.map((name) => join(folder, name)).filter((path) => existsSync(path));
+  const binds = [`${folder}:${folder}:rw`, ...[...kept, ...read].map((path) => `${path}:${path}:ro`)];
   return {
     name: attempt,
     ...(image === undefined ? {} : { Image: image }),

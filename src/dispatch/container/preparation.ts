@@ -1,6 +1,5 @@
-import type { AttemptFolder } from "../attempt-folder.ts";
 import type { Launch, Observation } from "../engine.ts";
-import { ProcessEngine } from "../process/process-engine.ts";
+import { ProcessEngine, type ProcessEngineOptions } from "../process/process-engine.ts";
 
 const name = "prepare";
 
@@ -11,8 +10,8 @@ const name = "prepare";
 export class Preparation {
   private readonly engine: ProcessEngine;
 
-  constructor(folder: AttemptFolder, node: string, env: NodeJS.ProcessEnv) {
-    this.engine = new ProcessEngine({ attempts: folder.path, node, env });
+  constructor(options: Pick<ProcessEngineOptions, "attempts" | "node" | "env">) {
+    this.engine = new ProcessEngine(options);
   }
 
   /** Starts it when it has not been; without any it has ended well. */
@@ -20,11 +19,17 @@ export class Preparation {
     if (launch.prepare === undefined) return { state: "exited", exit: { code: 0, signal: null, at: "" } };
     const main = ["/bin/sh", "-c", 'cd .. && exec "$@"', name, ...launch.prepare];
     const { epoch, env, job, variables = [] } = launch;
-    await this.engine.start({ attempt: name, epoch, folder: launch.folder, job, main, env, variables });
-    return this.engine.observe(name);
+    const attempt = `${launch.attempt}/${name}`;
+    await this.engine.start({ attempt, epoch, folder: launch.folder, job, main, env, variables });
+    return this.engine.observe(attempt);
   }
 
-  stop(graceSeconds: number): Promise<void> {
-    return this.engine.stop(name, graceSeconds);
+  stop(attempt: string, graceSeconds: number): Promise<void> {
+    return this.engine.stop(`${attempt}/${name}`, graceSeconds);
+  }
+
+  /** The attempt has ended: nothing of it is remembered. */
+  forget(attempt: string): Promise<void> {
+    return this.engine.forget(`${attempt}/${name}`);
   }
 }

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
 import type { Engine, Launch, Observation } from "../engine.ts";
 
@@ -21,7 +22,7 @@ export class CountEngine implements Engine {
     const folder = this.folder(attempt);
     refuseOthers(folder, this.node);
     if (folder.exit() !== undefined) return;
-    mkdirSync(folder.path, { recursive: true });
+    folder.make();
     folder.write("job.json", job);
     folder.claimFor(this.name, this.node);
     const at = new Date().toISOString();
@@ -31,7 +32,11 @@ export class CountEngine implements Engine {
       { type: "result", at, status: "succeeded", reason: "completed", metrics: { shards: 1 }, summary },
     ];
     // A start that was cut off is begun anew: its lines were not complete, or there would be an exit.
-    writeFileSync(folder.file("events.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    folder.enter((here) => {
+      const events = join(here, "events.jsonl");
+      rmSync(events, { force: true });
+      writeFileSync(events, lines.map((line) => `${JSON.stringify(line)}\n`).join(""), { flag: "wx" });
+    });
     folder.write("exit.json", { code: 0, signal: null, at });
   }
 
@@ -48,8 +53,7 @@ export class CountEngine implements Engine {
   }
 
   async forget(attempt: string): Promise<void> {
-    const folder = this.folder(attempt);
-    if (existsSync(folder.path)) folder.markReported();
+    this.folder(attempt).markReported();
   }
 
   private folder(attempt: string): AttemptFolder {

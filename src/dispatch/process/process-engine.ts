@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
+import { isNoWay } from "../../core/own-folder.ts";
 import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
 import { variableValues } from "../../core/variables.ts";
 import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
@@ -39,6 +40,8 @@ export class ProcessEngine implements Engine {
   private readonly ladders = new StopLadders();
   /** When attempts were first seen without a shim, on this process's steady clock. */
   private readonly starting = new Map<string, number>();
+  /** What was seen to run here, and in which folder: whatever becomes of its notes. */
+  private readonly known = new Map<string, Shim & { inode: string }>();
 
   constructor(options: ProcessEngineOptions) {
     this.options = options;
@@ -46,21 +49,19 @@ export class ProcessEngine implements Engine {
 
   async start(launch: Launch): Promise<void> {
     const folder = this.folder(launch.attempt);
-    refuseOthers(folder, this.options.node);
-    if (this.shim(folder) !== undefined) return;
-    mkdirSync(folder.file("output"), { recursive: true });
-    if (!existsSync(folder.file("job.json"))) folder.write("job.json", launch.job);
+    if (!this.known.has(launch.attempt)) refuseOthers(folder, this.options.node);
+    if (this.shim(launch.attempt, folder) !== undefined) return;
+    folder.make("output");
+    if (!folder.has("job.json")) folder.write("job.json", launch.job);
     folder.claimFor(this.name, this.options.node, { oomKills: this.oomKills() });
     const prepare = launch.prepare ?? [];
     const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
-    const stdout = openSync(folder.file("stdout.log"), "a");
-    const stderr = openSync(folder.file("stderr.log"), "a");
-    const child = spawn("/bin/sh", words, {
-      cwd: folder.path,
-      env: { ...this.options.env, ...variableValues(launch.variables), ...launch.env },
-      detached: true,
-      stdio: ["ignore", stdout, stderr],
-    });
+    const stdout = folder.append("stdout.log");
+    const stderr = folder.append("stderr.log");
+    const env = { ...this.options.env, ...variableValues(launch.variables), ...launch.env };
+    const child = folder.enter((cwd) =>
+      spawn("/bin/sh", words, { cwd, env, detached: true, stdio: ["ignore", stdout, stderr] }),
+    );
     closeSync(stdout);
     closeSync(stderr);
     await new Promise<void>((resolve, reject) => {
@@ -75,13 +76,13 @@ export class ProcessEngine implements Engine {
 
   async observe(attempt: string): Promise<Observation> {
     const folder = this.folder(attempt);
-    refuseOthers(folder, this.options.node);
+    if (!this.known.has(attempt)) refuseOthers(folder, this.options.node);
+    const replaced = this.replaced(attempt, folder);
+    if (replaced !== undefined) return replaced;
     const before = this.exitOf(folder);
     if (before !== undefined) return { state: "exited", exit: before };
-    const shim = this.shim(folder);
+    const shim = this.shim(attempt, folder);
     if (shim === undefined) {
-      if (!existsSync(this.options.attempts))
-        throw new EngineAway(`${this.options.attempts} is not there: it was removed, or its disk is away`);
       if (this.startsNow(attempt, folder)) return { state: "running" };
       this.claim(folder);
       return { state: "lost" };
@@ -97,11 +98,10 @@ export class ProcessEngine implements Engine {
 
   async stop(attempt: string, graceSeconds: number): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
-    if (folder.stop() === undefined) {
-      folder.write("stop.json", { at: Date.now(), graceSeconds });
+    if (!this.isOurs(attempt, folder)) return;
+    if (this.ladders.ask(attempt, folder, graceSeconds)) {
       this.claim(folder);
-      const shim = this.shim(folder);
+      const shim = this.shim(attempt, folder);
       if (shim !== undefined) terminate(shim);
     }
     this.climb(attempt, folder);
@@ -118,26 +118,54 @@ export class ProcessEngine implements Engine {
 
   async forget(attempt: string): Promise<void> {
     const folder = this.folder(attempt);
-    if (!existsSync(folder.path) || !folder.isOf(this.options.node)) return;
-    const shim = this.shim(folder);
+    if (!this.isOurs(attempt, folder)) return;
+    const shim = this.shim(attempt, folder);
     // Its shim may be on its last line.
     if (shim !== undefined) for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
     folder.markReported();
+    this.known.delete(attempt);
+    this.ladders.forget(attempt);
   }
 
   private folder(attempt: string): AttemptFolder {
     return new AttemptFolder(this.options.attempts, attempt);
   }
 
+  private isOurs(attempt: string, folder: AttemptFolder): boolean {
+    return this.known.has(attempt) || (folder.isThere() && folder.isOf(this.options.node));
+  }
+
   /**
-   * The shim of an attempt. A pid.json that is there and says nothing (the machine went down, or the disk was full) is
-   * written again from what runs in the folder, so that no worker is left to itself. One of another machine, or of before
-   * the last boot, has ended for this one: its number belongs to somebody else here.
+   * What ran in a folder that is no longer the one it began in: whatever stands there now is not its, and what it makes goes
+   * nowhere. So it is ended.
    */
-  private shim(folder: AttemptFolder): Shim | undefined {
+  private replaced(attempt: string, folder: AttemptFolder): Observation | undefined {
+    const known = this.known.get(attempt);
+    const inode = folder.inode();
+    if (inode !== undefined && (known === undefined || known.inode === inode)) return undefined;
+    if (!existsSync(this.options.attempts))
+      throw new EngineAway(`${this.options.attempts} is not there: it was removed, or its disk is away`);
+    if (known === undefined) return { state: "lost" };
+    for (const pid of sessionOf(known)) signal(pid, "SIGKILL");
+    if (isSameProcess(known.pid, known.start)) signal(known.pid, "SIGKILL");
+    const seen = inode === undefined ? "is no longer there" : "is another one";
+    const message = `the folder of the attempt ${seen}: somebody removed it or put something in its place while the worker ran`;
+    return { state: "lost", message };
+  }
+
+  /**
+   * The shim of an attempt, by its first word: what a worker writes over it counts for nothing while this engine remembers. A
+   * pid.json that is there and says nothing (the machine went down, or the disk was full) is written again from what runs in
+   * the folder, so that no worker is left to itself. One of another machine, or of before the last boot, has ended for this
+   * one: its number belongs to somebody else here.
+   */
+  private shim(attempt: string, folder: AttemptFolder): Shim | undefined {
+    const known = this.known.get(attempt);
+    if (known !== undefined) return known;
     const told = folder.shim();
     if (told !== undefined && !folder.isHere()) return { pid: 0, start: "elsewhere" };
-    if (told !== undefined || !existsSync(folder.file("pid.json"))) return told;
+    if (told !== undefined) return this.remember(attempt, folder, told);
+    if (!folder.has("pid.json")) return undefined;
     const pid = sessionIn(realpathSync(folder.path));
     if (pid === undefined) return undefined;
     const found = { pid, start: startTime(pid) ?? "gone" };
@@ -146,13 +174,19 @@ export class ProcessEngine implements Engine {
     } catch {
       // Without room it is found the same way again.
     }
-    return found;
+    return this.remember(attempt, folder, found);
+  }
+
+  private remember(attempt: string, folder: AttemptFolder, { pid, start }: Shim): Shim {
+    const inode = folder.inode();
+    if (inode !== undefined && pid !== 0) this.known.set(attempt, { pid, start, inode });
+    return { pid, start };
   }
 
   private climb(attempt: string, folder: AttemptFolder): void {
     const runs = async () => (await this.observe(attempt)).state === "running";
     this.ladders.begin(attempt, folder, runs, async () => {
-      const shim = this.shim(folder);
+      const shim = this.shim(attempt, folder);
       if (shim === undefined) return;
       // First everything but the shim, which then records the end.
       for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
@@ -181,13 +215,12 @@ export class ProcessEngine implements Engine {
     return (this.options.oomKills ?? oomKills)();
   }
 
-  /** True while a shim that was spawned may still be on its way to pid.json. */
   /**
    * Whether its shim may still be coming: for a while after this engine first saw it without one. The times of files say
    * nothing here: a shared disk has a clock of its own.
    */
   private startsNow(attempt: string, folder: AttemptFolder): boolean {
-    if (!existsSync(folder.file("job.json"))) return false;
+    if (!folder.has("job.json")) return false;
     const since = this.starting.get(attempt) ?? performance.now();
     this.starting.set(attempt, since);
     return performance.now() - since < startPatienceMs;
@@ -195,11 +228,10 @@ export class ProcessEngine implements Engine {
 
   /** Takes pid.json if no shim has: one that comes late finds it and leaves. */
   private claim(folder: AttemptFolder): void {
-    if (!existsSync(folder.path)) return;
     try {
-      writeFileSync(folder.file("pid.json"), JSON.stringify({ pid: 0, start: "never" }), { flag: "wx" });
+      folder.create("pid.json", { pid: 0, start: "never" });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (!isNoWay(error)) throw error;
     }
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { checkRoom, syncFile, syncFolder } from "./durable.ts";
-import { atOnce, type Manifest, type ManifestFile, type Slices } from "./manifest.ts";
+import { atOnce, foldersOf, type Manifest, type ManifestFile, type Slices } from "./manifest.ts";
 import { PartFile } from "./part-file.ts";
 import { seal } from "./verified.ts";
 
@@ -88,7 +88,7 @@ export class Arriving {
     if (!existsSync(this.place)) {
       const folder = join(this.temporary, "files");
       await syncFile(join(folder, "manifest.json"));
-      const folders = new Set(this.files.flatMap(({ path }) => parentsOf(path)));
+      const folders = new Set([".", ...this.files.flatMap(({ path }) => foldersOf(path))]);
       for (const below of folders) await syncFile(join(folder, below));
       try {
         renameSync(folder, this.place);
@@ -99,10 +99,4 @@ export class Arriving {
       seal(dirname(dirname(this.place)), basename(this.place), this.place, this.files);
     }
   }
-}
-
-/** The folders a file lies in: its own, and those around it. */
-function parentsOf(path: string): string[] {
-  const parent = dirname(path);
-  return parent === "." ? ["."] : [parent, ...parentsOf(parent)];
 }

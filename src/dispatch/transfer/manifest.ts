@@ -81,8 +81,7 @@ export function* parsing(raw: Buffer, what = "manifest.json"): Slices<Manifest> 
       throw new Refused(`${what}: ${JSON.stringify(file)?.slice(0, 200)} names no path, size and sha256`);
     if (!isInside(path) || seen.has(path)) throw noFile(what, path);
     seen.add(path);
-    for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
-      folders.add(path.slice(0, end));
+    for (const folder of foldersOf(path)) folders.add(folder);
     yield;
   }
   for (const folder of folders) if (seen.has(folder)) throw noFile(what, folder);
@@ -95,6 +94,12 @@ function noFile(what: string, path: string): Refused {
 
 function isSize(size: unknown): size is number {
   return Number.isSafeInteger(size) && (size as number) >= 0 && (size as number) <= largestFile;
+}
+
+/** The folders that a file of a manifest lies in, the nearest first; not the artifact's own. */
+export function foldersOf(path: string): string[] {
+  const end = path.lastIndexOf("/");
+  return end === -1 ? [] : [path.slice(0, end), ...foldersOf(path.slice(0, end))];
 }
 
 /** SHA-256 over the sorted lines `<path> <size> <sha256>\n`: the hash of an output. */

@@ -80,7 +80,7 @@ export class FarStore {
     if (line.type !== "artifact" && line.type !== "checkpoint") return line;
     const { path, sha256 } = line as EventLine & { path: string; sha256: string };
     try {
-      const from = announcedFolder(line, folder);
+      const from = announcedFolder(line, folder, this.options.home);
       if (line.type === "artifact") {
         await this.send(sender, commit(from, sha256, this.options.home, sender.attempt), sha256, signal);
       } else {
