@@ -90,6 +90,36 @@ describe("src", () => {
     expect(wrong.map(({ from, target }) => `${from} -> ${target}`)).toEqual([]);
   });
 
+  it("imports in no circle, and core in none of types either", () => {
+    const circles = (files: readonly string[], types: boolean): string[] => {
+      const seen = new Set<string>();
+      const found: string[] = [];
+      const follow = (file: string, path: readonly string[]): void => {
+        if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+        if (seen.has(file)) return;
+        seen.add(file);
+        for (const { from, target, typeOnly, dynamic } of ours)
+          if (from === file && !dynamic && (types || !typeOnly)) follow(target, [...path, file]);
+      };
+      for (const file of files) follow(file, []);
+      return found;
+    };
+    expect(circles(files, false)).toEqual([]);
+    expect(
+      circles(
+        files.filter((file) => folderOf(file) === "core"),
+        true,
+      ),
+    ).toEqual([]);
+  });
+
+  it("opens connections to PostgreSQL where their errors are named", () => {
+    const opening = files.filter((file) =>
+      /new (?:pg\.)?(?:Client|Pool)\(/.test(readFileSync(join(src, file), "utf8")),
+    );
+    expect(opening).toEqual(["records/database.ts", "records/leadership.ts"]);
+  });
+
   it("names Prisma in records alone", () => {
     const prisma = imports.filter(
       ({ target }) => target.startsWith("@prisma") || target.includes("records/generated"),

@@ -1,7 +1,6 @@
-import type { ExitCode } from "./errors.ts";
-
 interface Entry {
-  exit: ExitCode;
+  /** One of `ExitCode`: what an error ends the command line with. */
+  exit: number;
   /** One line for docs/errors.md: when it is thrown and what to do. */
   about: string;
 }

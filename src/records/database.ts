@@ -36,6 +36,38 @@ export interface Connections {
   timedOut: number;
 }
 
+/** No connection came to be. What kept it from that has a hundred shapes and means one thing: the database is away. */
+class NoConnection extends Error {
+  constructor(cause: unknown) {
+    const { code, message } = cause as Told;
+    const state = typeof code === "string" ? ` (${code})` : "";
+    super(`no connection to PostgreSQL${state}: ${message || "it was not said why"}`, { cause });
+    this.name = "NoConnection";
+  }
+}
+
+/**
+ * Does `work` on a connection of its own, which is closed after it.
+ * @throws LegaloneError E_DATABASE when none came to be or it broke, whatever the words
+ */
+export async function withClient<T>(
+  spec: ConnectionSpec,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: connectMs, keepAlive: true });
+  client.on("error", () => {});
+  try {
+    await client.connect().catch((error: unknown) => {
+      throw new NoConnection(error);
+    });
+    return await work(client);
+  } catch (error) {
+    throw databaseError(error, spec);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
 /** A pool that says so when it is the one that is full: not the server is away then, but this process asks too much. */
 class NamedPool extends pg.Pool {
   timedOut = 0;
@@ -53,8 +85,9 @@ class NamedPool extends pg.Pool {
   }
 
   #named<E extends Error | undefined>(error: E): E | Error {
+    if (!error || /after calling end on the pool/.test(error.message)) return error;
     // pg says this only of a query that waited for one of its own connections.
-    if (!error || !/^timeout exceeded when trying to connect/.test(error.message)) return error;
+    if (!/^timeout exceeded when trying to connect/.test(error.message)) return new NoConnection(error);
     this.timedOut++;
     const { max } = this.options;
     return new Error(`all ${max} connections of this process were in use for ${connectMs / 1000} s`, {
@@ -181,9 +214,15 @@ export function isOverload(error: unknown): boolean {
 
 const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1011", "P1017", "P2024", "P2028"]);
 
-/** What pg and Prisma say of connections that broke before or between queries; no code goes with it. */
+/** Of the server or the network, where no connection came to be or one broke. */
+const awayStates = /^(?:ECONN|ENOENT|EACCES|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|57P0|08|53300)/;
+
+/** What pg and Prisma say of connections that broke before, between or within queries; no code goes with it. */
 const awayWords =
-  /Connection terminated|not queryable|Can't reach database|DatabaseNotReachable|connect E|connections of this process were in use/;
+  /no connection to PostgreSQL|Connection terminated|not queryable|Query read timeout|timeout expired|Can't reach database|DatabaseNotReachable|connect E|connections of this process were in use/;
+
+/** The server answers, and lets this user into this database not: to ask again later changes nothing. */
+const loginWords = /no connection to PostgreSQL \((?:28|3D)/;
 
 interface Told {
   code?: unknown;
@@ -196,13 +235,11 @@ export function isUnreachable(error: unknown): boolean {
   // Of files and of other servers the same codes tell something else.
   const system = systemErrorIn(error);
   if (system !== undefined && (isFileError(system) || isFetch(error))) return false;
+  if (isLogin(error)) return false;
   // Of an error in COMMIT, Prisma's adapter hands on a plain object as the cause.
   for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
     const { code, message = "" } = at;
-    if (
-      typeof code === "string" &&
-      (unreachableCodes.has(code) || /^(ECONN|ENOENT|EACCES|EPIPE|57P0|08|53300)/.test(code))
-    ) {
+    if (typeof code === "string" && (unreachableCodes.has(code) || awayStates.test(code))) {
       return true;
     }
     if (awayWords.test(message)) return true;
@@ -212,12 +249,20 @@ export function isUnreachable(error: unknown): boolean {
   return false;
 }
 
+/** True when the server answers and does not let this user in. */
+function isLogin(error: unknown): boolean {
+  for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
+    if (loginWords.test(at.message ?? "")) return true;
+  }
+  return false;
+}
+
 /** What the server is short of: nothing that one row could be the reason of. */
 const troubleCodes = /^(?:53100|53300|53400|57|58)/;
 
 /** True when the database is in trouble as a whole (away, overloaded, its disk full): later it may do the same work. */
 export function isDatabaseTrouble(error: unknown): boolean {
-  if (isUnreachable(error) || isConflict(error)) return true;
+  if (isUnreachable(error) || isConflict(error) || isLogin(error)) return true;
   for (let at = error as Told | null | undefined; typeof at === "object" && at; at = at.cause) {
     if (troubleCodes.test(sqlState(at).code ?? "")) return true;
   }
@@ -237,6 +282,7 @@ function isFetch(error: unknown): boolean {
 
 /** Turns a failure to reach the database into E_DATABASE; what it refuses is E_REFUSED; hands back everything else as it is. */
 export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
+  if (error instanceof LegaloneError) return error;
   const where = spec ? `${spec.database} at ${spec.host}:${spec.port}` : "the database";
   const named = (message: string, hint: string) =>
     new LegaloneError("E_DATABASE", message, { hint, cause: error });
@@ -254,6 +300,11 @@ export function databaseError(error: unknown, spec?: ConnectionSpec): unknown {
     return new LegaloneError("E_REFUSED", `the records refuse it: ${sqlState(error).message.slice(0, 500)}`, {
       cause: error,
     });
+  if (isLogin(error))
+    return named(
+      `PostgreSQL (${where}) does not let ${spec?.user ?? "this user"} in: ${(error as Error).message}`,
+      "LEGALONE_DATABASE_URL names the user, the password and the database",
+    );
   if (!isUnreachable(error)) return error;
   return named(`PostgreSQL (${where}) cannot be reached: ${(error as Error).message}`, "legalone doctor");
 }

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
-import pg from "pg";
+import type pg from "pg";
 import type { ConnectionSpec } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
-import { databaseError, poolConfig } from "./database.ts";
+import { withClient } from "./database.ts";
 import { migrate } from "./migrate.ts";
 
 const migrationsTable = "_prisma_migrations";
@@ -43,7 +43,7 @@ export async function dumpRecords(
   { onRows, onPlaces }: DumpOptions = {},
 ): Promise<Dump> {
   await mkdir(join(folder, "records"), { recursive: true });
-  return connected(spec, async (client) => {
+  return withClient(spec, async (client) => {
     await client.query("set idle_in_transaction_session_timeout = 0");
     await client.query("begin isolation level repeatable read read only");
     const migration = await newestMigration(client);
@@ -130,7 +130,7 @@ export async function loadRecords(
 ): Promise<void> {
   await refuseRuns(spec);
   await migrate(spec, undefined, { upTo: dump.migration });
-  await connected(spec, async (client) => {
+  await withClient(spec, async (client) => {
     await client.query("begin");
     const tables = (await tablesInOrder(client)).filter((name) => name !== migrationsTable);
     const known = new Map(dump.tables.map((table) => [table.name, table]));
@@ -189,7 +189,7 @@ async function loadTable(
 }
 
 async function refuseRuns(spec: ConnectionSpec): Promise<void> {
-  const runs = await connected(spec, async (client) => {
+  const runs = await withClient(spec, async (client) => {
     const { rows } = await client.query<{ found: boolean }>(
       `select to_regclass('"Run"') is not null as found`,
     );
@@ -247,17 +247,4 @@ async function estimate(client: pg.Client): Promise<number> {
 
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-async function connected<T>(spec: ConnectionSpec, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000, keepAlive: true });
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    return await work(client);
-  } catch (error) {
-    throw databaseError(error, spec);
-  } finally {
-    await client.end().catch(() => {});
-  }
 }

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type * as Engine from "@prisma/schema-engine-wasm/schema_engine_bg";
-import pg from "pg";
+import type pg from "pg";
 import type { ConnectionSpec } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
-import { databaseError, poolConfig } from "./database.ts";
+import { poolConfig, withClient } from "./database.ts";
 import { type Migration, migrationsFolder, readMigrations } from "./migration-files.ts";
 import { WholeScripts, withSchemaEngine } from "./schema-engine.ts";
 
@@ -30,16 +30,7 @@ export interface MigrateOptions {
  */
 export async function checkMigrations(spec: ConnectionSpec, folder = migrationsFolder): Promise<void> {
   const wanted = await readMigrations(folder);
-  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000 });
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    pendingOf(wanted, await readApplied(client));
-  } catch (error) {
-    throw databaseError(error, spec);
-  } finally {
-    await client.end().catch(() => {});
-  }
+  await withClient(spec, async (client) => pendingOf(wanted, await readApplied(client)));
 }
 
 /**
@@ -55,10 +46,7 @@ export async function migrate(
 ): Promise<string[]> {
   const all = await readMigrations(folder);
   const wanted = upTo === undefined ? all : all.filter(({ name }) => name <= upTo);
-  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000 });
-  client.on("error", () => {});
-  try {
-    await client.connect();
+  return withClient(spec, async (client) => {
     if (pendingOf(wanted, await readApplied(client)).length === 0) return [];
     await client.query("select pg_advisory_lock($1)", [migrationLock]);
     const applied = await readApplied(client);
@@ -68,11 +56,7 @@ export async function migrate(
     const missing = pendingOf(wanted, await readApplied(client));
     if (missing.length > 0) throw refused(`${names(missing)} did not reach the table _prisma_migrations`);
     return pending.map((migration) => migration.name);
-  } catch (error) {
-    throw databaseError(error, spec);
-  } finally {
-    await client.end().catch(() => {});
-  }
+  });
 }
 
 /** The migrations that `_prisma_migrations` lacks. @throws E_MIGRATION when it holds what these files do not */

@@ -1,7 +1,7 @@
-import pg from "pg";
+import type pg from "pg";
 import type { ConnectionSpec } from "../core/connections.ts";
 import { LegaloneError } from "../core/errors.ts";
-import { type Database, databaseError, poolConfig } from "./database.ts";
+import { type Database, withClient } from "./database.ts";
 
 /** What a folder says of itself. */
 export interface WorkspaceClaim {
@@ -17,7 +17,7 @@ export interface WorkspaceClaim {
  * @throws E_WORKSPACE when the records are another workspace's
  */
 export async function claimRecords(spec: ConnectionSpec, claim: WorkspaceClaim): Promise<void> {
-  const named = await onRecords(spec, async (client) => {
+  const named = await withClient(spec, async (client) => {
     await client.query(`insert into "Workspace" (id, name) values (1, $1) on conflict do nothing`, [
       claim.id,
     ]);
@@ -30,7 +30,7 @@ export async function claimRecords(spec: ConnectionSpec, claim: WorkspaceClaim):
 
 /** The workspace that records belong to; undefined before the first serve of this version. */
 export async function recordsName(spec: ConnectionSpec): Promise<string | undefined> {
-  return onRecords(spec, nameIn);
+  return withClient(spec, nameIn);
 }
 
 /** @throws E_WORKSPACE unless the records are of this folder, or have no name yet */
@@ -57,17 +57,4 @@ async function nameIn(client: pg.Client): Promise<string | undefined> {
   if (!found.rows[0].found) return undefined;
   const { rows } = await client.query<{ name: string }>(`select name from "Workspace" where id = 1`);
   return rows[0]?.name;
-}
-
-async function onRecords<T>(spec: ConnectionSpec, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: 5_000 });
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    return await work(client);
-  } catch (error) {
-    throw databaseError(error, spec);
-  } finally {
-    await client.end().catch(() => {});
-  }
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
   connectionsOf,
@@ -9,6 +10,9 @@ import {
   isUnreachable,
   openDatabase,
 } from "../../src/records/database.ts";
+import { dumpRecords } from "../../src/records/dump.ts";
+import { checkMigrations, migrate } from "../../src/records/migrate.ts";
+import { claimRecords, recordsName } from "../../src/records/workspace.ts";
 import { type Servers, startServers } from "../support/servers.ts";
 
 let servers: Servers;
@@ -86,6 +90,67 @@ test("a connection that breaks in the moment it is handed over ends a query, not
   await other.$disconnect();
   close();
 });
+
+/** A server that does this with whoever connects. */
+async function serverThat(greet: (socket: Socket) => void) {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    greet(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+const refusal = (state: string) => message("E", Buffer.from(`SFATAL\0VFATAL\0C${state}\0Mnot you\0\0`));
+/** Whatever keeps a process from its database, with what the error is to say. */
+const away: [string, (socket: Socket) => void, RegExp][] = [
+  ["accepts and says nothing", (socket) => socket.resume(), /cannot be reached/],
+  ["closes at once", (socket) => socket.destroy(), /cannot be reached/],
+  [
+    "is another kind of server",
+    (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    /cannot be reached/,
+  ],
+  ["starts", (socket) => socket.end(refusal("57P03")), /cannot be reached/],
+  ["has no room", (socket) => socket.end(refusal("53300")), /cannot be reached/],
+  ["knows no such user", (socket) => socket.end(refusal("28P01")), /does not let nobody in/],
+  ["has no such database", (socket) => socket.end(refusal("3D000")), /does not let nobody in/],
+];
+
+test.each(away)(
+  "a server that %s is a database that is away, for everybody who asks it",
+  async (_, greet, said) => {
+    const { port, close } = await serverThat(greet);
+    const spec = { host: "127.0.0.1", port, user: "nobody", database: "none" };
+    const claim = { id: "name", home: servers.home };
+    const pooled = openDatabase(spec);
+    const asking: Record<string, Promise<unknown>> = {
+      query: pooled.$queryRaw`select 1`.catch((error: unknown) => Promise.reject(databaseError(error, spec))),
+      table: pooled.run.findMany().catch((error: unknown) => Promise.reject(databaseError(error, spec))),
+      transaction: pooled
+        .$transaction((writer) => writer.$queryRaw`select 1`)
+        .catch((error: unknown) => Promise.reject(databaseError(error, spec))),
+      claim: claimRecords(spec, claim),
+      name: recordsName(spec),
+      check: checkMigrations(spec),
+      migrate: migrate(spec),
+      dump: dumpRecords(spec, join(servers.home, "dump")),
+    };
+    const errors = await Promise.all(
+      Object.entries(asking).map(async ([who, work]) => ({
+        who,
+        error: await work.catch((caught) => caught),
+      })),
+    );
+    for (const { who, error } of errors) {
+      expect(error, who).toMatchObject({ code: "E_DATABASE", hint: expect.any(String) });
+      expect((error as Error).message, who).toMatch(said);
+    }
+    await pooled.$disconnect();
+    close();
+  },
+);
 
 /** Resolves for both when both have come. */
 function meeting(): () => Promise<void> {

@@ -13,7 +13,7 @@ import { createApi } from "../../dispatch/api/server.ts";
 import { BullmqDoorbell } from "../../dispatch/doorbell/bullmq-doorbell.ts";
 import { type Doorbell, reconcileQueue } from "../../dispatch/doorbell/doorbell.ts";
 import { AnswerRound } from "../../dispatch/doorbell/timer-doorbell.ts";
-import { openDatabase } from "../../records/database.ts";
+import { isConflict, isUnreachable, openDatabase } from "../../records/database.ts";
 import { Leadership } from "../../records/leadership.ts";
 import { checkMigrations, migrate } from "../../records/migrate.ts";
 import { belongsElsewhere, claimRecords, recordsName, type WorkspaceClaim } from "../../records/workspace.ts";
@@ -103,8 +103,7 @@ async function migrated(spec: ConnectionSpec, patienceMs: number, log: Log, home
       try {
         return await migrate(spec, undefined, { before });
       } catch (error) {
-        const away = error instanceof LegaloneError && error.code === "E_DATABASE";
-        throw away ? error : new AbortError(error as Error);
+        throw isUnreachable(error) || isConflict(error) ? error : new AbortError(error as Error);
       }
     },
     { forever: true, maxRetryTime: patienceMs, minTimeout: 200, maxTimeout: 2_000 },
