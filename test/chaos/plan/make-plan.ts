@@ -44,11 +44,11 @@ const weights: Record<Exclude<FaultKind, WideFaultKind>, number> = {
 const chances: Record<WideFaultKind, number> = {
   "twin-agent": 0.25,
   "two-machines": 1,
-  "clock-step": 0.25,
-  "moved-workspace": 0.33,
-  "poisoned-lines": 0.25,
+  "clock-step": 0.32,
+  "moved-workspace": 0.42,
+  "poisoned-lines": 0.34,
   "outage-small-disk": 1,
-  sleep: 0.24,
+  sleep: 0.34,
 };
 
 /** The faults fall in the first seconds, while the runs go on. */
@@ -94,10 +94,10 @@ function planSite(random: Random, only: readonly FaultKind[]): SitePlan {
   const asked = (kinds: FaultKind[]) => only.length === 0 || only.some((kind) => kinds.includes(kind));
   const drawn = random.weighted({
     plain:
-      asked(["two-machines", "outage-small-disk", "disk-full", "stale-agent"]) && only.length > 0 ? 0 : 32,
+      asked(["two-machines", "outage-small-disk", "disk-full", "stale-agent"]) && only.length > 0 ? 0 : 22,
     apart: asked(["stale-agent"]) ? 18 : 0,
-    shared: asked(["two-machines"]) ? 26 : 0,
-    small: asked(["outage-small-disk", "disk-full"]) ? 24 : 0,
+    shared: asked(["two-machines"]) ? 34 : 0,
+    small: asked(["outage-small-disk", "disk-full"]) ? 26 : 0,
   });
   return {
     nodes: drawn === "apart" || drawn === "shared" ? 2 : 1,
