@@ -16,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.on(event, (error) => void report(error, json).finally(() => process.exit()));
   try {
     const program = await buildProgram(argv);
-    if (json) silenceUsage(program);
+    silenceUsage(program, json);
     program.hook("preAction", (_, command) => checkPlace(command.name()));
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
@@ -34,23 +34,37 @@ function checkPlace(command: string): void {
   if (!withoutWorkspace.includes(command)) checkHome(workspace());
 }
 
-/** Commander prints usage errors itself; with --json the error object is all that is printed. */
-function silenceUsage(program: import("commander").Command): void {
-  for (const command of [program, ...program.commands])
-    command.configureOutput({ writeErr: () => {}, outputError: () => {} });
+/** Commander prints usage errors itself; here all are told in one form. Help that was asked for by giving no command stays. */
+function silenceUsage(program: import("commander").Command, json: boolean): void {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
+    command.configureOutput({ outputError: () => {}, ...(json ? { writeErr: () => {} } : {}) });
 }
 
 async function report(error: unknown, json: boolean): Promise<void> {
   if (error instanceof CommanderError) {
-    const asked = error.exitCode === 0;
-    process.exitCode = asked ? ExitCode.ok : ExitCode.usage;
-    if (json && !asked) await printError({ code: "E_USAGE", message: error.message.replace(/^error: /, "") });
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    const shown = error.code === "commander.help" && !json;
+    if (error.exitCode !== 0 && !shown) await told(usageError(error), json);
     return;
   }
   const known = error instanceof LegaloneError ? error : (environmentError(error) ?? bug(error));
   process.exitCode = known.exitCode;
-  if (json) await printError(known.toJSON());
-  else await noteError(known);
+  await told(known, json);
+}
+
+async function told(error: LegaloneError, json: boolean): Promise<void> {
+  if (json) await printError(error.toJSON());
+  else await noteError(error);
+}
+
+/** What commander refuses, as every other error is told: its guess at what was meant is a hint. */
+function usageError({ message: said, code }: CommanderError): LegaloneError {
+  const message = code === "commander.help" ? "there is no command" : said;
+  const [, what = message, guess] =
+    /^(?:error: )?(.*?)(?:\n\(?(Did you mean .*?\?)\)?)?$/s.exec(message) ?? [];
+  const text = what.length > 300 ? `${what.slice(0, 299)}…` : what;
+  const hint = `${guess === undefined ? "" : `${guess} `}\`legalone --help\` lists the commands, \`legalone COMMAND --help\` the options of one.`;
+  return new LegaloneError("E_USAGE", text, { hint });
 }
 
 async function printError(error: Record<string, unknown>): Promise<void> {

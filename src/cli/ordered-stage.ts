@@ -1,5 +1,6 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { listed, unknownName } from "../core/suggest.ts";
 
 /** How the one who asks is told of a choice that is not clear. */
 export interface OrderedStageWords {
@@ -7,29 +8,26 @@ export interface OrderedStageWords {
   of: string;
   /** Next step where there are several, in place of a word on --stage. `first` is the first of them. */
   several?: (first: string) => string;
-  /** Next step where the name is none of them. */
-  unknown?: (first: string) => string;
 }
 
 /** The stage of a pipeline that follows a planned order: the one named `wanted`, or the only one. @throws E_USAGE */
 export function orderedStage(
   pipeline: ResolvedPipeline,
   wanted: string | undefined,
-  { of, several, unknown }: OrderedStageWords,
+  { of, several }: OrderedStageWords,
 ): ResolvedStage {
   const stages = pipeline.stages.filter(({ prepare }) => prepare?.entry === "pas-order");
-  const names = stages.map(({ name }) => name).join(", ");
+  const names = stages.map(({ name }) => name);
   const [first] = stages;
   if (!first)
     throw new LegaloneError("E_USAGE", `${of} has no stage with an order`, {
       hint: "the stage kind `midtrain` has one",
     });
   if (wanted === undefined && stages.length > 1)
-    throw new LegaloneError("E_USAGE", `${of} has several stages with an order: ${names}`, {
+    throw new LegaloneError("E_USAGE", `${of} has several stages with an order: ${listed(names)}`, {
       hint: several?.(first.name) ?? "name one with --stage",
     });
   const stage = wanted === undefined ? first : stages.find(({ name }) => name === wanted);
   if (stage) return stage;
-  const hint = unknown && { hint: unknown(first.name) };
-  throw new LegaloneError("E_USAGE", `${wanted} is no stage with an order; ${of} has ${names}`, hint);
+  throw unknownName("E_USAGE", `stage with an order of ${of}`, wanted ?? "", names);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { packageRoot, workspace } from "../core/paths.ts";
 import { commandList } from "./command-list.ts";
+import { checkValues } from "./values.ts";
 
 /** Options every command has, as `command.optsWithGlobals()` returns them. */
 export interface GlobalOptions {
@@ -27,7 +28,6 @@ export async function buildProgram(argv: readonly string[], { all = false } = {}
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help of a command")
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError("(--help shows the form)")
     .exitOverride();
   program.addHelpText(
     "after",
@@ -40,7 +40,10 @@ export async function buildProgram(argv: readonly string[], { all = false } = {}
       .summary(entry.summary)
       .description(entry.summary)
       .helpGroup(`${entry.group}:`);
-    if (all || entry.name === called) (await entry.load()).define(command);
+    if (all || entry.name === called) {
+      (await entry.load()).define(command);
+      checkValues(command);
+    }
     if (entry.anyFolder !== true)
       command.hook("preAction", async () => {
         const { settleHome } = await import("../services/home.ts");

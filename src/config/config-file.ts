@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { sourceRoot } from "../core/paths.ts";
+import { didYouMeanOrList } from "../core/suggest.ts";
 import { isMisplaced } from "../core/variables.ts";
 import { annotated, isObject, replacedAt, writtenForm } from "./annotations.ts";
 import { checkAgainst } from "./form/json-schema.ts";
 import { dotted, type Path, type Problem } from "./form/problem.ts";
-import { didYouMeanOrList } from "./form/suggest.ts";
 import { problemAt, readYaml, type YamlSource } from "./form/yaml-source.ts";
 import type { Json, JsonObject } from "./types.ts";
 

@@ -1,6 +1,6 @@
 import { mergeRuleOf, metricMatches } from "../core/merge-rule.ts";
+import { didYouMeanOrList } from "../core/suggest.ts";
 import type { Path, Problem } from "./form/problem.ts";
-import { didYouMeanOrList } from "./form/suggest.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
 import { type ParsedGate, type ParsedPipeline, thresholdForm } from "./pipeline-schema.ts";
 import type { StageKind } from "./stage-kind.ts";

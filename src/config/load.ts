@@ -3,13 +3,14 @@ import { pathToFileURL } from "node:url";
 import { durationSeconds } from "../core/duration.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
 import { modelsFolder, sourceRoot } from "../core/paths.ts";
+import { didYouMeanOrList } from "../core/suggest.ts";
+import { quoted } from "../core/text.ts";
 import { defaultVariables, mayBeNamed, mayBeSet, namedVariables } from "../core/variables.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
 import { crossProblems } from "./cross-checks.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Path, type Problem, throwProblems } from "./form/problem.ts";
-import { didYouMeanOrList } from "./form/suggest.ts";
 import {
   overriddenText,
   parseYaml,
@@ -54,6 +55,7 @@ export function checkPipeline(
   const overrides = parseOverrides(set);
   const source =
     text === undefined ? readYaml(resolve(file), overrides) : parseYaml(resolve(file), text, overrides);
+  if (isOther(source)) return { pipeline: null, problems: [noPipeline(source)] };
   if (source.problems.length > 0) return { pipeline: null, problems: source.problems };
   const { value: pipeline, problems } = parseLeniently(source);
   if (!pipeline) return { pipeline: null, problems };
@@ -91,6 +93,23 @@ export function checkPipeline(
       stages,
     },
     problems,
+  };
+}
+
+/** A file that was named by mistake: nothing in it looks like a pipeline, whether it is YAML or not. */
+function isOther({ text, value }: YamlSource): boolean {
+  if (value !== null && typeof value === "object" && !Array.isArray(value))
+    return !["version", "name", "stages"].some((key) => key in value);
+  return !/^["']?(version|stages)["']?[ \t]*:/m.test(text);
+}
+
+function noPipeline({ file, text }: YamlSource): Problem {
+  const begins = text.trim();
+  const message = `this is no pipeline: ${begins === "" ? "it is empty" : `it begins with ${quoted(begins, 40)}`}`;
+  return {
+    ...{ file, line: 1, column: 1, path: "", message },
+    expected: "a YAML map with `version: 1`, `name` and `stages`",
+    hint: "pipelines/demo.yaml is one; data is named inside of it, in `with` of a stage",
   };
 }
 

@@ -1,5 +1,5 @@
+import { didYouMeanOrList } from "../core/suggest.ts";
 import type { Problem } from "./form/problem.ts";
-import { didYouMeanOrList } from "./form/suggest.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
 import type { ParsedPipeline } from "./pipeline-schema.ts";
 import { topologicalOrder } from "./topological.ts";

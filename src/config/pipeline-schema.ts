@@ -4,10 +4,19 @@ import { gateComparisons } from "./types.ts";
 
 // The one source of the pipeline file: types, defaults, JSON Schema and docs/pipeline.md all come from here.
 
+/** Names stand in the names of folders, in every view and in every id. */
+const mostOfName = 100;
+
 /** Of stages and stage kinds: without dots, which divide the paths of `--set` and of gates. */
-const name = z.string().regex(/^[a-z][a-z0-9-]*$/);
+const name = z
+  .string()
+  .max(mostOfName)
+  .regex(/^[a-z][a-z0-9-]*$/);
 /** Of pipelines and files of configs/. */
-const fileName = z.string().regex(/^[a-z][a-z0-9.-]*$/);
+const fileName = z
+  .string()
+  .max(mostOfName)
+  .regex(/^[a-z][a-z0-9.-]*$/);
 const count = z.int().min(0);
 
 /** `metric`, `<stage>.<metric>`, either with a factor before it: `2 * midtrain.legal_ppl`. */

@@ -1,4 +1,5 @@
 import { LegaloneError } from "./errors.ts";
+import { unknownName } from "./suggest.ts";
 
 interface Named {
   name: string;
@@ -46,8 +47,7 @@ export function checkScope(
 }
 
 function known(stages: readonly Named[], name: string): string {
-  if (stages.some((stage) => stage.name === name)) return name;
-  throw new LegaloneError("E_USAGE", `there is no stage ${name} in this pipeline`, {
-    hint: `its stages are ${stages.map((stage) => stage.name).join(", ")}`,
-  });
+  const names = stages.map((stage) => stage.name);
+  if (names.includes(name)) return name;
+  throw unknownName("E_USAGE", "stage of this pipeline", name, names);
 }

@@ -146,7 +146,14 @@ function remedy(code: string, path: string | undefined): string {
   if (code === "EMFILE" || code === "ENFILE")
     return "Raise the limit (`ulimit -n`), or close other programs.";
   const what = path === undefined ? "it" : path;
+  const named =
+    path === undefined || isWithin(workspace(), path) ? "; LEGALONE_HOME names the workspace." : ".";
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-    return `Make ${what} accessible to this user, or name another place; LEGALONE_HOME names the workspace.`;
-  return "Name another place, or mend this one; LEGALONE_HOME names the workspace.";
+    return `Make ${what} accessible to this user, or name another place${named}`;
+  return `Name another place, or mend this one${named}`;
+}
+
+/** Whether a path is a folder, lies in it, or is above it. */
+function isWithin(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`) || folder.startsWith(`${path}/`);
 }

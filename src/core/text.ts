@@ -22,5 +22,11 @@ export function visible(text: string): string {
   return text.replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** What somebody wrote, as a message holds it: in quotes, of a long one only the beginning and its length. */
+export function quoted(text: string, most = 60): string {
+  const shown = JSON.stringify(text.slice(0, most).replace(/\p{Surrogate}$/u, ""));
+  return text.length <= most ? shown : `${shown.slice(0, -1)}…" (${text.length} characters)`;
+}
+
 /** Control characters (but for tab and line end), and marks that change the direction of text. */
 const unseen = /(?![\t\n])\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;

@@ -1,6 +1,7 @@
 import { LegaloneError } from "../core/errors.ts";
 import type { GateRow, StageState } from "../core/rows.ts";
 import { stagesUntil } from "../core/scope.ts";
+import { unknownName } from "../core/suggest.ts";
 
 /** A stage of the highest generation, as a resume sees it. */
 export interface CurrentStage {
@@ -27,7 +28,7 @@ export interface CurrentStage {
  * did not hold; those asked for by name and all that follow them; those whose outputs are gone and needed; and those that
  * wait for one of these, so that nobody takes what the old row made for what the new one makes.
  * @param stages in the order of the pipeline
- * @throws LegaloneError E_USAGE for a name that is no stage; E_GATE_FAILED when only a gate is in the way; E_CONFLICT
+ * @throws LegaloneError E_NOT_FOUND for a name that is no stage; E_GATE_FAILED when only a gate is in the way; E_CONFLICT
  * when a stage works with what another is to make again
  */
 export function chooseStages<T extends CurrentStage>(
@@ -82,12 +83,9 @@ function addWaiting(stages: readonly CurrentStage[], again: Set<string>): void {
 }
 
 function refuseUnknown(stages: readonly CurrentStage[], asked: ReadonlySet<string>): void {
-  for (const name of asked) {
-    if (stages.some((stage) => stage.name === name)) continue;
-    throw new LegaloneError("E_USAGE", `there is no stage ${name} in this run`, {
-      hint: `its stages are ${stages.map((stage) => stage.name).join(", ")}`,
-    });
-  }
+  const names = stages.map((stage) => stage.name);
+  for (const name of asked)
+    if (!names.includes(name)) throw unknownName("E_NOT_FOUND", "stage of this run", name, names);
 }
 
 function refuseBehindGate(stages: readonly CurrentStage[]): void {

@@ -15,17 +15,25 @@ export interface DaemonCommand {
   /** Also the name of its note, <home>/<name>.json, and of its log, <home>/<name>.log. */
   name: "serve" | "agent";
   code: ErrorCode;
+  /** What it was waited for and did not do, for people: before its note is there, and after. */
+  waitedFor: { note: string; ready: string };
   /** True once it does its work; asked again and again after its note is there. */
   ready(note: DaemonNote): Promise<boolean>;
 }
 
 /**
  * Starts `legalone <name>` in the background and waits until it is ready.
+ * @param givenUp when what it needs cannot be started: nobody waits for it then
  * @throws the command's code with the end of its log, when it ends or is not ready within a minute
  */
-export async function launchDaemon(command: DaemonCommand, home: string): Promise<DaemonNote> {
+export async function launchDaemon(
+  command: DaemonCommand,
+  home: string,
+  givenUp?: AbortSignal,
+): Promise<DaemonNote> {
   makeHome(home);
   const log = join(home, `${command.name}.log`);
+  const note = join(home, `${command.name}.json`);
   const output = openSync(log, "a", 0o600);
   const child = spawn(process.execPath, [join(packageRoot, "dist", "bin.js"), command.name], {
     cwd: packageRoot,
@@ -42,20 +50,23 @@ export async function launchDaemon(command: DaemonCommand, home: string): Promis
     ended = error.message;
   });
   const deadline = Date.now() + patienceMs;
-  while (ended === undefined && Date.now() < deadline) {
-    const note = readDaemon(join(home, `${command.name}.json`));
-    if (note !== undefined && note.pid === child.pid && (await command.ready(note))) {
+  while (ended === undefined && Date.now() < deadline && givenUp?.aborted !== true) {
+    const found = readDaemon(note);
+    if (found !== undefined && found.pid === child.pid && (await command.ready(found))) {
       child.unref();
-      return note;
+      return found;
     }
     await sleep(10);
   }
   if (ended === undefined) child.kill("SIGKILL");
+  const seen =
+    ended ??
+    `${readDaemon(note) === undefined ? command.waitedFor.note : command.waitedFor.ready} within ${patienceMs / 1000} s`;
   throw new LegaloneError(
     command.code,
-    `${command.name} did not start: ${ended ?? "not ready after a minute"}: ${lastLines(log)}`,
+    `${command.name} did not start: ${seen}. Its log ends: ${lastLines(log)}`,
     {
-      hint: `Its log is ${log}. \`legalone doctor\` checks this machine.`,
+      hint: `The whole log is ${log}. \`legalone doctor\` checks this machine${ended === undefined ? "; on a busy one `legalone up` again may be enough" : ""}.`,
     },
   );
 }
@@ -90,5 +101,7 @@ function refusal(stdout: string): { code: ErrorCode; message: string; hint?: str
 }
 
 function lastLines(log: string): string {
-  return readFileSync(log, "utf8").trim().split("\n").slice(-3).join(" / ");
+  const lines = readFileSync(log, "utf8").trim().split("\n").slice(-3);
+  const text = lines.join(" / ");
+  return text === "" ? "nothing" : text.slice(-600);
 }

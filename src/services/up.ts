@@ -14,9 +14,22 @@ const endPatienceMs = 10_000;
 /** Another command that raises or ends the same workspace: longer than each of its own waits together. */
 const otherPatienceMs = 180_000;
 
-const serve: DaemonCommand = { name: "serve", code: "E_SERVE", ready: healthy };
+const serve: DaemonCommand = {
+  name: "serve",
+  code: "E_SERVE",
+  ready: healthy,
+  waitedFor: {
+    note: "it did not open its records and listen",
+    ready: "it listens, but gave no good answer at /healthz",
+  },
+};
 /** It has nothing to wait for: it looks for serve by itself. */
-const agent: DaemonCommand = { name: "agent", code: "E_NODE", ready: async () => true };
+const agent: DaemonCommand = {
+  name: "agent",
+  code: "E_NODE",
+  ready: async () => true,
+  waitedFor: { note: "it did not write its note", ready: "it did not become ready" },
+};
 
 export interface UpResult {
   /** What was not running and was started now: postgres, valkey, serve, agent. */
@@ -103,12 +116,14 @@ async function start(home: string): Promise<UpResult> {
   });
   // Whoever would be refused by the records stops nothing.
   if (replacing) await stores.then(() => checkServe(home));
+  const givenUp = new AbortController();
+  stores.catch(() => givenUp.abort());
   const ensure = async (command: DaemonCommand): Promise<DaemonNote> => {
     const note = ours(command.name, home);
     if (note !== undefined && (await command.ready(note))) return note;
     if (await endDaemon(noteOf(home, command.name), endPatienceMs)) replaced.push(command.name);
     else started.push(command.name);
-    return launchDaemon(command, home);
+    return launchDaemon(command, home, givenUp.signal);
   };
   // All at once: serve waits for the database, the agent for serve, and loading a program takes longest.
   const all = [stores, ensure(serve), ensure(agent)] as const;

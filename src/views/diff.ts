@@ -3,7 +3,7 @@ import type { ComparedRun } from "../records/reads/comparison.ts";
 import { number, words } from "./format.ts";
 import type { Look } from "./look.ts";
 import { partsOf, type RunDiff } from "./run-diff.ts";
-import { indent, table } from "./table.ts";
+import { cut, indent, table } from "./table.ts";
 
 const longest = 44;
 
@@ -11,7 +11,7 @@ const longest = 44;
 export function diffView(diff: RunDiff, left: ComparedRun, right: ComparedRun, look: Look): string {
   const { colors } = look;
   const ends = [left, right].map(({ detail: { run, verdict } }) => {
-    return `run ${colors.bold(run.id)}  ${run.pipeline}  ${words(verdict.state)}`;
+    return `run ${colors.bold(run.id)}  ${cut(run.pipeline, 60)}  ${words(verdict.state)}`;
   });
   if (diff.same)
     return [...ends, "", "The runs are the same: configuration, code, inputs, consumed data, outcome."].join(

@@ -103,10 +103,10 @@ export function runHeading({ run, verdict }: RunDetail, look: Look): string {
   const { colors } = look;
   const parts = [
     `run ${colors.bold(run.id)}`,
-    run.pipeline,
+    cut(run.pipeline, 60),
     paintRun(verdict.state, colors)(words(verdict.state)),
     runTime(verdict, look.now),
-    colors.dim(run.file),
+    colors.dim(cut(run.file, 100)),
     run.forkedFrom === null ? "" : colors.dim(`fork of ${run.forkedFrom}`),
     run.from === null ? "" : colors.dim(`from ${run.from}`),
     run.priority === 0 ? "" : `priority ${run.priority}`,

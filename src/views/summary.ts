@@ -6,7 +6,7 @@ import type { Look } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { standIns } from "./stand-ins.ts";
 import { gateTable, paintRun } from "./status.ts";
-import { indent, table, wrap } from "./table.ts";
+import { cut, indent, table, wrap } from "./table.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** What a run came to: stages, numbers, gates, stand-ins, where the model is, what to do next. */
@@ -29,7 +29,7 @@ function heading({ run, verdict }: RunDetail, { colors, now }: Look): string {
     verdict.startedAt === null
       ? ""
       : ` in ${duration((verdict.endedAt ?? now).getTime() - verdict.startedAt.getTime())}`;
-  return `run ${colors.bold(run.id)} of ${run.pipeline} ${paintState(words(verdict.state))}${took}`;
+  return `run ${colors.bold(run.id)} of ${cut(run.pipeline, 60)} ${paintState(words(verdict.state))}${took}`;
 }
 
 /** A stage takes as many lines as it has numbers worth telling: three a line. */

@@ -7,6 +7,8 @@ export interface Column {
 }
 
 const gap = "  ";
+/** No cell is wider, whatever name or message somebody wrote: one alone would push all others off the screen. */
+const most = { inner: 60, last: 1000 };
 
 /** Rows as aligned text. Counts Chinese characters as two columns and colours as none; the last column is not padded. */
 export function table(
@@ -14,10 +16,13 @@ export function table(
   rows: string[][],
   heading: (text: string) => string = (text) => text,
 ): string {
+  const cells = rows.map((row) =>
+    columns.map((_, i) => bounded(row[i] ?? "", i === columns.length - 1 ? most.last : most.inner)),
+  );
   const titles = columns.map((column) => column.title ?? "");
   const titled = titles.some((title) => title !== "");
   const widths = columns.map((_, i) =>
-    Math.max(...[...(titled ? [titles] : []), ...rows].map((row) => displayWidth(row[i] ?? "")), 0),
+    Math.max(...[...(titled ? [titles] : []), ...cells].map((row) => displayWidth(row[i] ?? "")), 0),
   );
   const line = (row: string[], paint = (text: string) => text) =>
     columns
@@ -29,7 +34,26 @@ export function table(
       })
       .join(gap)
       .trimEnd();
-  return [...(titled ? [line(titles, heading)] : []), ...rows.map((row) => line(row))].join("\n");
+  return [...(titled ? [line(titles, heading)] : []), ...cells.map((row) => line(row))].join("\n");
+}
+
+const colours = new RegExp(`(${String.fromCharCode(27)}\\[[\\d;]*m)`);
+
+/** One line, at most `width` columns; colours are kept and ended. */
+function bounded(cell: string, width: number): string {
+  const text = cell.replaceAll(/[\r\n]+/g, " ");
+  // Bytes are more than columns: most cells are not measured twice.
+  if (text.length <= width / 2 || displayWidth(text) <= width) return text;
+  let left = width - 1;
+  return text
+    .split(colours)
+    .map((part, i) => {
+      if (i % 2 === 1 || left <= 0) return i % 2 === 1 ? part : "";
+      const kept = cut(part, left);
+      left = kept === part ? left - displayWidth(part) : 0;
+      return left > 0 || kept !== part ? kept : `${kept}…`;
+    })
+    .join("");
 }
 
 const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]/;
@@ -46,7 +70,7 @@ export function cut(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let left = Math.max(0, width - 1);
   let out = "";
-  for (const character of text) {
+  for (const character of text.slice(0, 2 * width)) {
     left -= displayWidth(character);
     if (left < 0) break;
     out += character;

@@ -5,6 +5,7 @@ import { buildHash } from "../../core/build.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { createLog, type Log } from "../../core/log.ts";
 import { modelsFolder, workspace } from "../../core/paths.ts";
+import { quoted } from "../../core/text.ts";
 import { readTimes } from "../../core/times.ts";
 import { knownWorkspaceId } from "../../core/workspace-note.ts";
 import { Agent } from "../../dispatch/agent/agent.ts";
@@ -170,6 +171,7 @@ function nodeName(given: string | undefined): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
   throw new LegaloneError(
     "E_USAGE",
-    `the node's name is ${JSON.stringify(name)}, expected letters, digits, ".", "_", "-"`,
+    `the node's name is ${quoted(name)}, expected at most 63 letters, digits, ".", "_", "-"`,
+    { hint: "Give it with --node or LEGALONE_NODE." },
   );
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { AttemptFolder, openAttempts } from "../../dispatch/attempt-folder.ts";
 import { ProcessEngine } from "../../dispatch/process/process-engine.ts";
@@ -9,20 +8,14 @@ import { down } from "../../services/up.ts";
 import { print } from "./output.ts";
 
 /** Stops what `up` started. Workers only with `workers`; else they go on, and the next agent finds them. */
-export async function runDown(options: { json?: boolean; workers: boolean; grace: string }): Promise<void> {
-  const grace = Number(options.grace);
-  if (!(grace >= 0))
-    throw new LegaloneError(
-      "E_USAGE",
-      `--grace is ${JSON.stringify(options.grace)}, expected a number of seconds`,
-    );
+export async function runDown(options: { json?: boolean; workers: boolean; grace: number }): Promise<void> {
   const home = workspace();
   const seen = lookAtHome(home);
   // Of a workspace that was moved while it ran, what runs is ended: that is the way out. A copy's notes name the original.
   const error = seen.state === "moved running" ? undefined : homeError(home, seen);
   if (error !== undefined) throw error;
   const { stopped } = await down(home);
-  const workers = await liveWorkers(home, options.workers ? grace : undefined);
+  const workers = await liveWorkers(home, options.workers ? options.grace : undefined);
   if (options.json) {
     print(JSON.stringify({ stopped, workers }));
     return;

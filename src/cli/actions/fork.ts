@@ -2,6 +2,7 @@ import { loadPipeline, writtenText } from "../../config/load.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../../config/types.ts";
 import { differences, shortValue } from "../../core/differences.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import { unknownName } from "../../core/suggest.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
 import type { Database } from "../../records/database.ts";
@@ -118,11 +119,9 @@ function forkedStage(pipeline: ResolvedPipeline, old: RunDetail, name: string): 
   const stage = pipeline.stages.find((one) => one.name === name);
   const before = old.stages.find((one) => one.name === name);
   if (!stage || !before) {
-    const where = stage ? `run ${old.run.id}` : pipeline.file;
     const names = (stage ? old.stages : pipeline.stages).map((one) => one.name);
-    throw new LegaloneError("E_USAGE", `there is no stage ${name} in ${where}`, {
-      hint: `its stages are ${names.join(", ")}`,
-    });
+    if (stage) throw unknownName("E_NOT_FOUND", `stage of run ${old.run.id}`, name, names);
+    throw unknownName("E_USAGE", `stage of ${pipeline.file}`, name, names);
   }
   if (stage.kind !== before.kind) {
     throw new LegaloneError(

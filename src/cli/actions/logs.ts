@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
+import { unknownName } from "../../core/suggest.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
 import { NewEvents } from "../../records/reads/new-events.ts";
 import type { Event } from "../../records/reads/row-types.ts";
@@ -42,10 +43,7 @@ export function stageOf(detail: RunDetail, name: string): StageRow {
   const found = detail.stages.find((stage) => stage.name === name);
   if (found !== undefined) return found;
   const names = detail.stages.map((stage) => stage.name);
-  throw new LegaloneError("E_NOT_FOUND", `Run ${detail.run.id} has no stage ${name}.`, {
-    hint: `Its stages: ${names.join(", ")}`,
-    fields: { near: names },
-  });
+  throw unknownName("E_NOT_FOUND", `stage of run ${detail.run.id}`, name, names);
 }
 
 function lastActive(detail: RunDetail): StageRow {

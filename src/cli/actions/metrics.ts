@@ -1,5 +1,8 @@
-import { metricSeries, mostCurves } from "../../records/reads/metrics.ts";
-import { readRun, resolveRunId } from "../../records/reads/runs.ts";
+import { unknownName } from "../../core/suggest.ts";
+import type { Database } from "../../records/database.ts";
+import { metricNames, metricSeries, mostCurves } from "../../records/reads/metrics.ts";
+import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
+import type { StageRow } from "../../records/reads/stages.ts";
 import { lookOf } from "../../views/look.ts";
 import { metricJsonLines, metricPlots, metricTable } from "../../views/metrics.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
@@ -23,6 +26,7 @@ export async function metrics(
   await withRecords(async (db) => {
     const detail = await readRun(db, await resolveRunId(db, runName));
     const rows = stageName === undefined ? detail.stages : [stageOf(detail, stageName)];
+    await refuseUnknown(db, detail, rows, options.name ?? []);
     const stages = [];
     for (const row of rows) {
       stages.push({
@@ -49,4 +53,21 @@ export async function metrics(
           note(`${name}: the first ${mostCurves} of ${counts.of} shards; --json has all`);
     }
   });
+}
+
+/** A name that nothing was measured under. Of a run that has measured nothing yet, nobody can tell. */
+async function refuseUnknown(
+  db: Database,
+  { run, verdict }: RunDetail,
+  rows: readonly StageRow[],
+  asked: readonly string[],
+): Promise<void> {
+  if (asked.length === 0) return;
+  const known = await metricNames(
+    db,
+    rows.map((row) => row.cachedFrom ?? row.id),
+  );
+  const unknown = asked.find((name) => !known.includes(name));
+  if (unknown === undefined || (known.length === 0 && !verdict.ended)) return;
+  throw unknownName("E_NOT_FOUND", `metric of run ${run.id}`, unknown, known);
 }

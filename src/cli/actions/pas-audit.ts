@@ -22,7 +22,7 @@ export async function auditPas(
     const { id, config } = detail.run;
     const pipeline = config as unknown as ResolvedPipeline;
     const hint = (first: string) => `legalone pas audit ${id} --stage ${first}`;
-    const { name } = orderedStage(pipeline, options.stage, { of: `run ${id}`, several: hint, unknown: hint });
+    const { name } = orderedStage(pipeline, options.stage, { of: `run ${id}`, several: hint });
     const audit = await auditStage(db, pipeline, stageOf(detail, name));
     print(options.json ? JSON.stringify(audit) : pasAuditView(audit, lookOf(process.stdout)));
     if (!audit.equal) process.exitCode = ExitCode.conflict;

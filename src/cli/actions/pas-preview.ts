@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { ExitCode, LegaloneError } from "../../core/errors.ts";
+import { ExitCode } from "../../core/errors.ts";
 import { passWarnings, planOrder } from "../../recipe/order.ts";
 import { segmentsOf } from "../../recipe/segments.ts";
 import { lookOf } from "../../views/look.ts";
@@ -29,7 +29,7 @@ export async function previewPas(
   });
   const preview = { segments, cells, steps, passes, orderSha256, from, assumed, warnings, batch: spec.batch };
   if (options.svg !== undefined) {
-    writeSvg(options.svg, pasSvg(preview));
+    writeFileSync(options.svg, pasSvg(preview));
     note(`drawn in ${options.svg}`);
   }
   if (options.json) {
@@ -41,15 +41,4 @@ export async function previewPas(
   }
   print(await pasView(preview, lookOf(process.stdout)));
   refusePasses(over, source.maxPasses);
-}
-
-function writeSvg(file: string, svg: string): void {
-  try {
-    writeFileSync(file, svg);
-  } catch (cause) {
-    throw new LegaloneError("E_USAGE", `${file} cannot be written: ${(cause as Error).message}`, {
-      hint: "give --svg a file in a folder that is there",
-      cause,
-    });
-  }
 }

@@ -1,6 +1,5 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { LegaloneError } from "../../core/errors.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { bytes } from "../../views/format.ts";
 import { gatherReport } from "../../views/report/gather.ts";
@@ -22,15 +21,7 @@ export async function report(
       return;
     }
     const path = resolve(options.out ?? `legalone-report-${detail.run.id}.html`);
-    try {
-      await writeFile(path, page);
-    } catch (error) {
-      throw new LegaloneError(
-        "E_USAGE",
-        `The report cannot be written to ${path}: ${(error as Error).message}`,
-        { hint: "Name another file with --out.", cause: error },
-      );
-    }
+    await writeFile(path, page);
     if (options.json)
       print(jsonLines([{ type: "report", path, bytes: Buffer.byteLength(page) }, verdictJson(detail)]));
     else print(`${path}  ${bytes(Buffer.byteLength(page))}`);

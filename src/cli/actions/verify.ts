@@ -3,9 +3,10 @@ import { workspace } from "../../core/paths.ts";
 import { lookFor, placeOf, placePath } from "../../core/places.ts";
 import { type Damage, damageOf } from "../../dispatch/transfer/verified.ts";
 import type { Database } from "../../records/database.ts";
-import { resolveRunId } from "../../records/reads/runs.ts";
+import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { bytes, duration } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
+import { stageOf } from "./logs.ts";
 import { note, print } from "./output.ts";
 import { withRecords } from "./records.ts";
 
@@ -68,6 +69,7 @@ async function chosen(
       },
     );
   const runId = name === undefined ? undefined : await resolveRunId(db, name);
+  if (runId !== undefined && stage !== undefined) stageOf(await readRun(db, runId), stage);
   const rows: Named[] = await db.artifact.findMany({
     where: {
       goneAt: null,

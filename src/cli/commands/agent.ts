@@ -1,6 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { mostPlaces } from "../../core/rows.ts";
-import { wholeNumber } from "../whole-number.ts";
+import { type Command, Option } from "commander";
+import { places } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -19,11 +18,4 @@ export function define(command: Command): void {
       const { runAgent } = await import("../actions/agent.ts");
       await runAgent(command.optsWithGlobals());
     });
-}
-
-/** As many as serve takes of one node. */
-function places(text: string): number {
-  const value = wholeNumber(text);
-  if (value > mostPlaces) throw new InvalidArgumentError(`Expected at most ${mostPlaces}.`);
-  return value;
 }

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { repeated } from "../repeated.ts";
-import { count, integer } from "../whole-number.ts";
+import { count, integer, key, repeated } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -16,7 +15,7 @@ export function define(command: Command): void {
     .option("--until <stage>", "last stage to run, with what it needs")
     .option("--priority <n>", "runs of a higher number get free slots and NPUs first; 0 unless said", integer)
     .option("--detach", "submit and leave; the run goes on")
-    .option("--idempotency-key <key>", "attach to the run of this key when there is one")
+    .option("--idempotency-key <key>", "attach to the run of this key when there is one", key)
     .addHelpText(
       "after",
       "\n  $ legalone fork latest --stage midtrain --step 200 --set stages.midtrain.with.pas.lambda=8\n  $ legalone fork rk2m changed.yaml --stage sft\n\nThe old run is not touched. Stages before the forked one are taken by content; its outputs count as made from the\ncheckpoint, and are never taken for those of a stage that began at step 0. `legalone lineage` shows where it began.",

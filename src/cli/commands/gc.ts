@@ -1,6 +1,5 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { durationPattern, durationSeconds } from "../../core/duration.ts";
-import { count } from "../whole-number.ts";
+import type { Command } from "commander";
+import { age, count } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -20,10 +19,4 @@ export function define(command: Command): void {
       const { gc } = await import("../actions/gc.ts");
       await gc(command.optsWithGlobals());
     });
-}
-
-function age(text: string): number {
-  if (!durationPattern.test(text))
-    throw new InvalidArgumentError("Expected a time such as 30m, 12h, 30d or 4w.");
-  return 1000 * durationSeconds(text);
 }

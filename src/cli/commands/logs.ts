@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { wholeNumber } from "../whole-number.ts";
+import { wholeNumber } from "../values.ts";
 
 export function define(command: Command): void {
   command

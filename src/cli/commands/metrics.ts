@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { repeated } from "../repeated.ts";
-import { wholeNumber } from "../whole-number.ts";
+import { repeated, wholeNumber } from "../values.ts";
 
 export function define(command: Command): void {
   command

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { repeated } from "../repeated.ts";
-import { wholeNumber } from "../whole-number.ts";
+import { count, repeated } from "../values.ts";
 
 export function define(command: Command): void {
   for (const entry of [preview, explain, order, audit]) entry(command);
@@ -27,7 +26,7 @@ function explain(pas: Command): void {
   withSource(pas.command("explain"), "[file]", true)
     .summary("Show how one step gets its sequences")
     .description("Shows the formula of one step with its numbers, and how far every cell is from its target.")
-    .requiredOption("--step <n>", "step, counted from 0", stepNumber)
+    .requiredOption("--step <n>", "step, counted from 0", count)
     .addHelpText(
       "after",
       "\n  $ legalone pas explain pipelines/demo.yaml --step 300\n  $ legalone pas explain --run latest --step 300",
@@ -89,8 +88,4 @@ function withSource(command: Command, file: string, ofRun: boolean): Command {
   return ofRun
     ? command.option("--run <run>", "in place of a file: options and packed data of this run, amendments too")
     : command;
-}
-
-function stepNumber(text: string): number {
-  return text === "0" ? 0 : wholeNumber(text);
 }

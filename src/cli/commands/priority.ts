@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { integer } from "../whole-number.ts";
+import { integer } from "../values.ts";
 
 export function define(command: Command): void {
   command

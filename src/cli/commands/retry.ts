@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { repeated } from "../repeated.ts";
+import { repeated } from "../values.ts";
 
 export function define(command: Command): void {
   command

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { wholeNumber } from "../whole-number.ts";
+import { port } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -8,7 +8,7 @@ export function define(command: Command): void {
       "address to listen on; agents of other machines need one they reach",
       "127.0.0.1",
     )
-    .option("--port <number>", "port to listen on; the default is a free one", wholeNumber, 0)
+    .option("--port <number>", "port to listen on; the default is a free one", port, 0)
     .option("--check", "only say whether this version can serve the records of this workspace, and leave")
     .action(async () => {
       const { runServe } = await import("../serve/run-serve.ts");

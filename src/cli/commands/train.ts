@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { repeated } from "../repeated.ts";
-import { integer } from "../whole-number.ts";
+import { integer, key, repeated } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -20,6 +19,7 @@ export function define(command: Command): void {
     .option(
       "--idempotency-key <key>",
       "attach to the run of this key when there is one, so that a repeated job starts nothing twice",
+      key,
     )
     .addHelpText(
       "after",

@@ -1,8 +1,8 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { didYouMean } from "../../core/suggest.ts";
 import type { Json, JsonObject } from "../types.ts";
 import type { Path, Problem } from "./problem.ts";
-import { didYouMean } from "./suggest.ts";
 import { problemAt, type YamlSource } from "./yaml-source.ts";
 import { describe } from "./zod-problems.ts";
 
@@ -54,9 +54,23 @@ function compile(schema: JsonObject): ValidateFunction {
  */
 export function checkAgainst(schema: JsonObject, value: Json, source: YamlSource, at: Path): Problem[] {
   const validate = compile(schema);
-  if (validate(value)) return [];
+  if (validate(value)) return unwhole(value, source, at);
   const errors = (validate.errors ?? []).filter((error) => !echoes(error, validate.errors ?? []));
   return errors.map((error) => toProblem(error, source, at));
+}
+
+/** Numbers that no worker would read as the whole numbers they look like: beyond what JSON of both sides holds exactly. */
+function unwhole(value: Json, source: YamlSource, at: Path): Problem[] {
+  if (value !== null && typeof value === "object")
+    return Object.entries(value).flatMap(([key, inner]) =>
+      unwhole(inner, source, [...at, Array.isArray(value) ? Number(key) : key]),
+    );
+  if (typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value)) return [];
+  return [
+    problemAt(source, at, `${describe(value)} does not fit`, {
+      expected: `a number between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`,
+    }),
+  ];
 }
 
 /** `if`/`anyOf` report themselves beside the errors of their branches; the branches say more. */
@@ -104,6 +118,15 @@ function toProblem(error: ErrorObject, source: YamlSource, at: Path): Problem {
   });
 }
 
+const words: Record<string, string> = {
+  integer: "a whole number",
+  number: "a number",
+  string: "text",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map",
+};
+
 const comparisons: Record<string, string> = {
   ">=": "at least",
   "<=": "at most",
@@ -112,7 +135,11 @@ const comparisons: Record<string, string> = {
 };
 
 function expectation(keyword: string, params: Record<string, unknown>, message: string): string {
-  if (keyword === "type") return [params.type].flat().join(" or ");
+  if (keyword === "type")
+    return [params.type]
+      .flat()
+      .map((type) => words[String(type)] ?? type)
+      .join(" or ");
   if (keyword === "const") return describe(params.allowedValue);
   const comparison = comparisons[String(params.comparison)];
   if (comparison) return `${comparison} ${params.limit}`;

@@ -1,4 +1,5 @@
 import { LegaloneError } from "../../core/errors.ts";
+import { quoted } from "../../core/text.ts";
 import { isReserved, type Override, parsed, plainValue } from "./yaml-source.ts";
 
 /**
@@ -18,13 +19,17 @@ function parseOverride(text: string): Override {
   const path = text.slice(0, equals).trim().split(".");
   const reserved = path.find(isReserved);
   if (reserved !== undefined)
-    throw new LegaloneError("E_USAGE", `--set ${text}: no map may have the key \`${reserved}\``, {
+    throw new LegaloneError("E_USAGE", `--set ${quoted(text)}: no map may have the key \`${reserved}\``, {
       hint: "for example --set stages.midtrain.with.tokens=1e9",
     });
   if (equals < 1 || path.some((part) => part === "")) {
-    throw new LegaloneError("E_USAGE", `--set ${text} is not of the form path.of.key=value`, {
-      hint: "for example --set stages.midtrain.with.tokens=1e9",
-    });
+    throw new LegaloneError(
+      "E_USAGE",
+      `--set is ${quoted(text)}, which is not of the form path.of.key=value`,
+      {
+        hint: "for example --set stages.midtrain.with.tokens=1e9",
+      },
+    );
   }
   try {
     const document = parsed(text.slice(equals + 1));
@@ -33,10 +38,8 @@ function parseOverride(text: string): Override {
   } catch (cause) {
     throw new LegaloneError(
       "E_USAGE",
-      `the value of --set ${text} is not YAML: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      `the value of --set ${quoted(text)} is not YAML: ${(cause as Error).message.slice(0, 160)}`,
+      { cause, hint: "Quote it for the shell: --set 'stages.sft.with.name=\"a: b\"'" },
     );
   }
 }

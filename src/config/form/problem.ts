@@ -27,6 +27,9 @@ export function dotted(path: Path): string {
     .join("");
 }
 
+/** Of many errors the first ones are mended first. */
+const mostShown = 10;
+
 /** Throws E_CONFIG with every problem in `fields.errors`, unless there is none. */
 export function throwProblems(file: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
@@ -34,18 +37,20 @@ export function throwProblems(file: string, problems: readonly Problem[]): void 
     (a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column,
   );
   const head = `${shown(file)} has ${problems.length === 1 ? "one error" : `${problems.length} errors`}`;
-  throw new LegaloneError("E_CONFIG", [head, ...sorted.map(line)].join("\n"), {
+  const more = sorted.length > mostShown ? [`  and ${sorted.length - mostShown} more; --json has all`] : [];
+  throw new LegaloneError("E_CONFIG", [head, ...sorted.slice(0, mostShown).map(line), ...more].join("\n"), {
     hint: "docs/pipeline.md lists every key of a pipeline file",
     fields: { errors: sorted },
   });
 }
 
 function line(problem: Problem): string {
-  const place = `${shown(problem.file)}:${problem.line}:${problem.column}`;
+  const written = problem.file.startsWith("--set ");
+  const place = written ? problem.file : `${shown(problem.file)}:${problem.line}:${problem.column}`;
   const expected = problem.expected ? `; expected ${problem.expected}` : "";
   const hint = problem.hint ? `\n      ${problem.hint}` : "";
   const path = problem.path ? `${problem.path}: ` : "";
-  return `  ${place} ${path}${problem.message}${expected}${hint}`;
+  return `  ${place}${written ? ":" : ""} ${path}${problem.message}${expected}${hint}`;
 }
 
 /** Relative to the working folder where that is shorter to read. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import {
   Document,
   type ErrorCode,
@@ -10,9 +11,12 @@ import {
   LineCounter,
   parseDocument,
   type YAMLError,
+  type YAMLMap,
   YAMLParseError,
 } from "yaml";
 import { LegaloneError } from "../../core/errors.ts";
+import { didYouMeanOrList, nearest } from "../../core/suggest.ts";
+import { quoted } from "../../core/text.ts";
 import type { Json } from "../types.ts";
 import { dotted, type Path, type Position, type Problem } from "./problem.ts";
 
@@ -54,7 +58,7 @@ export function readText(file: string): string {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined)
     throw new LegaloneError("E_FILE_MISSING", `there is no file ${file}`, {
-      hint: "pipelines/ holds the files that come with legalone",
+      hint: similarFile(file),
       fields: { path: file },
     });
   const unfit = (seen: string) =>
@@ -67,6 +71,20 @@ export function readText(file: string): string {
   const bytes = readFileSync(file);
   if (bytes.includes(0) || !isUtf8(bytes)) throw unfit("is no text in UTF-8");
   return bytes.toString("utf8");
+}
+
+/** The file of nearly that name beside it, or where others are. */
+function similarFile(file: string): string {
+  const folder = dirname(file);
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return `the folder ${folder} is not there, or closed to this user; pipelines/ holds the files that come with legalone`;
+  }
+  const near = nearest(basename(file), names.filter((name) => /\.ya?ml$/.test(name)).slice(0, 1000));
+  if (near !== undefined) return `did you mean ${join(folder, near)}?`;
+  return "pipelines/ holds the files that come with legalone";
 }
 
 /** As `readYaml`, for text already read. */
@@ -86,6 +104,7 @@ export function parseYaml(file: string, text: string, overrides: readonly Overri
     const problem = applyOverride(file, document, override);
     if (problem) problems.push(problem);
   }
+  problems.push(...unknownStages(document, overrides));
   try {
     return source(plainValue(document));
   } catch (error) {
@@ -193,7 +212,30 @@ export function overriddenText(text: string, overrides: readonly Override[]): st
 
 function yamlProblem(file: string, error: YAMLError, lines: LineCounter): Problem {
   const { line, col } = lines.linePos(error.pos[0]);
-  return { file, line, column: col, path: "", message: error.message.trim(), expected: "valid YAML" };
+  // The parser quotes what it came upon, which may be the rest of the file.
+  const said = error.message.trim().replaceAll(/\s+/g, " ");
+  const message = said.length > 160 ? `${said.slice(0, 159)}…` : said;
+  return { file, line, column: col, path: "", message, expected: "valid YAML" };
+}
+
+/** Stages that `--set` goes into and the file does not have: a slip, unless another `--set` says what they use. */
+function unknownStages(document: Document, overrides: readonly Override[]): Problem[] {
+  const stages = document.get("stages");
+  if (!isMap(stages)) return [];
+  const named = (name: string) => isMap(stages.get(name)) && (stages.get(name) as YAMLMap).has("uses");
+  const known = stages.items.map(({ key }) => String(isScalar(key) ? key.value : key)).filter(named);
+  return overrides
+    .filter(({ path: [first, name, ...rest] }) => first === "stages" && rest.length > 0 && !named(name!))
+    .map(({ text, path }) => ({
+      ...{ file: overrideName(text), line: 1, column: 1, path: `stages.${path[1]}` },
+      message: `there is no stage ${quoted(path[1]!)}`,
+      hint: didYouMeanOrList(path[1]!, known),
+    }));
+}
+
+/** A `--set` as the place of a problem. */
+function overrideName(text: string): string {
+  return `--set ${text.length > 80 ? `${text.slice(0, 79)}…` : text}`;
 }
 
 function applyOverride(file: string, document: Document, { text, path, value }: Override): Problem | null {
@@ -202,7 +244,7 @@ function applyOverride(file: string, document: Document, { text, path, value }: 
     return null;
   } catch {
     return {
-      file: `--set ${text}`,
+      file: overrideName(text),
       line: 1,
       column: 1,
       path: path.join("."),
@@ -216,7 +258,7 @@ function overridden(path: Path, overrides: readonly Override[]): Position | null
   const written = overrides.findLast((override) =>
     override.path.every((part, i) => String(path[i]) === part),
   );
-  return written ? { file: `--set ${written.text}`, line: 1, column: 1 } : null;
+  return written ? { file: overrideName(written.text), line: 1, column: 1 } : null;
 }
 
 function positionIn(file: string, document: Document, lines: LineCounter, path: Path): Position {

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { didYouMean } from "../../core/suggest.ts";
 import { gateComparisons, type Json } from "../types.ts";
 import type { Path, Problem } from "./problem.ts";
-import { didYouMean } from "./suggest.ts";
 import { problemAt, type YamlSource } from "./yaml-source.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -39,9 +39,9 @@ function problemsOf(issue: Issue, above: Path, schema: z.ZodType, source: YamlSo
       (issues) => !issues.some((inner) => inner.path.length === 0 && inner.code === "invalid_type"),
     );
     if (branch) return branch.flatMap((inner) => problemsOf(inner, path, schema, source));
-    return [
-      problemAt(source, path, `${describe(seen)} does not fit`, { expected: "one of the documented forms" }),
-    ];
+    const endless = typeof seen === "number" && !Number.isFinite(seen);
+    const expected = endless ? "a finite number" : "one of the documented forms";
+    return [problemAt(source, path, `${describe(seen)} does not fit`, { expected })];
   }
   if (issue.code === "invalid_key") {
     return [
@@ -74,6 +74,11 @@ function problemsOf(issue: Issue, above: Path, schema: z.ZodType, source: YamlSo
   }
   if (issue.code === "invalid_format") {
     return [problemAt(source, path, `${describe(seen)} does not fit`, { expected: formOf(path) })];
+  }
+  if (issue.code === "too_big" || issue.code === "too_small") {
+    const bound = issue.code === "too_big" ? `at most ${issue.maximum}` : `at least ${issue.minimum}`;
+    const unit = { string: " characters", array: " items" }[String(issue.origin)] ?? "";
+    return [problemAt(source, path, `${describe(seen)} does not fit`, { expected: `${bound}${unit}` })];
   }
   return [
     problemAt(source, path, issue.code === "custom" ? issue.message : `${describe(seen)}: ${issue.message}`),
@@ -110,7 +115,7 @@ function a(type: string): string {
 /** A value as it is shown in a message. */
 export function describe(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return `\`${text.length > 60 ? `${text.slice(0, 57)}…` : text}\``;
 }
 

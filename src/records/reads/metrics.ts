@@ -55,6 +55,22 @@ export async function metricSeries(
   return series;
 }
 
+/** Names of what was measured in stages. */
+export async function metricNames(db: PrismaClient, stageIds: readonly string[]): Promise<string[]> {
+  // From name to name through the index, as below.
+  const rows = await db.$queryRaw<{ name: string }[]>`
+    select distinct n.name from "Attempt" a join "Shard" s on s.id = a."shardId",
+      lateral (
+        with recursive names as (
+          (select name from "Metric" where "attemptId" = a.id order by name limit 1)
+          union all
+          select (select name from "Metric" where "attemptId" = a.id and name > names.name order by name limit 1)
+            from names where names.name is not null)
+        select name from names where name is not null) as n
+    where s."stageId" = any(${[...stageIds]}::text[]) order by n.name`;
+  return rows.map(({ name }) => name);
+}
+
 /** The last value of each metric of an attempt, with its step and time, by attempt id. */
 export async function latestMetrics(
   db: PrismaClient,

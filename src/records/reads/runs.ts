@@ -1,4 +1,5 @@
 import { LegaloneError } from "../../core/errors.ts";
+import { quoted } from "../../core/text.ts";
 import type { PrismaClient, Quarantine, Run } from "../generated/client.ts";
 import { currentStages, type StageRow } from "./stages.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
@@ -36,7 +37,10 @@ export async function readRun(
   { all = false }: { all?: boolean } = {},
 ): Promise<RunDetail> {
   const run = await db.run.findUnique({ where: { id }, include: { quarantine: true } });
-  if (run === null) throw new LegaloneError("E_NOT_FOUND", `No run ${id}.`, { hint: "legalone status" });
+  if (run === null)
+    throw new LegaloneError("E_NOT_FOUND", `no run has the id ${id}`, {
+      hint: "legalone status lists the runs.",
+    });
   const stages = await currentStages(db, [id], { all });
   return detail(run, stages.get(id) ?? []);
 }
@@ -65,42 +69,75 @@ export async function resolveRunId(db: PrismaClient, name: string | undefined): 
   if (name === undefined || name === "latest") {
     const latest = await db.run.findFirst({ orderBy: { createdAt: "desc" }, select: { id: true } });
     if (latest !== null) return latest.id;
-    throw new LegaloneError("E_NOT_FOUND", "There is no run yet.", {
+    throw new LegaloneError("E_NOT_FOUND", "there is no run yet", {
       hint: "legalone train pipelines/demo.yaml",
     });
   }
-  const matches = await db.run.findMany({
-    where: { id: { startsWith: name } },
-    orderBy: { createdAt: "desc" },
-    take: 6,
-    select: { id: true },
-  });
+  // As LIKE reads them these mean any character: `cancel _` is no beginning of an id.
+  const matches = /[%_\\]/.test(name)
+    ? []
+    : await db.run.findMany({
+        where: { id: { startsWith: name } },
+        orderBy: { createdAt: "desc" },
+        take: 6,
+        select: { id: true },
+      });
   const exact = matches.find((run) => run.id === name);
   if (exact !== undefined) return exact.id;
   if (matches.length === 1) return matches[0]!.id;
   if (matches.length > 1) {
     const ids = matches.map((run) => run.id);
-    throw new LegaloneError("E_NOT_FOUND", `More than one run begins with ${name}: ${ids.join(", ")}.`, {
-      hint: "Give more characters of the id.",
-      fields: { near: ids },
-    });
+    throw new LegaloneError(
+      "E_NOT_FOUND",
+      `more than one run begins with ${quoted(name)}: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`,
+      {
+        hint: "Give more characters of the id.",
+        fields: { near: ids },
+      },
+    );
   }
-  const near = await nearRunIds(db, name);
-  throw new LegaloneError("E_NOT_FOUND", `No run ${name}.`, {
-    hint:
-      near.length > 0
-        ? `Did you mean ${near.join(" or ")}? legalone status lists the runs.`
-        : "legalone status",
-    fields: { near },
-  });
+  throw await noRun(db, name);
 }
 
+/** What was given in place of a run, when that can be told, or the run whose id is nearest to it. */
+async function noRun(db: PrismaClient, name: string): Promise<LegaloneError> {
+  const refused = (hint: string, near: string[] = []) =>
+    new LegaloneError("E_NOT_FOUND", `no run has the id ${quoted(name)}`, { hint, fields: { near } });
+  const [, run] = /^(r\w{9})-.*-g\d/.exec(name) ?? [];
+  if (run !== undefined && (await db.run.count({ where: { id: run } })) > 0)
+    return refused(`This is the id of a stage or attempt of run ${run}: legalone status ${run}`, [run]);
+  if (/^[0-9a-f]{12,64}$/.test(name))
+    return refused(`Is it the hash of an artifact? legalone verify --artifact ${name}`);
+  const newest = { orderBy: { createdAt: "desc" }, select: { id: true } } as const;
+  const named = await db.run.findFirst({
+    where: { OR: [{ pipeline: name }, { file: name }, { idempotencyKey: name }] },
+    ...newest,
+  });
+  if (named !== null)
+    return refused(`A run has this pipeline, file or key: legalone status ${named.id}`, [named.id]);
+  const staged = await db.stage.findFirst({
+    where: { name },
+    orderBy: { createdAt: "desc" },
+    select: { runId: true },
+  });
+  if (staged !== null)
+    return refused(`A stage has this name: name its run first, such as ${staged.runId} ${name}`, [
+      staged.runId,
+    ]);
+  const near = await nearRunIds(db, name);
+  if (near.length === 0) return refused("legalone status lists the runs.");
+  return refused(`Did you mean ${near.join(" or ")}? legalone status lists the runs.`, near);
+}
+
+/** Runs whose ids begin nearly as `name` does: at most two characters of it are others. */
 async function nearRunIds(db: PrismaClient, name: string): Promise<string[]> {
+  if (name.length < 3 || name.length > 20) return [];
   const { distance } = await import("fastest-levenshtein");
   const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: 200, select: { id: true } });
   return runs
-    .map((run) => ({ id: run.id, far: distance(name, run.id.slice(0, Math.max(name.length, 4))) }))
+    .map(({ id }) => ({ id, far: distance(name, id.slice(0, Math.max(name.length, 4))) }))
+    .filter(({ far }) => far <= Math.max(2, Math.floor(name.length / 2)))
     .sort((a, b) => a.far - b.far)
     .slice(0, 3)
-    .map((run) => run.id);
+    .map(({ id }) => id);
 }
