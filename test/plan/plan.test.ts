@@ -234,6 +234,8 @@ describe("from", () => {
     expect(() => planPipeline(load(), nothing, { from: "score", until: "corpus" })).toThrow(
       /does not need score/,
     );
-    expect(() => planPipeline(load(), nothing, { from: "nowhere" })).toThrow(/"nowhere" is no stage of this pipeline/);
+    expect(() => planPipeline(load(), nothing, { from: "nowhere" })).toThrow(
+      /"nowhere" is no stage of this pipeline/,
+    );
   });
 });
