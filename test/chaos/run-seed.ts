@@ -200,7 +200,8 @@ async function gatesMeasured(database: Site["database"], beside: object): Promis
   );
 }
 
-const findMs = 1_500;
+/** Faults of the whole place make others wait for something that they can hit. */
+const findMs = 3_000;
 
 function finder(pace: number): Scene["find"] {
   return async (look) => {

@@ -32,14 +32,18 @@ export type Specs = (run: string, stage: string) => ResolvedStage;
 export function walkLog(events: readonly LoggedEvent[], specs: Specs): string[] {
   const rows = emptyRows();
   const faults: string[] = [];
+  // A run that nothing is decided about bars no other.
+  const quarantined = new Set<string>();
   for (const event of events) {
+    if (event.type === "run.quarantined") quarantined.add(event.runId);
+    if (event.type === "run.released") quarantined.delete(event.runId);
     const say = (what: string) =>
       faults.push(`event ${event.id} ${event.type} ${event.attemptId ?? event.stageId ?? ""}: ${what}`);
     const { changes = [] } = event.data as { changes?: Change[] };
     for (const change of changes) {
       before(rows, change, say);
       applyChange(rows, change);
-      after(rows, change, specs, say);
+      after(rows, change, { specs, quarantined }, say);
     }
   }
   return faults;
@@ -70,11 +74,17 @@ function idsOf(rows: RowMaps, change: Exclude<Change, { insert: unknown } | { fi
   return [...table].flatMap(([id, row]) => (fits(row, change.all) ? [id] : []));
 }
 
-function after(rows: RowMaps, change: Change, specs: Specs, say: (what: string) => void): void {
+function after(
+  rows: RowMaps,
+  change: Change,
+  { specs, quarantined }: { specs: Specs; quarantined: ReadonlySet<string> },
+  say: (what: string) => void,
+): void {
   if ("all" in change || "fill" in change) return;
   const id = "insert" in change ? change.insert.id : change.id;
   if (change.table === "Attempt") checkAttempt(rows, rows.Attempt.get(id)!, say);
-  if (change.table === "Attempt" && "insert" in change) checkTrainedOnce(rows, change.insert, say);
+  if (change.table === "Attempt" && "insert" in change)
+    checkTrainedOnce(rows, change.insert, quarantined, say);
   if (change.table === "Artifact" && "insert" in change) checkCommit(rows, change.insert, say);
   if (change.table === "Stage" && "set" in change && change.set.state) {
     const stage = rows.Stage.get(id)!;
@@ -94,7 +104,12 @@ function checkAttempt(rows: RowMaps, attempt: AttemptRow, say: (what: string) =>
 }
 
 /** What a stage of another run is training, with the same cache key, is waited for. */
-function checkTrainedOnce(rows: RowMaps, attempt: AttemptRow, say: (what: string) => void): void {
+function checkTrainedOnce(
+  rows: RowMaps,
+  attempt: AttemptRow,
+  quarantined: ReadonlySet<string>,
+  say: (what: string) => void,
+): void {
   const stageOf = ({ shardId }: AttemptRow) => rows.Stage.get(rows.Shard.get(shardId)!.stageId)!;
   const own = stageOf(attempt);
   if (own.cacheKey === null || own.fresh || own.startFrom !== null) return;
@@ -104,6 +119,7 @@ function checkTrainedOnce(rows: RowMaps, attempt: AttemptRow, say: (what: string
   for (const other of attempts) {
     const stage = stageOf(other);
     if (!isLive(other) || other.state === "STOPPING" || stage.desired === "STOP" || stage.fresh) continue;
+    if (quarantined.has(stage.runId)) continue;
     if (stage.runId !== own.runId && stage.cacheKey === own.cacheKey)
       say(`trains what ${other.id} trains already: both have one cache key`);
   }
