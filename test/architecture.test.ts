@@ -120,6 +120,15 @@ describe("src", () => {
     expect(opening).toEqual(["records/database.ts", "records/leadership.ts"]);
   });
 
+  it("takes recorded JSON for what it should be where it is looked at, and nowhere else", () => {
+    const casts = files.filter(
+      (file) =>
+        file !== "core/recorded.ts" &&
+        /\b(?:spec|config) as (?!RouteConfig)/.test(readFileSync(join(src, file), "utf8")),
+    );
+    expect(casts).toEqual([]);
+  });
+
   it("names Prisma in records alone", () => {
     const prisma = imports.filter(
       ({ target }) => target.startsWith("@prisma") || target.includes("records/generated"),

@@ -5,6 +5,7 @@ import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
 import { placePath } from "../core/places.ts";
+import { withRecordedPipeline } from "../core/recorded.ts";
 import type { OrderSpec } from "../recipe/order.ts";
 import { type OrderOptions, orderSpecOf, stepsOf } from "../worker/pas-order/order-options.ts";
 import { type PackedCells, type PackedLayout, readPackedLayout } from "../worker/pas-order/packed-cells.ts";
@@ -85,9 +86,10 @@ async function sourceOfRun(run: string, wanted: string | undefined): Promise<Pas
   let source: PasSource | null = null;
   await withRecords(async (db) => {
     const detail = await readRun(db, await resolveRunId(db, run));
-    const { id, config } = detail.run;
-    const pipeline = config as unknown as ResolvedPipeline;
-    const stage = orderedStage(pipeline, wanted, { of: `run ${id}` });
+    const { id } = detail.run;
+    const { stage, seed } = withRecordedPipeline(detail.run, (pipeline: ResolvedPipeline) => ({
+      ...{ stage: orderedStage(pipeline, wanted, { of: `run ${id}` }), seed: pipeline.seed },
+    }));
     const row = detail.stages.find(({ name }) => name === stage.name)!;
     const folders = await packedFolders(db, row.cachedFrom ?? row.id);
     if (folders === null)
@@ -96,7 +98,7 @@ async function sourceOfRun(run: string, wanted: string | undefined): Promise<Pas
       });
     const order = stage.with as unknown as OrderOptions;
     const packed = readPackedLayout(folders);
-    const spec = orderSpecOf(order, packed, pipeline.seed);
+    const spec = withRecordedPipeline(detail.run, () => orderSpecOf(order, packed, seed));
     const from = `the packed data of run ${id}`;
     source = { bare: false, spec, packed, folders, from, assumed: false, maxPasses: order.pas.max_passes };
   });

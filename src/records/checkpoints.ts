@@ -1,5 +1,6 @@
 import type { Change } from "../core/changes.ts";
 import { isHash } from "../core/places.ts";
+import { recordedKeeping } from "../core/recorded.ts";
 import type { ArtifactRow, GoneWhy } from "../core/rows.ts";
 import { defaultKeep, staleSteps } from "../core/stale-steps.ts";
 import type { Database, Writer } from "./database.ts";
@@ -22,7 +23,10 @@ export async function prunedChanges(
   });
   const all = [...old, ...fresh.filter((row) => row.kind === "checkpoint")];
   const steps = [...new Set(all.map(({ step }) => step ?? 0))];
-  const stale = new Set(staleSteps(steps, attempt.keep ?? defaultKeep, attempt.keepEvery));
+  const rule = recordedKeeping(attempt.checkpoint);
+  // By a rule that nobody can read nothing goes.
+  if (rule === null) return [];
+  const stale = new Set(staleSteps(steps, rule.keep ?? defaultKeep, rule.keepEvery));
   const going = all.filter(({ step }) => stale.has(step ?? 0)).map(({ id }) => id);
   const kept = await writer.stage.findMany({
     where: { startFrom: { in: going }, endedAt: null },

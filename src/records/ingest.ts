@@ -58,9 +58,8 @@ export interface LiveAttempt {
   address: string | null;
   agentPid: number | null;
   instanceSince: Date | null;
-  /** How many checkpoints of an attempt stay, and at multiples of how many steps more do. */
-  keep: number | null;
-  keepEvery: number | null;
+  /** Which of its checkpoints stay, as its stage's spec has it. */
+  checkpoint: unknown;
   /** Its node has a folder of its own: what it commits lies in serve's store. */
   far: boolean;
   now: Date;
@@ -117,8 +116,7 @@ export async function readLiveAttempt(
     select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
            a."startedAt", a."exitedAt", a."resumeFrom", a."stopReason", sh.epoch as "shardEpoch", sh.index as shard,
            a.instance, a."nodeId", n.instance as holder, n.address, n."agentPid", n."instanceSince", st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
-           (st.spec -> 'checkpoint' ->> 'keep')::int as keep,
-           (st.spec -> 'checkpoint' ->> 'keep_every')::int as "keepEvery",
+           st.spec -> 'checkpoint' as checkpoint,
            coalesce(n.info ->> 'store' = 'far', false) as far, clock_timestamp() as now
       from "Attempt" a join "Shard" sh on sh.id = a."shardId" join "Stage" st on st.id = sh."stageId"
       left join "Node" n on n.id = a."nodeId"

@@ -11,7 +11,7 @@ export async function inputArtifacts(writer: Writer, stageId: string): Promise<I
     with stage as (select * from "Stage" where id = ${stageId}),
     bound as (
       select i.place, i.input ->> 'kind' as kind, i.input ->> 'stage' as stage
-        from stage, jsonb_array_elements(stage.spec -> 'inputs') with ordinality as i (input, place)
+        from stage, jsonb_array_elements(case jsonb_typeof(stage.spec -> 'inputs') when 'array' then stage.spec -> 'inputs' else '[]' end) with ordinality as i (input, place)
        where i.input ->> 'stage' is not null),
     sources as (
       select distinct on (s.name) s.name, coalesce(s."cachedFrom", s.id) as id

@@ -1,7 +1,7 @@
 import type { Change } from "../core/changes.ts";
 import { LegaloneError } from "../core/errors.ts";
 import { workspace } from "../core/paths.ts";
-import { checkRecordedStage } from "../core/recorded.ts";
+import { recordedSpec } from "../core/recorded.ts";
 import { newestGenerations } from "../core/rows.ts";
 import { missingFrom } from "./artifacts.ts";
 import { type CurrentStage, chooseStages } from "./choose-stages.ts";
@@ -107,12 +107,9 @@ async function currentStages(writer: Writer, run: string): Promise<(CurrentStage
   // What is not seen here is asked for again and marked by nobody: serve takes it from the cache when it is there.
   const gone = [...outputs.filter(({ goneAt }) => goneAt !== null), ...missingFrom(outputs, workspace())];
   const incomplete = new Set(gone.map((artifact) => artifact.stageId));
-  for (const row of current) checkRecordedStage(row);
-  return current.map(({ _count, ...row }) => ({
-    ...row,
-    spec: row.spec as CurrentStage["spec"],
-    shards: _count.shards,
-    needs: (row.spec as CurrentStage["spec"]).needs ?? [],
-    outputsGone: incomplete.has(row.cachedFrom ?? row.id),
-  }));
+  return current.map(({ _count, ...row }) => {
+    const spec = recordedSpec<CurrentStage["spec"]>(row);
+    const outputsGone = incomplete.has(row.cachedFrom ?? row.id);
+    return { ...row, spec, shards: _count.shards, needs: spec.needs ?? [], outputsGone };
+  });
 }

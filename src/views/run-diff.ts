@@ -1,4 +1,5 @@
 import { type Difference, differences } from "../core/differences.ts";
+import { fieldsOf } from "../core/recorded.ts";
 import type { ComparedRun, ComparedStage } from "../records/reads/comparison.ts";
 import { metricsOf } from "./key-numbers.ts";
 
@@ -66,7 +67,7 @@ function diffStage(stage: string, left?: ComparedStage, right?: ComparedStage): 
 
 /** Everything resolved of a stage; its place and its hash follow from the rest. */
 function optionsOf({ row }: ComparedStage): unknown {
-  const { identity: _, position: __, ...spec } = row.spec as Record<string, unknown>;
+  const { identity: _, position: __, ...spec } = fieldsOf(row.spec);
   return spec;
 }
 
@@ -77,7 +78,7 @@ function outcomeOf({ row }: ComparedStage): unknown {
 }
 
 function aroundStages({ detail: { run } }: ComparedRun): unknown {
-  const { stages: _, file: __, ...config } = run.config as Record<string, unknown>;
+  const { stages: _, file: __, ...config } = fieldsOf(run.config);
   return { ...config, from: run.from, until: run.until, forkedFrom: run.forkedFrom };
 }
 

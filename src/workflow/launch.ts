@@ -1,7 +1,8 @@
-import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
+import type { ResolvedStage } from "../config/types.ts";
 import type { LaunchFacts } from "../core/launch-facts.ts";
 import type { ArtifactRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
+import { pipelineOf, specOf } from "./types.ts";
 
 /** What an agent needs to start an attempt. Paths of the job are relative to the workspace of its node. */
 export interface Launch {
@@ -21,8 +22,8 @@ export interface Launch {
 /** Makes the launch of an attempt. Pure: the same rows give the same job, so starting it twice is starting it once. */
 export function launchOf(facts: LaunchFacts, times: Times, keep: number): Launch {
   const { attempt, stage } = facts;
-  const spec = stage.spec as ResolvedStage;
-  const { cluster } = facts.run.config as ResolvedPipeline;
+  const spec = specOf(stage);
+  const { cluster } = pipelineOf(facts.run);
   const visible: Record<string, string> =
     facts.devices.length > 0 ? { ASCEND_RT_VISIBLE_DEVICES: facts.devices.join(",") } : {};
   return {
@@ -42,7 +43,7 @@ export function launchOf(facts: LaunchFacts, times: Times, keep: number): Launch
 
 function jobOf(facts: LaunchFacts, spec: ResolvedStage, times: Times, keep: number): Record<string, unknown> {
   const { attempt, shard, stage, run } = facts;
-  const { seed, model } = run.config as ResolvedPipeline;
+  const { seed, model } = pipelineOf(run);
   const folder = `attempts/${attempt.id}`;
   const deadline =
     spec.timeoutSeconds !== null && stage.startedAt

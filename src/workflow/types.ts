@@ -1,6 +1,6 @@
 import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import type { Happening } from "../core/changes.ts";
-import { checkRecordedRun, checkRecordedStage } from "../core/recorded.ts";
+import { recordedConfig, recordedSpec } from "../core/recorded.ts";
 import type { ArtifactRow, AttemptRow, RunRow, StageResult, StageRow } from "../core/rows.ts";
 import type { Times } from "../core/times.ts";
 
@@ -80,13 +80,11 @@ export interface Decision {
 }
 
 /** The resolved stage of a row. @throws LegaloneError when it is none: then nothing can be decided about its run */
-export function specOf(stage: StageRow): ResolvedStage {
-  checkRecordedStage(stage);
-  return stage.spec as ResolvedStage;
+export function specOf(stage: Pick<StageRow, "name" | "spec">): ResolvedStage {
+  return recordedSpec(stage);
 }
 
 /** What the stages of a run share. @throws LegaloneError when its configuration is none */
-export function pipelineOf(run: RunRow): ResolvedPipeline {
-  checkRecordedRun(run);
-  return run.config as ResolvedPipeline;
+export function pipelineOf(run: Pick<RunRow, "id" | "config">): ResolvedPipeline {
+  return recordedConfig(run);
 }

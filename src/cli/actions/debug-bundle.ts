@@ -15,6 +15,7 @@ import { execa } from "execa";
 import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
+import { recordedConfig } from "../../core/recorded.ts";
 import { redactValues } from "../../core/redact.ts";
 import { defaultVariables } from "../../core/variables.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
@@ -42,8 +43,7 @@ export async function debugBundle(name: string | undefined, options: BundleOptio
     const output = resolve(options.output ?? `${folder}.tar.gz`);
     if (existsSync(output))
       throw new LegaloneError("E_CONFLICT", `${output} exists.`, { hint: "Name another file with -o." });
-    const { cluster } = detail.run.config as unknown as ResolvedPipeline;
-    const secrets = knownSecrets(home, process.env, cluster?.variables ?? defaultVariables);
+    const secrets = knownSecrets(home, process.env, variablesOf(detail.run));
     let files = 0;
     const staging = mkdtempSync(join(tmpdir(), "legalone-bundle-"));
     try {
@@ -82,4 +82,14 @@ async function pack(from: string, folder: string, output: string): Promise<void>
   if (missing)
     throw new LegaloneError("E_SETUP", "There is no `tar` to pack with.", { hint: "Install tar." });
   throw new LegaloneError("E_DATA", `tar cannot write ${output}: ${stderr || cause}`);
+}
+
+/** A bundle is made of a run whose configuration cannot be used most of all: then of the usual variables. */
+function variablesOf(run: { id: string; config: unknown }): readonly string[] {
+  try {
+    return recordedConfig<ResolvedPipeline>(run).cluster.variables ?? defaultVariables;
+  } catch (error) {
+    if (error instanceof LegaloneError) return defaultVariables;
+    throw error;
+  }
 }

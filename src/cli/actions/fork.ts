@@ -2,6 +2,7 @@ import { loadPipeline, writtenText } from "../../config/load.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../../config/types.ts";
 import { differences, shortValue } from "../../core/differences.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import { withRecordedPipeline } from "../../core/recorded.ts";
 import { unknownName } from "../../core/suggest.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
@@ -75,8 +76,9 @@ function amendedSource(
 ): Source {
   const { stage: name, step, set = [], json = false } = options;
   const named = (pipeline: ResolvedPipeline) => pipeline.stages.find((one) => one.name === name)!;
-  const before = named(old.run.config as unknown as ResolvedPipeline);
-  const amendment = forkAmendment(before, named(asked.pipeline), step);
+  const amendment = withRecordedPipeline(old.run, (before: ResolvedPipeline) =>
+    forkAmendment(named(before), named(asked.pipeline), step),
+  );
   if (amendment === null) return asked;
   if (!json) note(`order amended from step ${step} on: ${amendment.told.join("; ")}`);
   return sourceOf(old, file, { ...options, json: true, set: [...set, amendment.set] });
@@ -94,7 +96,7 @@ function sourceOf(
 ): Source {
   if (file !== undefined)
     return { pipeline: loadPipeline(file, { set }), file, written: writtenText(file, set) };
-  const then = run.config as unknown as ResolvedPipeline;
+  const then = withRecordedPipeline(run, (pipeline: ResolvedPipeline) => pipeline);
   const now = loadPipeline(then.file, { text: run.written });
   const moved = differences({ ...then, file: null }, { ...now, file: null });
   if (moved.length > 0 && !json) note(movedText(run.id, moved));

@@ -1,5 +1,6 @@
 import type { ResolvedPipeline } from "../../config/types.ts";
 import { ExitCode } from "../../core/errors.ts";
+import { withRecordedPipeline } from "../../core/recorded.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lookOf } from "../../views/look.ts";
 import { pasAuditView } from "../../views/pas-audit.ts";
@@ -19,10 +20,12 @@ export async function auditPas(
 ): Promise<void> {
   await withRecords(async (db) => {
     const detail = await readRun(db, await resolveRunId(db, run));
-    const { id, config } = detail.run;
-    const pipeline = config as unknown as ResolvedPipeline;
+    const { id } = detail.run;
     const hint = (first: string) => `legalone pas audit ${id} --stage ${first}`;
-    const { name } = orderedStage(pipeline, options.stage, { of: `run ${id}`, several: hint });
+    const words = { of: `run ${id}`, several: hint };
+    const { pipeline, name } = withRecordedPipeline(detail.run, (pipeline: ResolvedPipeline) => ({
+      ...{ pipeline, name: orderedStage(pipeline, options.stage, words).name },
+    }));
     const audit = await auditStage(db, pipeline, stageOf(detail, name));
     print(options.json ? JSON.stringify(audit) : pasAuditView(audit, lookOf(process.stdout)));
     if (!audit.equal) process.exitCode = ExitCode.conflict;

@@ -4,6 +4,7 @@ import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { placePath } from "../../core/places.ts";
+import { withRecordedPipeline } from "../../core/recorded.ts";
 import type { WalkedOrder } from "../../recipe/audit.ts";
 import type { OrderSpec } from "../../recipe/order.ts";
 import type { Database } from "../../records/database.ts";
@@ -35,8 +36,10 @@ export async function plannedOrder(
   const packed = await packedFolders(db, id);
   if (packed !== null) {
     const layout = readPackedLayout(packed);
-    const options = pipeline.stages.find((one) => one.name === name)!.with as unknown as OrderOptions;
-    const spec = orderSpecOf(options, layout, pipeline.seed);
+    const spec = withRecordedPipeline({ id: stage.run, config: pipeline }, () => {
+      const options = pipeline.stages.find((one) => one.name === name)!.with as unknown as OrderOptions;
+      return orderSpecOf(options, layout, pipeline.seed);
+    });
     return {
       order: walkSpec(
         spec,

@@ -1,6 +1,6 @@
 import type { EarlierStage } from "../../core/earlier-stage.ts";
 import { workspace } from "../../core/paths.ts";
-import { checkRecordedRun, checkRecordedStage } from "../../core/recorded.ts";
+import { recordedConfig, recordedSpec } from "../../core/recorded.ts";
 import { newestGenerations, newestOfShard } from "../../core/rows.ts";
 import { missingFrom } from "../artifacts.ts";
 import type { Database } from "../database.ts";
@@ -60,9 +60,8 @@ export async function findEarlierStage(
     include: { run: { select: { config: true } } },
   });
   if (!stage) return null;
-  checkRecordedStage(stage);
-  checkRecordedRun({ id: stage.runId, config: stage.run.config });
-  const spec = stage.spec as unknown as Spec;
+  const spec = recordedSpec<Spec>(stage);
+  const { seed } = recordedConfig<{ seed: number }>({ id: stage.runId, config: stage.run.config });
   const bound = await inputArtifacts(database, stage.id);
   const outputs = { stageId: stage.cachedFrom ?? stage.id, kind: { not: "checkpoint" } };
   return {
@@ -70,7 +69,7 @@ export async function findEarlierStage(
     kind: stage.kind,
     version: spec.version,
     identity: spec.identity,
-    seed: (stage.run.config as unknown as { seed: number }).seed,
+    seed,
     codeHash: stage.codeHash,
     inputs: spec.inputs.flatMap((input): EarlierStage["inputs"] =>
       input.stage === null

@@ -1,4 +1,5 @@
 import { ExitCode } from "../../core/errors.ts";
+import { fieldsOf } from "../../core/recorded.ts";
 import type { Gate, Run, Stage } from "../generated/client.ts";
 
 /** What a run has come to; derived from its stages, never stored. */
@@ -73,7 +74,8 @@ export function verdictOf(run: Pick<Run, "id" | "createdAt">, stages: StageLike[
 function hasEnded(stage: StageLike): boolean {
   if (stage.state === "FAILED" || stage.state === "CANCELLED") return true;
   if (stage.state !== "SUCCEEDED" && stage.state !== "SKIPPED") return false;
-  const declared = (stage.spec as { gates?: unknown[] } | null)?.gates?.length ?? 0;
+  const { gates } = fieldsOf(stage.spec);
+  const declared = Array.isArray(gates) ? gates.length : 0;
   return stage.gates.length >= declared;
 }
 
