@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { dataFolder, modelsFolder, realPath } from "./paths.ts";
 
 /**
  * Where the bytes of an artifact lie, relative to the workspace of who holds them: the only addresses of rows and of what
@@ -102,6 +103,43 @@ function isFilled(path: string): boolean {
 export function fileUri(home: string, uri: string): string {
   const path = placePath(home, uri);
   return path === undefined ? uri : pathToFileURL(path).href;
+}
+
+/**
+ * Whether a path, or what its links lead to, opens what is not for workers: `/`, the workspace or a folder above it, and
+ * whatever lies in it but for committed artifacts, data and models. stages/_worker/locations.py does the same.
+ */
+export function isPrivate(given: string, home: string): boolean {
+  const root = realPath(home);
+  const folders = [dataFolder(), modelsFolder(), join(root, "data"), join(root, "models")].map(realPath);
+  const open = folders.filter((folder) => !isWithin(root, folder));
+  return [resolve(given), realPath(given)].some((path) => {
+    if (isWithin(root, path)) return true;
+    if (!isWithin(path, root)) return false;
+    return !open.some((folder) => isWithin(path, folder)) && !isPlaceForm(relative(root, path));
+  });
+}
+
+/**
+ * Whether a job may have it as an input: a committed artifact of the workspace, or something below the folders of models and
+ * of data, and never what is private. Links below models and data are their owner's; what a worker left is none.
+ */
+export function mayBeInput(given: string, home: string): boolean {
+  const path = resolve(given);
+  if (isPrivate(path, home)) return false;
+  if ([modelsFolder(), dataFolder()].some((folder) => path !== folder && isWithin(path, folder))) return true;
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isPlaceForm(relative(resolve(home), path)) && !isLink;
+}
+
+function isPlaceForm(way: string): boolean {
+  return placeOf(`legalone://${way}`) !== undefined;
+}
+
+/** Whether a path is a folder or lies below it. */
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { placePath } from "../core/places.ts";
 import type { Database } from "./database.ts";
+import { fenced, readLiveAttempt } from "./ingest.ts";
 
 /** Folder in the workspace `home` of the newest committed artifact of that hash. */
 export async function artifactFolder(
@@ -15,13 +16,14 @@ export async function artifactFolder(
   return row === null ? undefined : placePath(home, row.uri);
 }
 
-/** Whether the attempt has not ended and this is its shard's epoch. */
-export async function isLiveAttempt(database: Database, attempt: string, epoch: number): Promise<boolean> {
-  const row = await database.attempt.findUnique({
-    where: { id: attempt, epoch, endedAt: null },
-    select: { shard: { select: { epoch: true } } },
-  });
-  return row?.shard.epoch === epoch;
+/** Whether an agent may send files of an attempt: on the same terms as its lines. @throws LegaloneError E_NODE_TAKEN */
+export async function mayUpload(
+  database: Database,
+  attempt: string,
+  epoch: number,
+  instance: string | undefined,
+): Promise<boolean> {
+  return fenced(await readLiveAttempt(database, attempt, epoch), instance) !== undefined;
 }
 
 /** Whether the attempt's node has a folder of its own, so that what it commits is uploaded. */

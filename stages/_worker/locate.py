@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages._worker.failures import DataError, UserError
-from stages._worker.locations import CHECKOUT, refuse_private, resolve_data
+from stages._worker.locations import refuse_private, resolve_data
 from stages._worker.variables import may_be_read
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}(?=/|$)")
@@ -44,8 +44,6 @@ def _expand(source: str, address: str) -> list[SourceFile]:
             hint="write ${NAME}/path below that folder",
         )
     path = resolve_data(_folder(source, head.group(1)) + address[head.end() :] if head else address)
-    path = path if path.is_absolute() else CHECKOUT / path
-    path = refuse_private(path, address)
     if not glob.has_magic(str(path)):
         if not path.is_file():
             hint = "`npm run setup` fetches the demo data" if address.startswith("data://") else None

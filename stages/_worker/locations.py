@@ -22,12 +22,12 @@ def data_folder() -> Path:
 
 
 def resolve_data(address: str) -> Path:
-    """`data://a/b` -> a file of the data folder; another string is a path as it stands.
+    """`data://a/b` -> a file of the data folder; another string is a path, relative ones to the checkout.
 
     Raises UserError for what no job may read: beside the data folder with `..`, and the places of refuse_private().
     """
     if not address.startswith("data://"):
-        return refuse_private(Path(address), address)
+        return refuse_private(CHECKOUT / address, address)
     path = data_folder() / address.removeprefix("data://")
     if not Path(os.path.normpath(path)).is_relative_to(data_folder()):
         raise UserError(f"{address} leads out of the data folder")
@@ -37,13 +37,18 @@ def resolve_data(address: str) -> Path:
 def refuse_private(path: Path, address: str) -> Path:
     """`path`, unless it or what its links lead to holds secrets that are no data.
 
-    These are the workspace but for its committed artifacts, data and models (notes with a token, other attempts), and
-    what the kernel tells of processes and devices. `address` is what the message calls it by.
+    These are the workspace but for its committed artifacts, data and models (notes with a token, other attempts), a
+    folder that holds it, and what the kernel tells of processes and devices. `address` is what the message calls it by.
+    src/core/places.ts does the same for inputs.
     """
     real = Path(os.path.realpath(path))
     home = os.environ.get("LEGALONE_HOME")
     if any(real.is_relative_to(kernel) for kernel in ("/proc", "/sys", "/dev")):
         raise UserError(f"{address} is no data: it lies below /proc, /sys or /dev")
+    if home and Path(os.path.realpath(home)).is_relative_to(real):
+        raise UserError(
+            f"{address} is no data: the workspace lies in it, which holds secrets of the control plane"
+        )
     if home and real.is_relative_to(os.path.realpath(home)):
         shared = [*(os.path.join(home, name) for name in ("artifacts", "data", "models")), data_folder()]
         if not any(real.is_relative_to(os.path.realpath(folder)) for folder in shared):

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { jobVariables } from "../../src/core/variables.ts";
 import { containerOptions } from "../../src/dispatch/container/container-options.ts";
 
+const [aa, bb] = ["a".repeat(64), "b".repeat(64)];
 const place = {
   attempts: "/w/attempts",
   workspace: "abc",
@@ -20,9 +21,12 @@ const launch = {
   job: {
     inputs: [
       { kind: "model", uri: "file:///srv/models/qwen" },
-      { kind: "corpus", uri: "file:///w/artifacts/aa" },
+      { kind: "corpus", uri: `file:///w/artifacts/${aa}` },
     ],
-    resume: { uri: "file:///w/attempts/r1-sft-g1-s0-e1/step-4", older: [{ uri: "file:///w/artifacts/bb" }] },
+    resume: {
+      uri: "file:///w/attempts/r1-sft-g1-s0-e1/step-4",
+      older: [{ uri: `file:///w/artifacts/${bb}` }],
+    },
     with: { lead: { teacher: { api_key_env: "TEACHER_TEST_KEY" } }, source: `${"$"}{CORPUS_TEST_FOLDER}/x` },
   },
   main: ["python", "-m", "stages.sft.run"],
@@ -52,9 +56,9 @@ test("of the workspace its attempt is mounted, and what it reads, read-only; not
   const own = [`${launch.folder}:${launch.folder}:rw`, "/data:/data:ro"];
   const read = [
     "/srv/models/qwen",
-    "/w/artifacts/aa",
+    `/w/artifacts/${aa}`,
     "/w/attempts/r1-sft-g1-s0-e1/step-4",
-    "/w/artifacts/bb",
+    `/w/artifacts/${bb}`,
   ];
   const rest = [...read.map((path) => `${path}:${path}:ro`), "/etc/hccn.conf:/etc/hccn.conf:ro"];
   expect(mounted()).toEqual([...own, ...rest]);
@@ -69,6 +73,45 @@ test("of the workspace its attempt is mounted, and what it reads, read-only; not
   } finally {
     delete process.env.CORPUS_TEST_FOLDER;
     rmSync(folder, { recursive: true });
+  }
+});
+
+test("what opens the workspace, or cannot be mounted, is refused before a container is made", () => {
+  const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
+  try {
+    symlinkSync(home, join(home, "data"));
+    const attempts = join(home, "attempts");
+    for (const folder of ["/", home, dirname(home), attempts, join(home, "postgres"), join(home, "data")])
+      expect(() => containerOptions(launch, { ...place, attempts, folders: [folder] }), folder).toThrow(
+        /is not mounted: it is, holds or lies in the workspace/,
+      );
+    const job = { inputs: [{ kind: "model", uri: "file:///srv/models/a:/etc" }] };
+    expect(() => containerOptions({ ...launch, job }, place)).toThrow(/there is a ":" in it/);
+    process.env.CORPUS_TEST_FOLDER = home;
+    expect(containerOptions(launch, { ...place, attempts }).HostConfig?.Binds).not.toContain(
+      `${home}:${home}:ro`,
+    );
+  } finally {
+    delete process.env.CORPUS_TEST_FOLDER;
+    rmSync(home, { recursive: true });
+  }
+});
+
+test("what the agent believes of an attempt its container cannot write", () => {
+  const home = mkdtempSync(join(tmpdir(), "legalone-test-"));
+  try {
+    const attempts = join(home, "attempts");
+    const folder = join(attempts, launch.attempt);
+    mkdirSync(join(folder, "prepare"), { recursive: true });
+    for (const name of ["job.json", "launch.json", "engine.json"]) writeFileSync(join(folder, name), "{}");
+    const binds = containerOptions({ ...launch, folder }, { ...place, attempts }).HostConfig?.Binds ?? [];
+    expect(binds[0]).toBe(`${folder}:${folder}:rw`);
+    for (const name of ["job.json", "launch.json", "engine.json", "prepare"].map((part) =>
+      join(folder, part),
+    ))
+      expect(binds).toContain(`${name}:${name}:ro`);
+  } finally {
+    rmSync(home, { recursive: true });
   }
 });
 

@@ -58,7 +58,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
       ...nodeFacts(home, slots),
       ...(elsewhere === undefined ? {} : { workspace: knownWorkspaceId(home) }),
     }),
-    ...(elsewhere === undefined ? {} : { farStore: farStore(find, home, log) }),
+    ...(elsewhere === undefined ? {} : { farStore: farStore(find, note.instance, home, log) }),
     launchOf: (spec) => launchOf(spec, home, spec.engine === "container" ? imagePrograms : localPrograms()),
     log,
     syncMs: times.sync,
@@ -150,8 +150,8 @@ function addressOf(url: string | undefined, home: string): () => ServeAddress {
   return () => ({ address: url, token });
 }
 
-function farStore(find: () => ServeAddress, home: string, log: Log): FarStore {
-  return new FarStore({ client: new ArtifactClient(find), home, models: modelsFolder(), log });
+function farStore(find: () => ServeAddress, instance: string, home: string, log: Log): FarStore {
+  return new FarStore({ client: new ArtifactClient(find, instance), home, models: modelsFolder(), log });
 }
 
 /** A node far away that has no queue works by its timer. */

@@ -10,8 +10,8 @@ import {
   goneCheckpoints,
   isFarAttempt,
   isKept,
-  isLiveAttempt,
   liveOf,
+  mayUpload,
 } from "../../records/stored-artifacts.ts";
 
 /** Artifacts between machines: the store of serve's workspace, and the rows that name what lies in it. */
@@ -35,8 +35,8 @@ export class Artifacts implements ArtifactPort {
       : artifactFolder(this.#database, this.#home, sha256);
   }
 
-  isLive(attempt: string, epoch: number): Promise<boolean> {
-    return isLiveAttempt(this.#database, attempt, epoch);
+  mayUpload(attempt: string, epoch: number, instance: string | undefined): Promise<boolean> {
+    return mayUpload(this.#database, attempt, epoch, instance);
   }
 
   /**

@@ -1,9 +1,8 @@
-import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { dataFolder, modelsFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
-import { fileUri, isAttemptId, placeOf } from "../../core/places.ts";
+import { dataFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
+import { fileUri, isAttemptId, mayBeInput } from "../../core/places.ts";
 import { baseEnvironment, jobVariables, mayBeSet } from "../../core/variables.ts";
 import type { LaunchSpec } from "../api/contract.ts";
 import { type Launch, pathsOf } from "../engine.ts";
@@ -98,24 +97,12 @@ interface Named {
 /** Inputs and checkpoints lie where such things lie on this machine. */
 function refuseInputs(job: Record<string, unknown>, home: string): void {
   for (const path of pathsOf(job))
-    if (!isPlace(path, home))
+    if (!mayBeInput(path, home))
       throw new LegaloneError(
         "E_NODE",
         `an input lies at ${path}: neither a model, nor data, nor an artifact of this workspace`,
         { hint: "LEGALONE_MODELS and LEGALONE_DATA of the agent name the folders of models and data." },
       );
-}
-
-/**
- * A committed artifact of the workspace, or something below the folders of models and of data; so never `/`, the
- * workspace or a folder above it. Links below models and data are their owner's; what a worker left is none.
- */
-function isPlace(given: string, home: string): boolean {
-  const path = resolve(given);
-  const below = (folder: string) => path.startsWith(`${folder}/`);
-  if (below(modelsFolder()) || below(dataFolder())) return true;
-  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  return placeOf(`legalone://${relative(resolve(home), path)}`) !== undefined && !isLink;
 }
 
 function checked(what: string, name: string, form: RegExp): string {

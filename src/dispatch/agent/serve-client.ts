@@ -145,7 +145,7 @@ export function addressFromFile(path: string): ServeAddress {
 }
 
 /** @throws NodeTaken when that is what the 409 says */
-function refuseTaken(text: string): void {
+export function refuseTaken(text: string): void {
   const { code, message, holder } = parse(text) as { code?: string; message?: string; holder?: NodeHolder };
   if (code === "E_NODE_TAKEN") throw new NodeTaken(String(message), holder);
 }

@@ -13,8 +13,11 @@ export interface ArtifactPort {
   store: ArtifactStore;
   /** Folder on this machine of the committed artifact of that hash. */
   find(sha256: string): Promise<string | undefined>;
-  /** Whether the attempt lives and this is its epoch: what a stale one sends fills no disk. */
-  isLive(attempt: string, epoch: number): Promise<boolean>;
+  /**
+   * Whether the attempt lives, this is its epoch, and the agent that sends is the one that reports it: what others send fills
+   * no disk. @throws LegaloneError E_NODE_TAKEN
+   */
+  mayUpload(attempt: string, epoch: number, instance: string | undefined): Promise<boolean>;
 }
 
 /** Every file asks for the manifest; the content of a hash does not change. */
@@ -90,11 +93,12 @@ async function committedManifest(folder: string, sha256: string): Promise<Manife
   }
 }
 
-/** Whose upload it is, and of what. @throws TransferError 409 when the attempt is not live with this epoch */
+/** Whose upload it is, and of what. @throws TransferError 409 when it is not the sender's attempt */
 async function fenced(port: ArtifactPort, { params, query }: FastifyRequest) {
   const upload = { ...checked(uploadParams, params), ...checked(uploadQuery, query) };
   // The attempt names a folder; that it is live says that serve itself gave it that name.
-  if (!(await port.isLive(upload.id, upload.epoch))) throw new TransferError(409, "stale epoch");
+  if (!(await port.mayUpload(upload.id, upload.epoch, upload.instance)))
+    throw new TransferError(409, "stale epoch");
   return upload;
 }
 

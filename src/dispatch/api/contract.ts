@@ -52,7 +52,7 @@ export const syncRequest = z.object({
     /** How many attempts may run at once where there are no NPUs to count. */
     slots: z.int().min(1).max(mostPlaces),
     info: facts.default({}),
-    /** What workspace.id says in the agent's folder; absent: it has serve's own folder. */
+    /** Name of the agent's workspace (the `id` of its workspace.json); absent: it has serve's own folder. */
     workspace: text(100).optional(),
     /** Names the process of the agent. One instance holds the node's name; those of older programs have none. */
     instance: instance.optional(),
@@ -189,7 +189,12 @@ const whole = z
 
 export const named = z.object({ id: name });
 export const uploadParams = z.object({ id: name, sha256: hash, index: whole.default(0) });
-export const uploadQuery = z.object({ epoch: whole.pipe(epoch), offset: whole.default(0) });
+export const uploadQuery = z.object({
+  /** The agent's, as in its sync. */
+  instance: instance.optional(),
+  epoch: whole.pipe(epoch),
+  offset: whole.default(0),
+});
 export const artifactParams = z.object({ sha256: hash, index: whole.default(0) });
 
 /** Sent by an agent that leaves: its node's name is free at once. */

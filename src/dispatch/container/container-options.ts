@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
+import { LegaloneError } from "../../core/errors.ts";
+import { isPrivate } from "../../core/places.ts";
 import { namedVariables, variableValues } from "../../core/variables.ts";
 import { type Launch, pathsOf } from "../engine.ts";
 import type { AscendMounts } from "./ascend.ts";
@@ -43,6 +45,7 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
   const variables = { ...place.variables, ...launch.env, ...variableValues(launch.variables) };
   const set = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const read = [...new Set([...place.folders, ...pathsOf(job), ...sourceFolders(launch, place)])];
+  for (const path of read) refuseMount(path, dirname(place.attempts));
   const kept = agentNotes.map((name) => join(folder, name)).filter((path) => existsSync(path));
   const binds = [`${folder}:${folder}:rw`, ...[...kept, ...read].map((path) => `${path}:${path}:ro`)];
   return {
@@ -70,12 +73,25 @@ export function containerOptions(launch: Launch, place: ContainerPlace): Contain
   };
 }
 
-/** Folders of sources that the job begins addresses with, `${NAME}/…`; never one that holds the workspace. */
+/** Folders of sources that the job begins addresses with, `${NAME}/…`; never one that opens the workspace. */
 function sourceFolders({ job, variables = [] }: Launch, { attempts }: ContainerPlace): string[] {
   const heads = namedVariables(job).filter(({ path }) => !String(path.at(-1)).endsWith("_env"));
   return heads
     .filter(({ name }) => variables.includes(name))
     .map(({ name }) => process.env[name] ?? "")
-    .filter((path) => isAbsolute(path) && existsSync(path) && !`${attempts}/`.startsWith(`${resolve(path)}/`))
-    .filter((path) => resolve(path) !== "/" && !path.includes(":"));
+    .filter((path) => isAbsolute(path) && existsSync(path) && !path.includes(":"))
+    .filter((path) => !isPrivate(path, dirname(attempts)));
+}
+
+/** @throws LegaloneError E_NODE for what would show the container more than its job's, and for what cannot be mounted */
+function refuseMount(path: string, home: string): void {
+  if (isPrivate(path, home))
+    throw new LegaloneError("E_NODE", `${path} is not mounted: it is, holds or lies in the workspace`, {
+      hint: "LEGALONE_DATA and LEGALONE_MODELS of the agent name folders beside the workspace.",
+    });
+  // It divides the words of a mount.
+  if (path.includes(":"))
+    throw new LegaloneError("E_NODE", `${JSON.stringify(path)} is not mounted: there is a ":" in it`, {
+      hint: "Rename it, or reach it by another path.",
+    });
 }

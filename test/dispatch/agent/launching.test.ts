@@ -145,6 +145,48 @@ test("an input lies where models, data and committed artifacts lie, and nowhere 
   }
 });
 
+test("a folder of data or models that is, holds or links to the workspace gives no input of it", () => {
+  const sha = "a".repeat(64);
+  const uri = (path: string) => pathToFileURL(path).href;
+  const launch = (path: string) => launched({ job: { inputs: [{ uri: uri(path) }] } });
+  const outside = mkdtempSync(join(tmpdir(), "legalone-data-"));
+  mkdirSync(join(home, "postgres"));
+  mkdirSync(join(home, "data", "laws"), { recursive: true });
+  for (const [name, target] of [
+    ["root", "/"],
+    ["above", dirname(home)],
+    ["home", home],
+    ["notes", join(home, "postgres")],
+  ] as const)
+    symlinkSync(target, join(outside, name));
+  symlinkSync(join(home, "artifacts", sha), join(outside, "committed"));
+  try {
+    for (const variable of ["LEGALONE_DATA", "LEGALONE_MODELS"]) {
+      vi.stubEnv(variable, outside);
+      for (const name of ["root", "above", "home", "notes"])
+        expect(() => launch(join(outside, name)), name).toThrow(/an input lies at/);
+      expect(launch(join(outside, "committed")).job.inputs).toHaveLength(1);
+      // The whole of the workspace lies below its folder of data then.
+      vi.stubEnv(variable, dirname(home));
+      for (const path of [
+        home,
+        join(home, "postgres"),
+        join(home, "serve.json"),
+        join(home, "attempts", "x"),
+      ])
+        expect(() => launch(path), path).toThrow(/an input lies at/);
+      for (const path of [join(home, "artifacts", sha), join(home, "data", "laws"), join(outside, "x")])
+        expect(launch(path).job.inputs).toHaveLength(1);
+      vi.stubEnv(variable, "/");
+      for (const path of ["/", dirname(home), join(home, "serve.json")])
+        expect(() => launch(path), path).toThrow(/an input lies at/);
+      vi.unstubAllEnvs();
+    }
+  } finally {
+    removeFolder(outside);
+  }
+});
+
 test("what a variable stands for becomes its name, in text and in JSON; short values stay", () => {
   const hide = variableHider(["KEY", "SHORT", "UNSET"], { KEY: 'a"b\\c1234', SHORT: "abc" });
   expect(hide(`x a"b\\c1234 abc ${JSON.stringify({ a: 'a"b\\c1234' })}`)).toBe('x ${KEY} abc {"a":"${KEY}"}');

@@ -23,7 +23,7 @@ import { ArtifactClient, type Sender, Stale } from "../../../src/dispatch/agent/
 import { download } from "../../../src/dispatch/agent/far/download.ts";
 import { FarStore } from "../../../src/dispatch/agent/far/far-store.ts";
 import { upload } from "../../../src/dispatch/agent/far/upload.ts";
-import { ServeAway } from "../../../src/dispatch/agent/serve-client.ts";
+import { NodeTaken, ServeAway } from "../../../src/dispatch/agent/serve-client.ts";
 import { ArtifactStore } from "../../../src/dispatch/transfer/artifact-store.ts";
 import { Refused, readManifest } from "../../../src/dispatch/transfer/manifest.ts";
 import { submitRun } from "../../../src/records/runs.ts";
@@ -184,6 +184,42 @@ describe("what is not right", () => {
     expect(existsSync(join(store, ".uploads", "..", "x"))).toBe(false);
     for (const name of readdirSync(join(store, ".uploads"))) expect(name).toBe(sender.attempt);
     expect(existsSync(join(store, content))).toBe(false);
+  });
+
+  test("only the instance that holds the node's name and reports the attempt uploads for it", async () => {
+    const { content } = writeArtifact(join(far, "out"), { "a.bin": randomBytes(10) });
+    const raw = readFileSync(join(far, "out", "manifest.json"));
+    const as = (instance?: string) =>
+      new ArtifactClient(() => ({ address: plane.address, token: plane.token }), instance);
+    const { node, attempt } = plane.database;
+    const named = (instance: string | null) => node.updateMany({ data: { instance } });
+    const bound = (instance: string | null) =>
+      attempt.updateMany({ where: { id: sender.attempt }, data: { instance } });
+    const before = await attempt.findUniqueOrThrow({ where: { id: sender.attempt } });
+    await named("first");
+    try {
+      for (const instance of ["second", undefined]) {
+        const other = as(instance);
+        await expect(other.begin(sender, content, raw, go)).rejects.toThrow(NodeTaken);
+        await expect(other.commit(sender, content, go)).rejects.toThrow(NodeTaken);
+        const bytes = { index: 0, offset: 0, bytes: 10 };
+        await expect(
+          other.send(sender, content, bytes, Readable.from([Buffer.alloc(10)]), go),
+        ).rejects.toThrow(NodeTaken);
+        other.close();
+      }
+      const first = as("first");
+      await bound("an earlier one, of another folder");
+      await expect(first.begin(sender, content, raw, go)).rejects.toThrow(Stale);
+      expect(existsSync(join(store, ".uploads", sender.attempt, content))).toBe(false);
+      await bound("first");
+      await upload(first, sender, { folder: join(far, "out"), sha256: content }, go);
+      expect(contents(join(store, content))).toEqual(contents(join(far, "out")));
+      first.close();
+    } finally {
+      await named(null);
+      await bound(before.instance);
+    }
   });
 
   test("a request for a file ends an older one that hangs, and both uploads of one content do no harm", async () => {

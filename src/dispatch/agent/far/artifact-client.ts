@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { UploadState } from "../../transfer/artifact-store.ts";
-import { passes, type ServeAddress, ServeAway, ServeRefuses } from "../serve-client.ts";
+import { passes, refuseTaken, type ServeAddress, ServeAway, ServeRefuses } from "../serve-client.ts";
 
 /** A connection on which nothing moves for so long is given up. */
 const silenceMs = 60_000;
@@ -32,11 +32,14 @@ interface Call {
 /** The routes of artifacts, as agents of other machines use them. Bodies are streams: nothing is held in memory. */
 export class ArtifactClient {
   private readonly find: () => ServeAddress;
+  private readonly instance: string | undefined;
   private readonly http = new HttpAgent({ keepAlive: true, maxSockets: lanes });
   private readonly https = new HttpsAgent({ keepAlive: true, maxSockets: lanes });
 
-  constructor(find: () => ServeAddress) {
+  /** `instance` names the agent in all that it uploads, as in its lines. */
+  constructor(find: () => ServeAddress, instance?: string) {
     this.find = find;
+    this.instance = instance;
   }
 
   close(): void {
@@ -65,7 +68,7 @@ export class ArtifactClient {
   async begin(sender: Sender, sha256: string, manifest: Buffer, signal: AbortSignal): Promise<UploadState> {
     const answer = await this.call({
       method: "POST",
-      path: uploadPath(sender, sha256),
+      path: this.uploadPath(sender, sha256),
       body: manifest,
       signal,
     });
@@ -80,7 +83,7 @@ export class ArtifactClient {
     content: Readable,
     signal: AbortSignal,
   ): Promise<void> {
-    const path = uploadPath(sender, sha256, `/files/${index}`, `&offset=${offset}`);
+    const path = this.uploadPath(sender, sha256, `/files/${index}`, `&offset=${offset}`);
     await body(
       await this.call({ method: "PUT", path, headers: { "content-length": bytes }, body: content, signal }),
     );
@@ -90,18 +93,25 @@ export class ArtifactClient {
     await body(
       await this.call({
         method: "POST",
-        path: uploadPath(sender, sha256, "/commit"),
+        path: this.uploadPath(sender, sha256, "/commit"),
         body: Buffer.of(),
         signal,
       }),
     );
   }
 
+  private uploadPath({ attempt, epoch }: Sender, sha256: string, below = "", more = ""): string {
+    const who = this.instance === undefined ? "" : `&instance=${encodeURIComponent(this.instance)}`;
+    return `/v1/attempts/${encodeURIComponent(attempt)}/uploads/${sha256}${below}?epoch=${epoch}${who}${more}`;
+  }
+
   private async call(call: Call): Promise<IncomingMessage> {
     const response = await this.exchange(call);
     const status = response.statusCode ?? 0;
     if (status < 300) return response;
-    const text = (await body(response)).toString("utf8").slice(0, 500);
+    const answer = (await body(response)).toString("utf8");
+    if (status === 409) refuseTaken(answer);
+    const text = answer.slice(0, 500);
     const message = `serve answered ${status} to ${call.method} ${call.path}: ${text}`;
     if (call.path.startsWith("/v1/attempts/") && status === 409) throw new Stale(message);
     // What is not whole is gone on with.
@@ -142,10 +152,6 @@ export class ArtifactClient {
       else request.end(sent);
     });
   }
-}
-
-function uploadPath({ attempt, epoch }: Sender, sha256: string, below = "", more = ""): string {
-  return `/v1/attempts/${encodeURIComponent(attempt)}/uploads/${sha256}${below}?epoch=${epoch}${more}`;
 }
 
 /** An error of this machine's own files, not of the connection. */
