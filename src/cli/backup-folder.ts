@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -46,8 +46,10 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
   try {
     told = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
-    const none = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw broken(`${path} ${none ? "is not there" : `cannot be read: ${(cause as Error).message}`}`, cause);
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") throw noBackup(folder);
+    if (code !== undefined) throw cause;
+    throw broken(`${path} is no JSON`, cause);
   }
   const { sha256: expected, ...content } = told;
   if (content.kind !== kind) throw broken(`${path} is not the manifest of a backup`);
@@ -65,6 +67,17 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
   );
   if (outside !== undefined) throw broken(`${path} names ${outside.path}, which lies outside`);
   return content;
+}
+
+/** A place that was named by mistake: no backup was ever written there. */
+function noBackup(folder: string): LegaloneError {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  const seen =
+    found === undefined ? "is not there" : found.isDirectory() ? "has no manifest.json" : "is no folder";
+  return new LegaloneError("E_BACKUP", `${folder} is no backup: it ${seen}`, {
+    hint: "Name a folder that `legalone backup FOLDER` made.",
+    fields: { path: folder },
+  });
 }
 
 /** What a file is now. */

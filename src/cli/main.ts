@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { ExitCode, LegaloneError } from "../core/errors.ts";
 import { checkHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
@@ -17,6 +17,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const program = await buildProgram(argv);
     silenceUsage(program, json);
+    await refuseUnknownHelp(program, argv);
     program.hook("preAction", (_, command) => checkPlace(command.name()));
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
@@ -34,8 +35,17 @@ function checkPlace(command: string): void {
   if (!withoutWorkspace.includes(command)) checkHome(workspace());
 }
 
+/** `help NAME` of a command that is none: commander would print the list as if that had been asked for. */
+async function refuseUnknownHelp(program: Command, [first, name, ...more]: readonly string[]): Promise<void> {
+  if (first !== "help" || name === undefined || name.startsWith("-") || more.length > 0) return;
+  const names = program.commands.map((command) => command.name());
+  if (names.includes(name)) return;
+  const { unknownName } = await import("../core/suggest.ts");
+  throw unknownName("E_USAGE", "command", name, names);
+}
+
 /** Commander prints usage errors itself; here all are told in one form. Help that was asked for by giving no command stays. */
-function silenceUsage(program: import("commander").Command, json: boolean): void {
+function silenceUsage(program: Command, json: boolean): void {
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
     command.configureOutput({ outputError: () => {}, ...(json ? { writeErr: () => {} } : {}) });
 }

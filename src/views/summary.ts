@@ -1,6 +1,7 @@
 import { workspace } from "../core/paths.ts";
 import { placePath } from "../core/places.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
+import { causeOf, isReason } from "../worker/reasons.ts";
 import { bytes, duration, words } from "./format.ts";
 import type { Look } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
@@ -110,20 +111,61 @@ function modelSection({ stages }: RunDetail): string {
   ].join("\n");
 }
 
-function nextSection({ run, verdict, stages }: RunDetail, { colors }: Look): string {
+function nextSection(detail: RunDetail, { colors }: Look): string {
+  const { run, stages } = detail;
   const delivered = stages.some((stage) => stage.artifacts.some((artifact) => artifact.kind === "delivery"));
-  const commands: [string, string][] = [];
-  if (verdict.state === "failed" || verdict.state === "cancelled") {
-    commands.push([`legalone resume ${run.id}`, "go on from the last checkpoint"]);
-  }
-  commands.push([`legalone report ${run.id}`, "all curves, gates and samples in one HTML file"]);
-  if (delivered)
-    commands.push([`legalone export ${run.id} --to ./model`, "copy the model out, hashes checked"]);
-  commands.push([`legalone lineage ${run.id}`, "what the model was made from"]);
+  const commands = [
+    ...afterEnd(detail),
+    [`legalone report ${run.id}`, "all curves, gates and samples in one HTML file"],
+    ...(delivered ? [[`legalone export ${run.id} --to ./model`, "copy the model out, hashes checked"]] : []),
+    [`legalone lineage ${run.id}`, "what the model was made from"],
+  ];
   return table(
     [{}, {}],
-    commands.map(([command, about]) => [command, colors.dim(about)]),
+    commands.map(([command = "", about = ""]) => [command, colors.dim(about)]),
   );
+}
+
+/** What goes on after this end, by its cause: a repeat where one can help, otherwise what to change first. */
+function afterEnd({ run, verdict, stages }: RunDetail): string[][] {
+  if (verdict.state === "succeeded" || verdict.stage === null) return [];
+  const step = stages.find(({ name }) => name === verdict.stage)?.checkpoint?.step ?? null;
+  const resume = (when = "") => {
+    const where = step === null ? `try ${verdict.stage} again from its beginning` : `go on from step ${step}`;
+    return [`legalone resume ${run.id}`, `${when}${where}`];
+  };
+  const change = (what: string) => [
+    `legalone train ${run.file}`,
+    `with ${what} changed; what stays is skipped`,
+  ];
+  const fork = (what: string) => [
+    `legalone fork ${run.id} ${run.file} --stage ${verdict.stage}`,
+    `with ${what} changed, from step ${step}`,
+  ];
+  if (verdict.state === "gate_failed") return [change("options or data")];
+  const reason = verdict.reason ?? "";
+  if (reason === "timeout") return [resume("the time counts anew: ")];
+  if (reason === "disk_full") return [["legalone gc", "make room first"], resume()];
+  switch (isReason(reason) ? causeOf[reason] : null) {
+    case "USER":
+    case "DATA":
+      return step === null
+        ? [change("what the message names")]
+        : [change("what the message names"), resume("the same again: ")];
+    case "NUMERIC":
+      return [
+        step === null
+          ? change("options, such as the learning rate,")
+          : fork("options, such as the learning rate,"),
+      ];
+    case "BUG":
+      return [
+        [`legalone debug bundle ${run.id}`, "what a report of a crash needs"],
+        resume("when its code is mended: "),
+      ];
+    default:
+      return [resume()];
+  }
 }
 
 function section(title: string, body: string, { colors }: Look): string {

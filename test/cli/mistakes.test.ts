@@ -439,9 +439,41 @@ const mistakes: Mistake[] = [
   // Machines.
   one("adopt without a word", ["adopt"], 2, "expected one of --moved and --copy"),
   one("adopt of what came from nowhere", ["adopt", "--copy"], 2, "there is nothing to adopt"),
-  one("a backup over other files", () => ["backup", folder], 8, "exists and is not empty", "Name a folder"),
+  one("a backup over other files", () => ["backup", folder], 8, "is not empty", "Name a folder"),
   one("a check of what is no backup", () => ["backup", join(folder, "empty"), "--check"], 8, "E_BACKUP"),
-  one("a restore of what is not there", ["restore", "/nowhere/backup"], 8, "E_BACKUP", "/nowhere/backup"),
+  one(
+    "a restore of what is not there",
+    ["restore", "/nowhere/backup"],
+    8,
+    "/nowhere/backup is no backup: it is not there",
+  ),
+  one("help of a command with a slip", ["help", "trian"], 2, '"trian" is no command', "Did you mean train?"),
+  one(
+    "a file for a backup's folder",
+    () => ["backup", file("empty.yaml")],
+    8,
+    "is a file, expected a folder",
+  ),
+  one(
+    "a restore from a file",
+    () => ["restore", file("empty.yaml")],
+    8,
+    "is no backup: it is no folder",
+    "`legalone backup FOLDER`",
+  ),
+  one(
+    "a job that is not there",
+    ["pas", "order", "--job", "/nowhere/job.json"],
+    2,
+    "E_FILE cannot open /nowhere/job.json: it is not there",
+  ),
+  one(
+    "a pipeline for a job",
+    ["pas", "order", "--job", demo],
+    2,
+    "is no job: it begins with",
+    "job.json lies in its folder",
+  ),
   one("a node with a space", ["agent", "--node", "a b"], 2, 'the node\'s name is "a b"'),
   one("a far agent without a token", ["agent", "--serve", "http://127.0.0.1:1"], 2, "LEGALONE_TOKEN"),
 ];

@@ -41,6 +41,39 @@ describe("summary of a run", () => {
     expect(text).not.toContain("legalone export");
   });
 
+  const ends: [string, number | null, RegExp, RegExp | null][] = [
+    ["user_error", null, /legalone train demo\.yaml +with what the message names changed/, /legalone resume/],
+    ["data_error", 40, /legalone resume \w+ +the same again: go on from step 40/, null],
+    [
+      "nan_loss",
+      40,
+      /legalone fork \w+ demo\.yaml --stage sft +with options.* changed, from step 40/,
+      /legalone resume/,
+    ],
+    ["nan_loss", null, /legalone train demo\.yaml +with options/, /legalone (resume|fork)/],
+    [
+      "crashed",
+      null,
+      /legalone debug bundle \w+ +.*\n +legalone resume \w+ +when its code is mended: try sft again from its beginning/,
+      null,
+    ],
+    ["lost", 40, /legalone resume \w+ +go on from step 40/, /legalone train/],
+    ["lost", null, /legalone resume \w+ +try sft again from its beginning/, /legalone train/],
+    ["timeout", 40, /legalone resume \w+ +the time counts anew: go on from step 40/, null],
+    ["disk_full", 40, /legalone gc +make room first\n +legalone resume/, null],
+  ];
+  test.each(ends)(
+    "after %s with a checkpoint at step %s what comes next follows from the cause",
+    (reason, step, says, not) => {
+      const failed = stageRow("sft", { state: "FAILED", reason, startedAt: at(60), endedAt: at(70) });
+      const checkpoint = step === null ? null : { ...artifactRow(failed.id, "checkpoint"), step };
+      const detail = runDetail([doneStage("base", 0, 60, {}), { ...failed, checkpoint }]);
+      const text = summary({ ...detail, run: { ...detail.run, file: "demo.yaml" } }, plainLook);
+      expect(text.slice(text.indexOf("NEXT"))).toMatch(says);
+      if (not !== null) expect(text.slice(text.indexOf("NEXT"))).not.toMatch(not);
+    },
+  );
+
   test("a run without stand-ins says nothing of them", () => {
     expect(summary(runDetail([doneStage("base", 0, 60, {})]), plainLook)).not.toContain("STAND-INS");
   });

@@ -41,10 +41,15 @@ export interface BackupOptions {
 export async function backup(name: string, options: BackupOptions): Promise<void> {
   const to = resolve(name);
   if (options.check) return check(to, options);
-  if (existsSync(to) && (!statSync(to).isDirectory() || (await readdir(to)).length > 0))
-    throw new LegaloneError("E_BACKUP", `${to} exists and is not empty`, {
-      hint: "Name a folder that is not there yet.",
-    });
+  const there = statSync(to, { throwIfNoEntry: false });
+  if (there !== undefined && (!there.isDirectory() || (await readdir(to)).length > 0))
+    throw new LegaloneError(
+      "E_BACKUP",
+      `${to} ${there.isDirectory() ? "is not empty" : "is a file, expected a folder"}`,
+      {
+        hint: "Name a folder that is not there yet; with --check one that is.",
+      },
+    );
   const home = workspace();
   const progress = new Progress(options);
   const made = await withLock(join(home, "backup.lock"), () =>

@@ -1,5 +1,6 @@
 import { cancelRun } from "../../records/cancel.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
+import { words } from "../../views/format.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { print } from "./output.ts";
 import { withRecords } from "./records.ts";
@@ -12,7 +13,7 @@ export async function cancel(name: string | undefined, options: { json?: boolean
     const stages = await cancelRun(db, id, userName());
     const detail = await readRun(db, id);
     if (options.json) print(jsonLines([{ type: "cancel", run: id, stages }, verdictJson(detail)]));
-    else if (stages.length === 0) print(`run ${id}: nothing to stop, it is ${detail.verdict.state}`);
+    else if (stages.length === 0) print(`run ${id}: nothing to stop, it is ${words(detail.verdict.state)}`);
     else {
       print(`run ${id}: asked ${stages.join(", ")} to stop; workers save a checkpoint first`);
       print(`  legalone resume ${id}   go on from there`);

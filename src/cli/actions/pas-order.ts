@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { packageRoot } from "../../core/paths.ts";
+import { quoted } from "../../core/text.ts";
 import { writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
 import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
@@ -42,8 +44,27 @@ export async function writePasOrder(file: string | undefined, options: PasOrderO
 
 /** The same program that the control plane runs before the trainer. Its codes for wrong options and data become 2. */
 async function runWorker(job: string): Promise<void> {
+  // Read here too, so that a wrong file is told as every other: the worker's own words are for its log.
+  const text = readFileSync(job, "utf8");
+  if (!isJob(text))
+    throw new LegaloneError(
+      "E_USAGE",
+      `--job ${resolve(job)} is no job: it begins with ${quoted(text, 40)}`,
+      {
+        hint: "A worker's job.json lies in its folder of attempts/ in the workspace.",
+      },
+    );
   const { spawnSync } = await import("node:child_process");
   const worker = join(packageRoot, "dist", "worker", "pas-order.js");
   const { status } = spawnSync(process.execPath, [worker, "--job", resolve(job)], { stdio: "inherit" });
   if (status !== 0) process.exitCode = status === 64 || status === 65 ? ExitCode.usage : ExitCode.bug;
+}
+
+function isJob(text: string): boolean {
+  try {
+    const job: unknown = JSON.parse(text);
+    return typeof job === "object" && job !== null && "attempt" in job;
+  } catch {
+    return false;
+  }
 }
