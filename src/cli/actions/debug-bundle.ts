@@ -12,17 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
-import type { ResolvedPipeline } from "../../config/types.ts";
 import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
-import { recordedConfig } from "../../core/recorded.ts";
 import { redactValues } from "../../core/redact.ts";
-import { defaultVariables } from "../../core/variables.ts";
 import { readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { bytes } from "../../views/format.ts";
 import { jsonLines } from "../../views/status-json.ts";
 import { bundleFiles } from "../debug/bundle-files.ts";
-import { knownSecrets } from "../debug/secrets.ts";
+import { secretsOf } from "../debug/secrets.ts";
 import { print } from "./output.ts";
 import { withRecords } from "./records.ts";
 
@@ -43,7 +40,7 @@ export async function debugBundle(name: string | undefined, options: BundleOptio
     const output = resolve(options.output ?? `${folder}.tar.gz`);
     if (existsSync(output))
       throw new LegaloneError("E_CONFLICT", `${output} exists.`, { hint: "Name another file with -o." });
-    const secrets = knownSecrets(home, process.env, variablesOf(detail.run));
+    const secrets = secretsOf(detail.run, home);
     let files = 0;
     const staging = mkdtempSync(join(tmpdir(), "legalone-bundle-"));
     try {
@@ -82,14 +79,4 @@ async function pack(from: string, folder: string, output: string): Promise<void>
   if (missing)
     throw new LegaloneError("E_SETUP", "There is no `tar` to pack with.", { hint: "Install tar." });
   throw new LegaloneError("E_DATA", `tar cannot write ${output}: ${stderr || cause}`);
-}
-
-/** A bundle is made of a run whose configuration cannot be used most of all: then of the usual variables. */
-function variablesOf(run: { id: string; config: unknown }): readonly string[] {
-  try {
-    return recordedConfig<ResolvedPipeline>(run).cluster.variables ?? defaultVariables;
-  } catch (error) {
-    if (error instanceof LegaloneError) return defaultVariables;
-    throw error;
-  }
 }

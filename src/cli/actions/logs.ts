@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
+import { workspace } from "../../core/paths.ts";
 import { unknownName } from "../../core/suggest.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
 import { NewEvents } from "../../records/reads/new-events.ts";
@@ -9,6 +10,7 @@ import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
 import { eventJsonLines, eventLine } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
+import { secretsOf } from "../debug/secrets.ts";
 import { Detach } from "./detach.ts";
 import { Outage } from "./outage.ts";
 import { note, print, printPage } from "./output.ts";
@@ -99,7 +101,7 @@ async function workerOutput(
   stage: StageRow,
   options: LogOptions,
 ): Promise<void> {
-  const output = new WorkerOutput(options);
+  const output = new WorkerOutput(options, secretsOf(detail.run, workspace()));
   const attempt = (await attemptsOf(db, stage.cachedFrom ?? stage.id)).at(-1);
   if (attempt === undefined && !options.follow) {
     throw new LegaloneError("E_NOT_FOUND", `Stage ${stage.name} has had no attempt yet.`, {
@@ -122,6 +124,7 @@ async function workerOutput(
     if (newest !== undefined && newest.id !== output.attempt) output.begin(newest, Number.MAX_SAFE_INTEGER);
     return !hasEnded(now, stage);
   });
+  output.end();
   if (options.json) print(jsonLines([verdictJson(await readRun(db, detail.run.id))]));
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { buildHash } from "../../core/build.ts";
+import { AttemptFolder } from "../../dispatch/attempt-folder.ts";
 import type { Database } from "../../records/database.ts";
 import { NewEvents } from "../../records/reads/new-events.ts";
 import { listNodes } from "../../records/reads/nodes.ts";
@@ -42,7 +43,7 @@ export async function* bundleFiles(
   yield ["events.jsonl", linesOf(new NewEvents(db, { run: detail.run.id }).next())];
   yield ["attempts.jsonl", linesOf(attemptsOfRun(db, detail.run.id))];
   for (const id of await tellingAttempts(db, detail.run.id, mostFolders))
-    yield* filesOf(join(home, "attempts", id), join("attempts", id));
+    yield* filesOf(new AttemptFolder(join(home, "attempts"), id), join("attempts", id));
   for (const name of ["serve.log", "agent.log"]) yield* tailOf(join(home, name), join("logs", name));
 }
 
@@ -63,8 +64,10 @@ function about({ run }: RunDetail): object {
   };
 }
 
-function filesOf(from: string, to: string): BundleFile[] {
-  return [...attemptFiles, ...attemptLogs].flatMap((name) => tailOf(join(from, name), join(to, name)));
+function filesOf(from: AttemptFolder, to: string): BundleFile[] {
+  // A link in its place leads to somebody else's files.
+  if (!from.isThere()) return [];
+  return [...attemptFiles, ...attemptLogs].flatMap((name) => tailOf(from.file(name), join(to, name)));
 }
 
 function tailOf(from: string, to: string): BundleFile[] {

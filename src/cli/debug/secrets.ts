@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ResolvedPipeline } from "../../config/types.ts";
+import { LegaloneError } from "../../core/errors.ts";
+import { recordedConfig } from "../../core/recorded.ts";
 import { isSecretName } from "../../core/redact.ts";
+import { defaultVariables } from "../../core/variables.ts";
 
 /**
  * Values that must not leave this machine: of environment variables whose names say so, passwords in addresses that
@@ -16,6 +20,20 @@ export function knownSecrets(
     return isSecretName(name) || variables.includes(name) ? [value] : passwordsIn(value);
   });
   return [...values, ...tokenOf(join(home, "serve.json"))];
+}
+
+/** Those of a run: also of one whose configuration cannot be used, then of the usual variables. */
+export function secretsOf(run: { id: string; config: unknown }, home: string): string[] {
+  return knownSecrets(home, process.env, variablesOf(run));
+}
+
+function variablesOf(run: { id: string; config: unknown }): readonly string[] {
+  try {
+    return recordedConfig<ResolvedPipeline>(run).cluster.variables ?? defaultVariables;
+  } catch (error) {
+    if (error instanceof LegaloneError) return defaultVariables;
+    throw error;
+  }
 }
 
 function passwordsIn(value: string): string[] {
