@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { inFolder, isNoWay } from "./own-folder.ts";
 import { dataFolder, modelsFolder, realPath } from "./paths.ts";
 
 /**
@@ -148,8 +149,15 @@ function isWithin(path: string, folder: string): boolean {
  */
 export function claimPlace(home: string, sha256: string, attempt: string): void {
   if (!isHash(sha256) || !isAttemptId(attempt)) throw new RangeError("no hash or no attempt");
-  mkdirSync(join(home, ...claims), { recursive: true });
-  writeFileSync(join(home, ...claims, `${sha256}.${attempt}`), "");
+  inFolder(
+    home,
+    claims,
+    (folder) => {
+      const note = join(folder, `${sha256}.${attempt}`);
+      if (lstatSync(note, { throwIfNoEntry: false }) === undefined) writeFileSync(note, "", { flag: "wx" });
+    },
+    { make: true },
+  );
 }
 
 /** Attempts that have noted the artifact. */
@@ -167,16 +175,23 @@ export function claimingAttempts(home: string): string[] {
 
 /** The notes of an attempt go: it has ended, and rows name what it made. */
 export function releaseClaims(home: string, attempt: string): void {
-  for (const name of claimNames(home))
-    if (name.slice(65) === attempt) rmSync(join(home, ...claims, name), { force: true });
+  const own = claimNames(home).filter((name) => name.slice(65) === attempt);
+  if (own.length === 0) return;
+  inFolder(home, claims, (folder) => {
+    for (const name of own) rmSync(join(folder, name), { force: true });
+  });
 }
 
 const claims = ["artifacts", ".claims"];
 
 function claimNames(home: string): string[] {
-  const folder = join(home, ...claims);
-  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() || linkBelow(home, folder)) return [];
-  return readdirSync(folder).filter((name) => isHash(name.slice(0, 64)) && isAttemptId(name.slice(65)));
+  try {
+    const names = inFolder(home, claims, (folder) => readdirSync(folder));
+    return names.filter((name) => isHash(name.slice(0, 64)) && isAttemptId(name.slice(65)));
+  } catch (error) {
+    if (isNoWay(error)) return [];
+    throw error;
+  }
 }
 
 /** The first link on the way from `root` (itself not asked) to `path` below it; undefined where there is none. */

@@ -82,11 +82,11 @@ export function createWhole(path: string, text: string): boolean {
 }
 
 /** The same, in the place of one that may be there. */
-export function replaceWhole(path: string, text: string, mode = 0o666): void {
+export function replaceWhole(path: string, text: string | Buffer, mode = 0o666): void {
   beside(path, text, mode, (own) => renameSync(own, path));
 }
 
-function beside<T>(path: string, text: string, mode: number, place: (own: string) => T): T {
+function beside<T>(path: string, text: string | Buffer, mode: number, place: (own: string) => T): T {
   // A name that nobody can have taken before, with a folder or with a link that would lead the text elsewhere.
   const own = `${path}.${process.pid}-${randomBytes(6).toString("hex")}`;
   try {

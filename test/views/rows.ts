@@ -50,7 +50,6 @@ export function stageRow(name: string, given: Given<StageRow> = {}): StageRow {
     artifacts: [],
     checkpoint: null,
     cachedRun: null,
-    cachedMs: null,
     ...given,
   };
 }

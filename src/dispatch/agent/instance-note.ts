@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { inFolder } from "../../core/own-folder.ts";
 import { isSameProcess, machine, startTime } from "../../core/start-time.ts";
 import { replaceWhole } from "../../core/whole-file.ts";
 
@@ -43,8 +44,10 @@ export class InstanceNote {
     const before = read(path).slice(1 - remembered);
     const { pid } = process;
     const own = { instance: randomUUID(), machine: machine(), pid, start: startTime(pid) ?? "gone" };
-    mkdirSync(dirname(path), { recursive: true });
-    replaceWhole(path, JSON.stringify({ instances: [...before, own] }), 0o600);
+    const text = JSON.stringify({ instances: [...before, own] });
+    inFolder(home, ["agents"], (folder) => replaceWhole(join(folder, `${node}.json`), text, 0o600), {
+      make: true,
+    });
     return new InstanceNote(path, own, before);
   }
 

@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { inFolder } from "../../core/own-folder.ts";
+import { replaceWhole } from "../../core/whole-file.ts";
 import { checkRoom, syncFile, syncFolder } from "./durable.ts";
 import { atOnce, foldersOf, type Manifest, type ManifestFile, type Slices } from "./manifest.ts";
 import { PartFile } from "./part-file.ts";
@@ -26,17 +28,22 @@ export class Arriving {
   }
 
   *beginning(manifest: Manifest): Slices<void> {
+    const home = dirname(dirname(this.place));
+    const way = relative(home, this.temporary).split(sep);
+    const make = (...below: string[]) => inFolder(home, [...way, ...below], () => {}, { make: true });
+    make("parts");
+    make("files");
     const folder = join(this.temporary, "files");
-    mkdirSync(folder, { recursive: true });
     checkRoom(folder, (yield* this.missing()).bytes);
-    for (const file of this.files) {
-      if (file.size > 0) continue;
-      const path = join(folder, file.path);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, "");
+    for (const below of new Set(this.files.flatMap(({ path }) => foldersOf(path)))) {
+      make("files", ...below.split("/"));
       yield;
     }
-    writeFileSync(join(folder, "manifest.json"), manifest.raw);
+    for (const [index, file] of this.files.entries()) {
+      if (file.size === 0 && !this.isDone(index)) writeFileSync(join(folder, file.path), "", { flag: "wx" });
+      yield;
+    }
+    replaceWhole(join(folder, "manifest.json"), manifest.raw);
   }
 
   file(index: number): PartFile {

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { createReadStream, mkdirSync, renameSync, rmSync } from "node:fs";
+import { constants, createReadStream, renameSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkRoom, sizeOf, syncFile } from "./durable.ts";
@@ -43,10 +43,10 @@ export class PartFile {
    * @throws WrongBytes; whatever `bytes` throws, with what came before it kept
    */
   async take(bytes: AsyncIterable<Buffer>, offset: number): Promise<boolean> {
-    mkdirSync(dirname(this.part), { recursive: true });
     const hash = createHash("sha256");
     if (offset > 0) await addTo(hash, this.part, offset);
-    const handle = await open(this.part, offset === 0 ? "w" : "r+");
+    const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+    const handle = await open(this.part, O_RDWR | O_NOFOLLOW | (offset === 0 ? O_CREAT : 0));
     let at = offset;
     let unchecked = 0;
     try {
@@ -73,7 +73,6 @@ export class PartFile {
     if (seen !== this.file.sha256)
       this.refuse(`its SHA-256 is ${seen}, its manifest says ${this.file.sha256}`);
     await syncFile(this.part);
-    mkdirSync(dirname(this.target), { recursive: true });
     renameSync(this.part, this.target);
     return true;
   }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { chmodSync, createReadStream, lstatSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, createReadStream, lstatSync } from "node:fs";
+import { join } from "node:path";
+import { inFolder, readNoteIn } from "../../core/own-folder.ts";
 import { isHash, linkBelow, type Place } from "../../core/places.ts";
-import { replaceWhole } from "../../core/whole-file.ts";
+import { openFile, replaceWhole } from "../../core/whole-file.ts";
 import { isNamedBy, type Manifest, type ManifestFile, Refused, readManifest } from "./manifest.ts";
 
 /** What is not as it was committed; `file` is a path in the folder. */
@@ -97,28 +98,23 @@ export function isVerified(
 }
 
 function remember(home: string, sha256: string, folder: string, files: readonly ManifestFile[]): void {
+  if (!isHash(sha256)) throw new RangeError("no hash");
   const states = Object.fromEntries(files.map(({ path }) => [path, stateOf(join(folder, path))]));
   try {
-    const note = noteOf(home, sha256);
-    mkdirSync(dirname(note), { recursive: true });
-    replaceWhole(note, JSON.stringify(states));
+    inFolder(home, notes, (folder) => replaceWhole(join(folder, sha256), JSON.stringify(states)), {
+      make: true,
+    });
   } catch {
     // It is only hashed again: a full or read-only disk keeps nobody from work.
   }
 }
 
 function notesOf(home: string, sha256: string): Record<string, string> {
-  try {
-    return JSON.parse(readFileSync(noteOf(home, sha256), "utf8")) as Record<string, string>;
-  } catch {
-    return {};
-  }
+  if (!isHash(sha256)) throw new RangeError("no hash");
+  return readNoteIn<Record<string, string>>(home, notes, sha256) ?? {};
 }
 
-function noteOf(home: string, sha256: string): string {
-  if (!isHash(sha256)) throw new RangeError("no hash");
-  return join(home, "artifacts", ".verified", sha256);
-}
+const notes = ["artifacts", ".verified"];
 
 /** Changes whenever the bytes may have. */
 function stateOf(path: string): string {
@@ -143,7 +139,10 @@ async function hashDamage(
   { progress, signal }: Checking,
 ): Promise<Damage | undefined> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(join(folder, path), {
+  // What stands there by now need not be what was looked at: a pipe would keep this process waiting.
+  const fd = openFile(join(folder, path));
+  for await (const chunk of createReadStream("", {
+    fd,
     highWaterMark: 1 << 20,
     ...(signal ? { signal } : {}),
   })) {

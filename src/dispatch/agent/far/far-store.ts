@@ -79,14 +79,20 @@ export class FarStore {
   async settle(line: EventLine, folder: string, sender: Sender, signal: AbortSignal): Promise<EventLine> {
     if (line.type !== "artifact" && line.type !== "checkpoint") return line;
     const { path, sha256 } = line as EventLine & { path: string; sha256: string };
+    const { home } = this.options;
     try {
-      const from = announcedFolder(line, folder, this.options.home);
+      const from = announcedFolder(line, folder, home);
       if (line.type === "artifact") {
         await this.send(sender, commit(from, sha256, this.options.home, sender.attempt), sha256, signal);
       } else {
         const held = join(folder, ".uploading", sha256);
         if (!existsSync(from) && !existsSync(held)) return skipped(path);
-        await this.send(sender, checkpoint(await hold(from, held), sha256), sha256, signal);
+        await this.send(
+          sender,
+          checkpoint(await hold(home, sender.attempt, from, sha256), sha256),
+          sha256,
+          signal,
+        );
         await removeFrom(this.options.home, { heldBy: sender.attempt, sha256 }, this.options.log);
       }
       return line;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
+import { openFile } from "../../../core/whole-file.ts";
 import { sizeOf } from "../../transfer/durable.ts";
 import { type ManifestFile, Refused, readManifest } from "../../transfer/manifest.ts";
 import { ServeAway, ServeRefuses } from "../serve-client.ts";
@@ -35,7 +36,7 @@ export async function upload(
         sender,
         sha256,
         { index, offset, bytes },
-        createReadStream(path, { start: offset }),
+        createReadStream("", { fd: openFile(path), start: offset }),
         signal,
       );
     } catch (error) {
@@ -51,7 +52,7 @@ export async function upload(
 /** Serve got other bytes than the manifest names: the fault is this machine's file, or lies on the way. */
 async function judge(path: string, file: ManifestFile, refusal: ServeRefuses): Promise<never> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream("", { fd: openFile(path) })) hash.update(chunk as Buffer);
   const seen = hash.digest("hex");
   if (seen !== file.sha256)
     throw new Refused(`${file.path} hashes to ${seen}, its manifest says ${file.sha256}`);
