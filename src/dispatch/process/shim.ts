@@ -6,6 +6,7 @@
  * Words: the number of words of prepare, the words of prepare, the words of main.
  * Whoever creates pid.json owns the attempt, so two shims for one attempt never run both.
  * A TERM for the group reaches the worker directly; the shim only waits on.
+ * What its worker put where exit.json is written, a pipe say, would keep it waiting: it goes first.
  * Of two agents that end one worker the later one's KILL may hit what records the end: that is done again then.
  * The shell reports a signal n as 128+n, and so does exit.json: exit codes above 128 are read as signals.
  */
@@ -54,6 +55,7 @@ finish() {
       code=null
     fi
     at=$(date -u +%Y-%m-%dT%H:%M:%SZ) || continue
+    rm -rf exit.json.new
     printf '{"code":%s,"signal":%s,"at":"%s","part":"%s"}\\n' "$code" "$signal" "$at" "$1" > exit.json.new &&
       mv exit.json.new exit.json
   done

@@ -9,6 +9,7 @@ import {
   renameSync,
   statSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -398,4 +399,90 @@ test("a worker that vanished without a word is reported lost", async () => {
   process.kill(-pid, "SIGKILL");
   await expect.poll(() => seen.exits.length).toBe(1);
   expect(seen.exits[0]).toMatchObject({ lost: true, code: null, signal: null });
+});
+
+/** What a hostile worker does in its folder, and how its attempt ends for serve; $foreign is a folder of somebody else. */
+const hostile: Record<string, { script: string; exit: object; lines?: RegExp }> = {
+  "a link for its event file": {
+    script: 'rm -f events.jsonl; ln -s "$foreign/notes" events.jsonl',
+    exit: { code: 0 },
+  },
+  "a pipe for its event file": { script: "rm -f events.jsonl; mkfifo events.jsonl", exit: { code: 0 } },
+  "pipes for all notes": {
+    script:
+      "for n in job engine exit stop launch pid; do rm -f $n.json; mkfifo $n.json; done; mkfifo exit.json.new",
+    exit: { code: 0 },
+  },
+  "links for all notes": {
+    script:
+      'for n in job.json engine.json stop.json exit.json exit.json.new reported; do ln -sf "$foreign/notes" $n; done',
+    exit: {},
+  },
+  "a folder for exit.json": { script: "mkdir -p exit.json/x", exit: { lost: true } },
+  "an exit nobody could have": {
+    script: `printf '{"code":99999999999,"signal":"x y","at":"never"}' > exit.json`,
+    exit: { lost: true },
+  },
+  "its folder removed": {
+    script: 'touch up; sleep 0.5; d=$PWD; cd /; rm -rf "$d"; sleep 600',
+    exit: { lost: true, reason: "dispatch_failed", message: expect.stringMatching(/somebody removed it/) },
+  },
+  "a link for its folder": {
+    script: 'touch up; sleep 0.5; mv "$PWD" "$PWD.x"; ln -s "$foreign" "$PWD"; sleep 600',
+    exit: {
+      lost: true,
+      reason: "dispatch_failed",
+      message: expect.stringMatching(/put something in its place/),
+    },
+  },
+  "a link for its claims": {
+    script: `ln -s "$foreign" claims; mkdir step-1; echo '{"files":[]}' > step-1/manifest.json
+      say "\\"type\\":\\"checkpoint\\",\\"path\\":\\"step-1\\",\\"step\\":1,\\"bytes\\":1,\\"sha256\\":\\"$(sha256sum step-1/manifest.json | cut -c1-64)\\""`,
+    exit: { code: 0 },
+    lines: /claims is a link, expected a folder/,
+  },
+  "an output of links, pipes and 20,000 files, with odd names": {
+    script: `mkdir -p output/model; cd output/model; seq 20000 | xargs touch; mkfifo pipe; ln -s "$foreign" link
+      touch "$(printf 'a\\nb\\033[2J')"; truncate -s 1T sparse; echo '{"files":[]}' > manifest.json; cd ../..
+      say '"type":"artifact","kind":"model","path":"output/model","bytes":1,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"'`,
+    exit: { code: 0 },
+    lines: /is not in its manifest/,
+  },
+  "an event file with a hole": {
+    script: 'truncate -s 32M events.jsonl; say \'"type":"result","status":"succeeded"\'',
+    exit: { code: 0 },
+    lines: /"succeeded"/,
+  },
+};
+
+test("hostile workers change nothing outside of their folders, end with their reasons, and keep no other from its work", {
+  timeout: 60_000,
+}, async () => {
+  const foreign = join(workspace.home, "foreign");
+  mkdirSync(foreign);
+  writeFileSync(join(foreign, "notes"), '{"type":"secret"}\n');
+  const before = statSync(foreign).mtimeMs;
+  const agent = startAgent();
+  const all = Object.entries(hostile).map(([name, one]) => {
+    return { name, ...one, seen: serve.assign(specOf(`foreign='${foreign}'; ${one.script}`)) };
+  });
+  await expect
+    .poll(() => all.filter(({ seen }) => seen.exits.length > 0).length, { timeout: 45_000 })
+    .toBeGreaterThan(all.length / 2);
+  const good = serve.assign(specOf(`say '"type":"result","status":"succeeded"'`));
+  await expect.poll(() => good.exits, { timeout: 45_000 }).toMatchObject([{ code: 0, lost: false }]);
+  const open = () => all.filter(({ seen }) => seen.exits.length === 0).map(({ name }) => name);
+  await expect.poll(open, { timeout: 45_000 }).toEqual([]);
+  for (const { name, exit, lines, seen } of all) {
+    expect({ name, exits: seen.exits }).toMatchObject({ name, exits: [exit] });
+    if (lines)
+      expect({ name, lines: JSON.stringify(seen.lines) }).toMatchObject({
+        lines: expect.stringMatching(lines),
+      });
+    expect(JSON.stringify(seen.lines)).not.toContain("secret");
+  }
+  expect(readdirSync(foreign)).toEqual(["notes"]);
+  expect(readFileSync(join(foreign, "notes"), "utf8")).toBe('{"type":"secret"}\n');
+  expect(statSync(foreign).mtimeMs).toBe(before);
+  await expect.poll(() => agent.held()).toEqual([]);
 });
