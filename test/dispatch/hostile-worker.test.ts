@@ -16,13 +16,17 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLog } from "../../src/core/log.ts";
 import { startTime } from "../../src/core/start-time.ts";
 import { Claims, keepingOf } from "../../src/dispatch/agent/claims.ts";
+import { hold } from "../../src/dispatch/agent/far/snapshot.ts";
+import { InstanceNote } from "../../src/dispatch/agent/instance-note.ts";
 import { settle } from "../../src/dispatch/agent/outputs.ts";
 import { AttemptFolder, openAttempts } from "../../src/dispatch/attempt-folder.ts";
 import { ContainerEngine } from "../../src/dispatch/container/container-engine.ts";
 import type { Engine, Launch } from "../../src/dispatch/engine.ts";
 import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
+import { ArtifactStore } from "../../src/dispatch/transfer/artifact-store.ts";
 import { writeArtifact } from "../support/artifact-folder.ts";
 import { DockerStandIn } from "../support/docker-stand-in.ts";
 import { removeFolder } from "../support/remove-folder.ts";
@@ -284,3 +288,36 @@ test.each(["a file", "a link", "a pipe", "an empty folder", "a file below a fold
     expect(lstatSync(join(home, "artifacts", line.sha256)).isDirectory()).toBe(true);
   },
 );
+
+/** Folders of state, who writes there, and how it shows that a link stands in their place. */
+const stateFolders: [string, (sha256: string) => unknown | Promise<unknown>][] = [
+  ["artifacts", () => settle(output({ a: Buffer.from("a") }).line, folder, home)],
+  ["artifacts/.claims", () => settle(output({ a: Buffer.from("a") }).line, folder, home)],
+  // Only a note of what was verified: it is hashed again.
+  ["artifacts/.verified", () => settle(output({ a: Buffer.from("a") }).line, folder, home)],
+  ["artifacts/.uploads", (sha256) => uploaded(sha256)],
+  [`artifacts/.uploads/${attempt}`, (sha256) => uploaded(sha256)],
+  [`attempts/${attempt}/.uploading`, (sha256) => hold(home, attempt, join(folder, "step-5"), sha256)],
+  [`attempts/${attempt}/output`, () => new AttemptFolder(attempts, attempt).make("output")],
+  ["attempts", () => new AttemptFolder(attempts, attempt).make()],
+  ["agents", () => InstanceNote.take(home, "n")],
+];
+
+function uploaded(sha256: string): Promise<unknown> {
+  return new ArtifactStore(home, createLog({ level: "error" })).begin(
+    attempt,
+    sha256,
+    readFileSync(join(folder, "step-5", "manifest.json")),
+  );
+}
+
+test.each(stateFolders)("nothing is written through a link in the place of %s", async (way, write) => {
+  const { sha256 } = checkpointLine();
+  rmSync(join(home, way), { recursive: true, force: true });
+  mkdirSync(join(home, way, ".."), { recursive: true });
+  symlinkSync(foreign, join(home, way));
+  const before = listing(foreign);
+  const seen = await (async () => write(sha256))().catch((error: unknown) => String(error));
+  if (way !== "artifacts/.verified") expect(JSON.stringify(seen)).toMatch(/is a link, expected a folder/);
+  expect(listing(foreign)).toEqual(before);
+});
