@@ -40,6 +40,8 @@ export interface NewRun {
   /** The run it is a fork of. */
   forkedFrom?: string;
   createdBy: string;
+  /** The commit of the code it was submitted with. */
+  commit?: string;
   stages: NewStage[];
 }
 
@@ -125,7 +127,8 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
     newStageRows(id, { ...stage, generation: 1 }, now, wanted.has(stage.name)),
   );
   const { pipeline, configHash, createdBy, from, until, priority, forkedFrom } = run;
-  const data = { pipeline, configHash, createdBy, from, until, priority, forkedFrom };
+  const { commit } = run;
+  const data = { pipeline, configHash, createdBy, from, until, priority, forkedFrom, commit };
   await writeHappenings(writer, [{ runId: id, type: "run.submitted", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `submit-${id}` }]);
 }

@@ -37,19 +37,32 @@ export function count(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(value >= 100 ? 0 : 1);
 }
 
-/** A measured value: four significant digits, `1.2e-5` where fixed notation would hide it, thousands as they are. */
+/**
+ * A measured value, rounded by its size: four significant digits, at least three decimals below 10 so that columns stand
+ * under each other, `1.20e-5` where fixed notation would hide it; whole numbers as they are. The report's page runs this
+ * very function in the browser (plot-script.ts): it calls nothing of this module.
+ */
 export function number(value: number): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return String(value);
   if (Number.isInteger(value) && size < 1e6) return String(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace("e+", "e");
-  if (size >= 100) return value.toFixed(1);
-  return value.toFixed(size >= 10 ? 2 : 3);
+  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace("e+", "e");
+  const decimals = Math.max(0, 3 - Math.floor(Math.log10(size)));
+  const text = value.toFixed(decimals);
+  return decimals > 3 ? text.replace(/(\.\d{3}\d*?)0+$/, "$1") : text;
 }
 
+/** A score or an interval's end in percent points, as the evaluation's tables have them. */
+export function points(value: number): string {
+  return value.toFixed(1);
+}
+
+/** A share of a whole: one decimal, more where it would be 0.0% without being nothing. */
 export function percent(share: number): string {
   const value = share * 100;
-  return `${value.toFixed(Math.abs(value) >= 99.95 || value === 0 ? 0 : 1)}%`;
+  const size = Math.abs(value);
+  if (size >= 99.95 || value === 0) return `${value.toFixed(0)}%`;
+  return `${size >= 0.1 ? value.toFixed(1) : value.toPrecision(1)}%`;
 }
 
 /** `4.9 MB`: powers of 1000, as file managers show them. */

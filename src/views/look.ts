@@ -19,6 +19,11 @@ export function lookOf(stream: { isTTY?: boolean; columns?: number }, now = new 
   return { colors: ownColors(color), width: stream.columns ?? 160, now };
 }
 
+/** A look without colours, for text that goes into a page. */
+export function plainLook(now: Date): Look {
+  return { colors: picocolors.createColors(false), width: 160, now };
+}
+
 /** Stands in every colour of ours: nobody else knows it, and what measures a text takes it for a part of the colour. */
 const mark = Array.from({ length: 3 }, () => randomInt(1000, 10_000)).join(";");
 const marked = new RegExp(`\\x1b\\[${mark};`);

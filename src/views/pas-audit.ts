@@ -1,5 +1,5 @@
 import type { Difference } from "../recipe/audit.ts";
-import { count } from "./format.ts";
+import { count, number } from "./format.ts";
 import type { Look } from "./look.ts";
 import { table } from "./table.ts";
 
@@ -48,7 +48,7 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
         count(cell.sequences),
         count(cell.planned),
         count(cell.consumed),
-        (cell.sequences === 0 ? 0 : cell.consumed / cell.sequences).toFixed(2),
+        number(cell.sequences === 0 ? 0 : cell.consumed / cell.sequences),
       ]),
       look.colors.dim,
     ),
@@ -73,7 +73,7 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
     "",
     ...segments.map(
       ({ from, to, lambda, hold, farthest }) =>
-        `steps ${from} to ${to - 1}: lambda ${lambda}${hold === "group" ? ", hold group" : ""}; no count is farther from its target than ${farthest.toFixed(3)}`,
+        `steps ${from} to ${to - 1}: lambda ${lambda}${hold === "group" ? ", hold group" : ""}; no count is farther from its target than ${number(farthest)}`,
     ),
     ...forks.map(
       ({ step, changed, left, order }) =>

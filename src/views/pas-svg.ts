@@ -49,7 +49,7 @@ export function pasSvg({ cells, steps, segments, passes, orderSha256 }: PasPrevi
   const bars = cells.map((_, i) => {
     const y = passTop + 10 + 18 * i;
     const long = ((width - 240) * passes[i]!) / longest;
-    return `<rect x="${left + 120}" y="${y}" width="${long.toFixed(1)}" height="12" fill="${colour(i)}"/>${label(left + 112, y + 10, names[i]!, "end")}${label(left + 126 + long, y + 10, passes[i]!.toFixed(2))}`;
+    return `<rect x="${left + 120}" y="${y}" width="${long.toFixed(1)}" height="12" fill="${colour(i)}"/>${label(left + 112, y + 10, names[i]!, "end")}${label(left + 126 + long, y + 10, number(passes[i]!))}`;
   });
   const bottom = passTop + 30 + 18 * cells.length;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${left + width + 20} ${bottom}" font-family="sans-serif" font-size="11">

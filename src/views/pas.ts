@@ -1,5 +1,5 @@
 import type { OrderCell, OrderSummary } from "../recipe/order.ts";
-import { count, percent } from "./format.ts";
+import { count, number, percent } from "./format.ts";
 import type { Look } from "./look.ts";
 import { indent, table } from "./table.ts";
 
@@ -37,7 +37,7 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
     plot(
       "learning rate",
       steps.map(({ lr }) => lr),
-      (value) => value.toExponential(2),
+      number,
     ),
     "",
     plot("share of the low band", low, percent),
@@ -106,7 +106,7 @@ function cellTable({ cells, steps, passes }: PasPreview, look: Look): string {
       percent(steps.at(-1)!.p[i]!),
       count(sequences),
       count(steps.reduce((sum, step) => sum + step.count[i]!, 0)),
-      passes[i]!.toFixed(2),
+      number(passes[i]!),
     ]),
     look.colors.dim,
   );

@@ -22,6 +22,8 @@ export interface StageLine {
   message: string | null;
   /** Wall time from its first start to its end, or to now. Null while nothing has started. */
   elapsedMs: number | null;
+  /** What its work took: its own time, or that of the stage whose outputs a cached one uses. */
+  workMs: number | null;
   /** Progress summed over shards; null where none was reported. */
   progress: { step: number; of: number; unit: string } | null;
   pace: Pace | null;
@@ -55,6 +57,7 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     reason: stage.reason,
     message: stage.message,
     elapsedMs: elapsed(stage, now),
+    workMs: stage.state === "SKIPPED" ? stage.cachedMs : elapsed(stage, now),
     progress: stage.state === "RUNNING" ? progress : null,
     // Of very many shards those that run say little about how long the others take.
     pace: lead === undefined || counts ? null : paceOf(lead),

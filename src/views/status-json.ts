@@ -66,6 +66,7 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
     etaSeconds: line.pace === null ? null : line.pace.etaMs / 1000,
     metrics: metricsOf(stage.result),
     cachedRun: stage.cachedRun,
+    cachedSeconds: stage.cachedMs === null ? null : stage.cachedMs / 1000,
     waitsFor: line.waitsFor === null ? null : { run: runOfStage(line.waitsFor), stage: line.waitsFor },
     attempts: stage.shards.map((shard) => ({
       shard: shard.index,

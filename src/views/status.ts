@@ -2,7 +2,7 @@ import { runOfStage } from "../core/ids.ts";
 import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
-import { clock, count, duration, words } from "./format.ts";
+import { clock, count, duration, number, words } from "./format.ts";
 import { formatOf, gateMetric } from "./key-numbers.ts";
 import type { Colors, Look } from "./look.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
@@ -125,7 +125,7 @@ export function stageTable(lines: StageLine[], look: Look): string {
   const rows = lines.map((line) => [
     `${mark(line, colors)} ${line.name}`,
     paint(line.outcome, colors)(line.word),
-    line.elapsedMs === null ? "" : duration(line.elapsedMs),
+    line.workMs === null ? "" : duration(line.workMs),
   ]);
   const widest = Math.max(...lines.map((line) => line.name.length), 0);
   const room = Math.max(24, look.width - widest - 28);
@@ -169,7 +169,7 @@ function runningNote(line: StageLine): string {
     const value = line.live.get(name);
     if (value !== undefined)
       parts.push(
-        name === "tokens_per_second" ? `${count(Math.round(value))} tokens/s` : `${name} ${value.toFixed(3)}`,
+        name === "tokens_per_second" ? `${count(Math.round(value))} tokens/s` : `${name} ${number(value)}`,
       );
   }
   if (line.retries > 0) parts.push(`attempt ${line.retries + 1}`);

@@ -41,7 +41,7 @@ function stageSection({ stages }: RunDetail, look: Look): string {
     const first = [
       `${mark(line, colors)} ${line.name}`,
       paint(line.outcome, colors)(line.word),
-      line.elapsedMs === null ? "" : duration(line.elapsedMs),
+      line.workMs === null ? "" : duration(line.workMs),
     ];
     const [head = "", ...more] = chunks(tellings(line), 3);
     return [[...first, head], ...more.map((text) => ["", "", "", text])];
@@ -59,7 +59,7 @@ const numbersShown = 6;
 
 function tellings(line: StageLine): string[] {
   if (line.state === "FAILED" || line.state === "CANCELLED") return [words(line.reason ?? "")];
-  const source = line.state === "SKIPPED" ? [`outputs of run ${line.cachedRun ?? "before"}`] : [];
+  const source = line.state === "SKIPPED" ? [`outputs and time of run ${line.cachedRun ?? "before"}`] : [];
   const retries = line.retries > 0 ? [`${line.retries + 1} attempts`] : [];
   return [...source, ...retries, ...line.numbers.slice(0, numbersShown)];
 }

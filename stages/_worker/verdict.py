@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _NAMED = 3  # tasks that are named of each kind; the others are counted
+_OUTCOMES = ("better", "worse", "chance", "same")
 
 
 def verdict_sentence(
@@ -16,58 +17,77 @@ def verdict_sentence(
     trained on decide nothing: they are told apart.
     """
     told = [line for line in lines if line.get("outcome") is not None]
-    unseen = [line for line in told if not line["seen_in_training"]]
-    parts = [_head(model, base, unseen, history)]
-    for outcome, words in (
-        ("better", "better in"),
-        ("worse", "worse in"),
-        ("chance", "answers, but no better than chance, in"),
-        ("same", "no difference can be told in"),
-    ):
-        mine = [line for line in unseen if line["outcome"] == outcome]
-        if mine:
-            parts.append(f"{words} {len(mine)} of {len(unseen)}: {_tasks(mine)}")
     seen = [line for line in told if line["seen_in_training"]]
+    unseen = [line for line in told if not line["seen_in_training"]]
+    if base is None:
+        parts = [_alone(model, lines, history)]
+    elif not unseen:
+        parts = [
+            f"The delivered model ({model}) was compared with its base ({base}) on no task that it was not trained on"
+        ]
+    else:
+        parts = _compared(model, base, unseen)
     if seen:
         better = sum(line["outcome"] == "better" for line in seen)
         parts.append(f"on prompts it was trained on, which decide nothing, better in {better} of {len(seen)}")
     return "; ".join([*parts, *_forgotten(history), *_not_carried_over(history)]) + "."
 
 
-def _head(model: str, base: str | None, unseen: list[dict[str, Any]], history: list[dict[str, Any]]) -> str:
-    if base is None:
-        if history and history[-1]["kind"] == "base":
-            return f"The delivered model ({model}) is a base model: there is none to compare it with"
-        return (
-            f"Whether the delivered model ({model}) is better than its base cannot be told: "
-            "the base was not evaluated"
-        )
-    outcomes = {line["outcome"] for line in unseen}
+def _alone(model: str, lines: list[dict[str, Any]], history: list[dict[str, Any]]) -> str:
+    if history and history[-1]["kind"] == "base":
+        return f"The delivered model ({model}) is a base model: there is none to compare it with"
+    scores = [line for line in lines if line["after"] is not None and not line["seen_in_training"]]
+    best = sorted(scores, key=lambda line: -line["after"])[:_NAMED]
+    shown = ", ".join(f"{_words(line['task'])} {line['after']:.1f}{_chance(line, ' ({})')}" for line in best)
+    return (
+        f"Whether the delivered model ({model}) is better than its base cannot be told: the base was not evaluated"
+        + (f"; its best scores in percent: {shown}" if shown else "")
+    )
+
+
+def _compared(model: str, base: str, lines: list[dict[str, Any]]) -> list[str]:
+    """The tasks by what can be told of them, better and worse first; only these, or else all, with their numbers."""
+    groups = {name: [line for line in lines if line["outcome"] == name] for name in _OUTCOMES}
     names = f"The delivered model ({model})", f"its base ({base})"
-    scale = f"{len(unseen)} tasks, percent, 95 % intervals over all tasks together"
-    if not unseen:
-        return f"{names[0]} was compared with {names[1]} on no task that it was not trained on"
-    if "better" in outcomes and "worse" in outcomes:
-        return f"{names[0]} is better than {names[1]} in some tasks and worse in others ({scale})"
-    if "better" in outcomes:
-        return f"{names[0]} is better than {names[1]} ({scale})"
-    if "worse" in outcomes:
-        return f"{names[0]} is worse than {names[1]} ({scale})"
-    return f"{names[0]} is not better than {names[1]}, nor worse, as far as can be told ({scale})"
+    scale = "percent, 95 % intervals over all tasks together"
+    better, worse, chance, same = (groups[name] for name in _OUTCOMES)
+    of = f"of {len(lines)} tasks ({scale})"
+    if better:
+        parts = [f"{names[0]} is better than {names[1]} in {len(better)} {of}: {_numbers(better)}"]
+        parts += [f"worse in {len(worse)}: {_numbers(worse)}"] if worse else []
+    elif worse:
+        parts = [f"{names[0]} is worse than {names[1]} in {len(worse)} {of}: {_numbers(worse)}"]
+    else:
+        parts = [f"{names[0]} is neither better nor worse than {names[1]} in any {of}, as far as can be told"]
+    if chance:
+        parts.append(f"it answers, but no better than chance, in {len(chance)}: {_numbers(chance)}")
+    if same:
+        shown = _names(same) if better or worse else _numbers(same)
+        parts.append(f"no difference can be told in {len(same)}: {shown}")
+    return parts
 
 
-def _tasks(lines: list[dict[str, Any]]) -> str:
+def _numbers(lines: list[dict[str, Any]]) -> str:
     """The tasks that changed most, with scores, gain, interval and chance."""
     most = sorted(lines, key=lambda line: -abs(line["gain"]))
     named = [
         f"{_words(line['task'])} {line['before']:.1f} → {line['after']:.1f} "
-        f"({line['gain']:+.1f} [{line['gain_lo']:.1f}, {line['gain_hi']:.1f}]"
-        + ("" if line["chance"] is None else f", chance {line['chance']:.1f}")
-        + ")"
+        f"({line['gain']:+.1f} [{line['gain_lo']:.1f}, {line['gain_hi']:.1f}]{_chance(line, ', {}')})"
         for line in most[:_NAMED]
     ]
-    more = len(most) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+    return ", ".join(named) + _more(lines)
+
+
+def _names(lines: list[dict[str, Any]]) -> str:
+    return ", ".join(_words(line["task"]) for line in lines[:_NAMED]) + _more(lines)
+
+
+def _more(lines: list[dict[str, Any]]) -> str:
+    return f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+
+
+def _chance(line: dict[str, Any], form: str) -> str:
+    return "" if line["chance"] is None else form.format(f"chance {line['chance']:.1f}")
 
 
 def _forgotten(history: list[dict[str, Any]]) -> list[str]:

@@ -116,7 +116,7 @@ export function demoRun(): RunDetail {
 
 /** What stages/_worker/verdict.py writes, shortened. */
 export const sentence =
-  "The delivered model (rl) is not better than its base (base), nor worse, as far as can be told (1 tasks, percent, 95 % intervals over all tasks together).";
+  "The delivered model (rl) is neither better nor worse than its base (base) in any of 1 tasks (percent, 95 % intervals over all tasks together), as far as can be told.";
 
 function withVerdict(stage: StageRow): StageRow {
   const result = { ...(stage.result as object), summary: { verdict: { sentence } } };

@@ -31,11 +31,17 @@ describe("format", () => {
     [12.345, "12.35"],
     [0.98, "0.980"],
     [3e-6, "3.00e-6"],
+    [0.0015, "0.0015"],
+    [0.00234567, "0.002346"],
+    [-0.0205, "-0.0205"],
+    [2162.24, "2162"],
+    [0.30000000000000004, "0.300"],
     [Number.NaN, "NaN"],
   ])("%d is written %s", (value, text) => expect(number(value)).toBe(text));
 
   test("shares and sizes", () => {
     expect([percent(0.98), percent(1), percent(0)]).toEqual(["98.0%", "100%", "0%"]);
+    expect([percent(0.0004), percent(-0.00002)]).toEqual(["0.04%", "-0.002%"]);
     expect([bytes(0), bytes(999), bytes(4_912_345n), bytes(2.5e13)]).toEqual([
       "0 B",
       "999 B",

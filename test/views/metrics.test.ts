@@ -33,6 +33,16 @@ test("a drawn curve falls from left to right within the terminal", async () => {
   expect(lines.at(-1)!.lastIndexOf("─")).toBeGreaterThan(60);
 });
 
+test("the axis of a small rate tells its lines apart", async () => {
+  const text = await metricPlots([{ stage: "base", series: [curve("lr", 60, 2e-3, 5e-4, 0)] }], plainLook);
+  const labels = text
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s/)[0]);
+  expect(labels.length).toBeGreaterThan(5);
+  expect(new Set(labels).size).toBe(labels.length);
+});
+
 test("a single point is not drawn", async () => {
   expect(
     await metricPlots([{ stage: "a", series: [{ name: "x", shard: 0, points: [point(1, 2)] }] }], plainLook),

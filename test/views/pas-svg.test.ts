@@ -26,7 +26,7 @@ it("draws an area a cell that add up to the whole, the rate, and passes", () => 
   expect(svg).toContain('points="70.0,30.0 790.0,30.0 790.0,120.0 70.0,75.0"');
   expect(svg).toContain('<polyline points="70.0,350.0 790.0,260.0"');
   expect(svg).toContain(">amended at 1</text>");
-  expect(svg).toContain(">2.50</text>");
+  expect(svg).toContain(">2.500</text>");
   expect(svg).toContain("a&amp;b/low");
   expect(svg).not.toContain("a&b/low");
 });

@@ -73,9 +73,9 @@ test("corpus: what was dropped and why, without what a source never selected", (
     name: "statutes",
     group: "legal",
     license: "MIT",
-    rows: 26_200,
+    rows: 26_196,
     kept: { train: { documents: 5000 }, base: { documents: 1447 } },
-    dropped: { not_in_force: 927, not_selected: 18_682 },
+    dropped: { not_in_force: 927, near_duplicate: 138, not_selected: 18_682 },
     broken: { rows: 2 },
     samples: { not_in_force: [{ id: "a", title: "婚姻法", excerpt: "已废止", detail: "repealed" }] },
   };
@@ -95,10 +95,29 @@ test("corpus: what was dropped and why, without what a source never selected", (
   expect(rows).toContainEqual(["train", "legal", "5497", "910k"]);
   expect(rows).toContainEqual(["jecqa 1_test", "180", "235"]);
   expect(text).toContain("2024 were looked for; 14 are too short for it.");
-  expect(rows).toContainEqual(["not in force", "927", "100.0%"]);
-  expect(rows).toContainEqual(["statutes", "legal", "26.2k", "6447", "not in force 927", "2", "MIT"]);
+  expect(rows).toContainEqual(["not in force", "927", "87.0%"]);
+  const fate = ["26196", "18682", "2", "1065", "6447"];
+  expect(rows).toContainEqual(["statutes", "legal", ...fate, "not in force 927, near duplicate 138", "MIT"]);
   expect(text).toContain("婚姻法");
-  expect(text).not.toContain("not selected");
+  expect(rows.map(([first]) => first)).not.toContain("not selected");
+  const [all, ...parts] = fate.map(Number);
+  expect(parts.reduce((sum, part) => sum + part)).toBe(all);
+});
+
+test("corpus: rows that no count holds are said to be told nowhere", () => {
+  const source = { name: "s", rows: 10, kept: { train: { documents: 6 } }, dropped: { too_short: 1 } };
+  const { rows } = show(corpusSection, "corpus", { files: { "corpus/report.json": { sources: [source] } } });
+  expect(rows).toContainEqual([
+    "s",
+    "",
+    "10",
+    "0",
+    "0",
+    "1 (3 more are told nowhere)",
+    "6",
+    "too short 1",
+    "",
+  ]);
 });
 
 test("perplexity: thresholds, cells and a histogram over a logarithmic axis", () => {
@@ -189,10 +208,10 @@ test("PAS: mixture and rate of every step, passes of every cell", () => {
     files: { "order/order.json": order },
   });
   expect(rows).toEqual([
-    ["legal · low", "0.600", "10", "20", "1.20"],
-    ["legal · high", "0.400", "2", "4", "6.00"],
+    ["legal · low", "0.600", "10", "20", "1.200"],
+    ["legal · high", "0.400", "2", "4", "6"],
   ]);
-  expect(section?.body.text).toContain('<span class="warn">6.00</span>');
+  expect(section?.body.text).toContain('<span class="warn">6</span>');
   expect(text).toContain("legal high is read 6 times");
   expect(plots[0]).toMatchObject({
     stacked: true,
@@ -220,8 +239,8 @@ test("LEAD: who was asked, marked where it is a stand-in, marks and drops", () =
     },
   });
   expect(rows).toContainEqual(["lead-judge", "scripted stand-in", "1", "500", "174k", "50.5k"]);
-  expect(rows).toContainEqual(["overall", "8.80"]);
-  expect(rows).toContainEqual(["judge:alignment", "16", "100.0%"]);
+  expect(rows).toContainEqual(["overall", "8.800"]);
+  expect(rows).toContainEqual(["judge:alignment", "16", "100%"]);
   expect(text).toContain("below 7");
 });
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ReportData } from "../../src/views/report/data.ts";
 import { emptyStage } from "../../src/views/report/empty-stage.ts";
+import { plotScript } from "../../src/views/report/plot-script.ts";
 import { report } from "../../src/views/report/report.ts";
-import { curve, demoRun } from "./demo-rows.ts";
-import { at, runDetail, stageRow } from "./rows.ts";
+import { curve, demoRun, sentence } from "./demo-rows.ts";
+import { artifactRow, at, runDetail, stageRow } from "./rows.ts";
 
 function reportData(): ReportData {
   const detail = demoRun();
@@ -74,6 +75,41 @@ describe("report", () => {
     expect(page).toContain("-33.2%");
     expect(page).toMatch(/<td>sft<\/td><td class="n">271\.4<\/td>/);
     expect(page).toContain("+11.2%");
+  });
+
+  test("lineage and commit are told where they are recorded", () => {
+    const data = reportData();
+    const parent = {
+      artifact: artifactRow("rk2m9x4t7a-base-g1", "model"),
+      stage: "base",
+      kind: "base",
+      parents: [],
+    };
+    const root = { ...parent, artifact: artifactRow("rk2m9x4t7a-export-g1", "delivery"), stage: "export" };
+    const page = report({ ...data, lineage: { ...root, parents: [parent] }, commit: "0123456789ab-dirty" });
+    expect(sectionIds(page)).toContain("lineage");
+    expect(page).toContain("└─ model  by base, 4.9 MB, 5f2d9c1e5f2d");
+    expect(page).toContain("0123456789ab-dirty");
+    expect(report(data)).not.toContain("legalone at commit");
+  });
+
+  test("begins with the sentence on the model", () => {
+    const page = report(reportData());
+    expect(page.indexOf(sentence)).toBeGreaterThan(page.indexOf("<h1>"));
+    expect(page.indexOf(sentence)).toBeLessThan(page.indexOf('class="facts"'));
+  });
+
+  test("a small rate is written as it is, on the page and by the page's own script", () => {
+    const format = /const number = ([\s\S]*?);\n {2}const shorten/.exec(plotScript)![1]!;
+    const run = new Function(`return (${format})`)() as (value: number) => string;
+    expect([0.0015, 0.00205, 2e-5, 12.345, 0.5, 3].map(run)).toEqual([
+      "0.0015",
+      "0.00205",
+      "2.00e-5",
+      "12.35",
+      "0.500",
+      "3",
+    ]);
   });
 
   test("stand-ins stand at the top", () => {

@@ -50,6 +50,7 @@ export function stageRow(name: string, given: Given<StageRow> = {}): StageRow {
     artifacts: [],
     checkpoint: null,
     cachedRun: null,
+    cachedMs: null,
     ...given,
   };
 }

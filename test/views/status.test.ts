@@ -91,16 +91,17 @@ describe("status of one run", () => {
     expect(text).toContain("✗ midtrain  gate failed");
   });
 
-  test("a stage taken from an earlier run names that run and shows no time", () => {
+  test("a stage taken from an earlier run names that run and shows the time it took there", () => {
     const stage = stageRow("corpus", {
       state: "SKIPPED",
       cachedRun: "rabc234def",
+      cachedMs: 65_000,
       startedAt: at(0),
       endedAt: at(0),
       result: { metrics: { documents: 12 }, summary: {} },
     });
     expect(runStatus(runDetail([stage]), plainLook)).toContain(
-      "↺ corpus  cached    from rabc234def · 12 documents",
+      "↺ corpus  cached  1m 05s  from rabc234def · 12 documents",
     );
   });
 

@@ -69,7 +69,12 @@ test("the second run waits, status names the run it waits for, and looks write n
   await agent.play(attempt, success(agent.held.get(attempt)!.spec));
   await expect.poll(ended(second)).toBe(true);
   const after = await told(second);
-  expect(after.stage).toMatchObject({ state: "SKIPPED", cachedRun: first, waitsFor: null });
+  expect(after.stage).toMatchObject({
+    state: "SKIPPED",
+    cachedRun: first,
+    cachedSeconds: expect.any(Number),
+    waitsFor: null,
+  });
   expect(after.stage.artifacts).toMatchObject([{ kind: "model" }]);
   expect(after.text).not.toContain("waits for run");
 });

@@ -1,6 +1,6 @@
 import { LegaloneError } from "../../core/errors.ts";
 import type { Database } from "../../records/database.ts";
-import { lineageOf, newestOutput } from "../../records/reads/lineage.ts";
+import { lineageOf, lineageRoot } from "../../records/reads/lineage.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lineageJson, lineageTree } from "../../views/lineage.ts";
 import { lookOf } from "../../views/look.ts";
@@ -22,14 +22,9 @@ export async function lineage(
   });
 }
 
-/** The delivery that was committed last, or else the last output of the last stage that has any. */
 async function rootArtifact(db: Database, detail: RunDetail, stage: string | undefined): Promise<string> {
-  const stages = stage === undefined ? detail.stages : [stageOf(detail, stage)];
-  const delivery = stages.flatMap((row) => row.artifacts).findLast(({ kind }) => kind === "delivery");
-  if (delivery) return delivery.id;
-  const last = stages.findLast((row) => row.artifacts.length > 0);
-  const found = last && (await newestOutput(db, last.artifacts[0]!.stageId));
-  if (found) return found.id;
+  const found = await lineageRoot(db, stage === undefined ? detail.stages : [stageOf(detail, stage)]);
+  if (found !== null) return found;
   throw new LegaloneError(
     "E_NOT_FOUND",
     `${stage === undefined ? `Run ${detail.run.id}` : `Stage ${stage}`} has committed no artifact yet.`,

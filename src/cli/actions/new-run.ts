@@ -1,5 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { configHash } from "../../config/config-hash.ts";
 import type { ResolvedPipeline } from "../../config/types.ts";
+import { sourceRoot } from "../../core/paths.ts";
 import { stagesFrom } from "../../core/scope.ts";
 import { codeHash } from "../../plan/code-hash.ts";
 import { standInVariables } from "../../plan/variables.ts";
@@ -27,6 +31,7 @@ export function newRun(
   { idempotencyKey, until, from, priority, fork }: RunSettings,
 ): NewRun {
   const fresh = stagesFrom(pipeline.stages, from);
+  const commit = commitOf(sourceRoot());
   return {
     pipeline: pipeline.name,
     file,
@@ -34,6 +39,7 @@ export function newRun(
     written,
     configHash: configHash(pipeline),
     createdBy: userName(),
+    ...(commit === null ? {} : { commit }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(until === undefined ? {} : { until }),
     ...(from === undefined ? {} : { from }),
@@ -51,4 +57,20 @@ export function newRun(
       startFrom: fork?.stage === stage.name ? fork.checkpoint : null,
     })),
   };
+}
+
+/** The commit a folder is checked out at, with `-dirty` where files differ from it; null where it is no checkout of its own. */
+export function commitOf(folder: string): string | null {
+  // A folder inside of another checkout would be told that one's commit.
+  if (!existsSync(join(folder, ".git"))) return null;
+  try {
+    const words = ["-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    return execFileSync("git", words, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: 5000,
+    }).trim();
+  } catch {
+    return null; // without git, or in a checkout that git does not trust, a run has no commit to tell
+  }
 }

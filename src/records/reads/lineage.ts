@@ -1,4 +1,5 @@
 import type { Artifact, PrismaClient } from "../generated/client.ts";
+import type { StageRow } from "./stages.ts";
 
 /** An artifact with the stage that made it and what it was made from. What several were made from is one object. */
 export interface Lineage {
@@ -34,6 +35,17 @@ export async function lineageOf(db: PrismaClient, artifactId: string): Promise<L
   for (const node of nodes.values())
     node.parents = node.artifact.parents.flatMap((id) => nodes.get(id) ?? []);
   return nodes.get(artifactId) ?? null;
+}
+
+/** Of what the lineage of these stages is told: the delivery that was committed last, else the last output of the last stage. */
+export async function lineageRoot(
+  db: PrismaClient,
+  stages: readonly Pick<StageRow, "artifacts">[],
+): Promise<string | null> {
+  const delivery = stages.flatMap((row) => row.artifacts).findLast(({ kind }) => kind === "delivery");
+  if (delivery) return delivery.id;
+  const last = stages.findLast((row) => row.artifacts.length > 0);
+  return (last && (await newestOutput(db, last.artifacts[0]!.stageId)))?.id ?? null;
 }
 
 /** The output of a stage that was committed last. */

@@ -27,6 +27,8 @@ export interface StageRow extends Stage {
   checkpoint: Artifact | null;
   /** The run whose outputs a SKIPPED stage uses. */
   cachedRun: string | null;
+  /** How long the stage took that made the outputs of a SKIPPED one. */
+  cachedMs: number | null;
 }
 
 /** Shards, outputs and summaries of a stage that are read: all of one that is not split wide. */
@@ -57,10 +59,13 @@ export async function currentStages(
     shardsOf(db, ids, most),
     outputsOf(db, [...ids, ...sources], most),
     newestCheckpoints(db, ids),
-    db.stage.findMany({ where: { id: { in: sources } }, select: { id: true, runId: true } }),
+    db.stage.findMany({
+      where: { id: { in: sources } },
+      select: { id: true, runId: true, startedAt: true, endedAt: true },
+    }),
   ]);
   const counts = all ? new Map<string, ShardCounts>() : await countsOf(db, wideStages(shards));
-  const runOf = new Map(runs.map(({ id, runId }) => [id, runId]));
+  const sourceOf = new Map(runs.map((row) => [row.id, row]));
   const byRun = new Map<string, StageRow[]>(runIds.map((id) => [id, []]));
   for (const row of current) {
     // A SKIPPED stage shows the numbers and artifacts of the stage whose outputs it took.
@@ -73,10 +78,16 @@ export async function currentStages(
       shards: shards.get(row.id) ?? [],
       counts: counts.get(row.id) ?? null,
       checkpoint: checkpoints.get(row.id) ?? null,
-      cachedRun: runOf.get(source) ?? null,
+      cachedRun: sourceOf.get(source)?.runId ?? null,
+      cachedMs: tookMs(sourceOf.get(source)),
     });
   }
   return byRun;
+}
+
+function tookMs(stage: Pick<Stage, "startedAt" | "endedAt"> | undefined): number | null {
+  if (!stage?.startedAt || !stage.endedAt) return null;
+  return stage.endedAt.getTime() - stage.startedAt.getTime();
 }
 
 /** Results; where `most` is given, with so many summaries of shards at most. */

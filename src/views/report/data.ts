@@ -1,3 +1,4 @@
+import type { Lineage } from "../../records/reads/lineage.ts";
 import type { Series } from "../../records/reads/metrics.ts";
 import type { Attempt, Node } from "../../records/reads/row-types.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
@@ -22,6 +23,10 @@ export interface ReportData {
   detail: RunDetail;
   stages: StageReport[];
   nodes: Node[];
+  /** What the delivered model, or else the last output, was made from. */
+  lineage?: Lineage | null;
+  /** The commit of legalone that the run was submitted with. */
+  commit?: string | null;
   now: Date;
 }
 

@@ -1,4 +1,4 @@
-import { number, words } from "../format.ts";
+import { number, percent, words } from "../format.ts";
 import { type Fields, fields, list, numberOf } from "./data.ts";
 import { type Content, html, htmlTable, type Markup, shareBar } from "./html.ts";
 
@@ -30,7 +30,7 @@ export function tally(title: string, value: unknown, unit = "number"): Markup | 
     .map(([name, entry]): Content[] => [
       words(name),
       number(entry),
-      shareBar(entry / total, `${((100 * entry) / total).toFixed(1)}%`),
+      shareBar(entry / total, percent(entry / total)),
     ]);
   return html`<div>${htmlTable([{ title }, { title: unit, numeric: true }, { title: "share" }], rows)}</div>`;
 }

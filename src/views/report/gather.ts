@@ -2,11 +2,12 @@ import { workspace } from "../../core/paths.ts";
 import type { Database } from "../../records/database.ts";
 import { readArtifactJson, readAttemptJson } from "../../records/reads/artifact-files.ts";
 import { eventsAfter } from "../../records/reads/events.ts";
+import { lineageOf, lineageRoot } from "../../records/reads/lineage.ts";
 import { metricSeries, mostCurves } from "../../records/reads/metrics.ts";
 import { listNodes } from "../../records/reads/nodes.ts";
 import type { RunDetail } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
-import { type Fields, fields, type ReportData, type StageReport } from "./data.ts";
+import { type Fields, fields, type ReportData, type StageReport, textOf } from "./data.ts";
 import { emptyStage } from "./empty-stage.ts";
 import { joinShardFiles } from "./shards.ts";
 
@@ -21,7 +22,20 @@ const shownFiles: Record<string, string[]> = {
 export async function gatherReport(db: Database, detail: RunDetail, now: Date): Promise<ReportData> {
   const stages: StageReport[] = [];
   for (const row of detail.stages) stages.push(await gatherStage(db, row));
-  return { detail, stages, nodes: await listNodes(db), now };
+  const root = await lineageRoot(db, detail.stages);
+  return {
+    detail,
+    stages,
+    nodes: await listNodes(db),
+    lineage: root === null ? null : await lineageOf(db, root),
+    commit: await commitOf(db, detail.run.id),
+    now,
+  };
+}
+
+async function commitOf(db: Database, run: string): Promise<string | null> {
+  const submitted = await eventsAfter(db, { run, types: ["run.submitted"] }, 0n, 1);
+  return textOf(fields(submitted.events[0]?.data).commit);
 }
 
 async function gatherStage(db: Database, row: StageRow): Promise<StageReport> {

@@ -1,10 +1,12 @@
+import { number } from "../format.ts";
+
 /** Draws every plot of the page with uPlot, again when the page's width or the colour scheme changes. Runs in a browser. */
 export const plotScript = `
 (() => {
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const shorten = (v) => v == null ? "–" : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6)
-    ? v.toExponential(2).replace(/\\.?0+e/, "e") : String(Number(v.toPrecision(4)));
+  const number = ${number.toString()};
+  const shorten = (v) => v == null ? "–" : number(v);
   const drawn = new Map();
 
   function stack(curves) {

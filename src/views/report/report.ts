@@ -16,6 +16,7 @@ import { evaluationSection } from "./sections/evaluation.ts";
 import { forgettingSection } from "./sections/forgetting.ts";
 import { gateSection } from "./sections/gates.ts";
 import { leadSection } from "./sections/lead.ts";
+import { lineageSection } from "./sections/lineage.ts";
 import { pasSection } from "./sections/pas.ts";
 import { perplexitySection } from "./sections/perplexity.ts";
 import { pipelineSection } from "./sections/pipeline.ts";
@@ -39,6 +40,7 @@ const views: SectionView[] = [
   rlSection,
   evaluationSection,
   sampleSection,
+  lineageSection,
   environmentSection,
   pipelineSection,
 ];
@@ -80,7 +82,7 @@ function header(data: ReportData, sections: Section[]): Markup {
   return html`<header><h1>${run.pipeline} <span class="${tone}">${words(verdict.state)}</span></h1>
 ${said === "" ? "" : html`<p class="verdict">${said}</p>`}
 <div class="facts"><span>run <b class="mono">${run.id}</b></span><span>started <b>${run.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</b></span>
-${took === null ? "" : html`<span>took <b>${took}</b></span>`}<span>stages <b>${done} of ${stages.length}</b></span><span>configuration <b class="mono">${run.configHash.slice(0, 12)}</b></span></div>
+${took === null ? "" : html`<span>took <b>${took}</b></span>`}<span>stages <b>${done} of ${stages.length}</b></span><span>configuration <b class="mono">${run.configHash.slice(0, 12)}</b></span>${data.commit ? html`<span>legalone at commit <b class="mono">${data.commit}</b></span>` : ""}</div>
 ${verdict.stage === null ? "" : html`<p class="bad">${verdict.stage}: ${words(verdict.reason ?? "")}${verdict.message === null ? "" : `: ${verdict.message}`}</p>`}
 ${standInNote(data)}
 <nav>${sections.map((section) => html`<a href="#${section.id}">${section.title}</a>`)}</nav></header>`;

@@ -38,42 +38,54 @@ CHANCE = line("heldout_charge_choice", 0, 26.6, 14, 39, "chance", chance=25.0)
 
 def test_better_names_where_by_what_and_the_interval() -> None:
     text = told([BETTER, CHANCE])
-    assert text.startswith("The delivered model (rl) is better than its base (base) (2 tasks, percent, 95 % ")
-    assert "better in 1 of 2: held-out statute recitation 3.1 → 12.4 (+9.3 [7.1, 11.6])" in text
+    assert text.startswith(
+        "The delivered model (rl) is better than its base (base) in 1 of 2 tasks (percent, 95 % intervals over all "
+        "tasks together): held-out statute recitation 3.1 → 12.4 (+9.3 [7.1, 11.6]); "
+    )
     assert (
-        "no better than chance, in 1 of 2: held-out charge choice 0.0 → 26.6 (+26.6 [14.0, 39.0], chance 25.0)"
+        "it answers, but no better than chance, in 1: held-out charge choice 0.0 → 26.6 (+26.6 [14.0, 39.0], chance 25.0)"
         in text
     )
     assert text.count(". ") == 0 and text.endswith(".")
 
 
 def test_worse_mixed_and_no_difference() -> None:
-    worse = line("law", 40, 10, -45, -15, "worse")
+    worse = line("law", 40, 10, -45, -15, "worse", chance=25.0)
     same = line("law", 20, 21, -8, 10, "same")
-    assert "(rl) is worse than its base (base)" in told([worse])
-    assert "better than its base (base) in some tasks and worse in others" in told([worse, BETTER])
-    assert "is not better than its base (base), nor worse, as far as can be told" in told([same, CHANCE])
-    assert "no difference can be told in 1 of 1: law 20.0 → 21.0 (+1.0 [-8.0, 10.0])" in told([same])
+    text = told([worse])
+    assert "(rl) is worse than its base (base) in 1 of 1 tasks" in text
+    assert "law 40.0 → 10.0 (-30.0 [-45.0, -15.0], chance 25.0)" in text
+    mixed = told([worse, BETTER, same])
+    assert "is better than its base (base) in 1 of 3 tasks" in mixed and "; worse in 1: law 40.0" in mixed
+    assert "no difference can be told in 1: law." in mixed
+    text = told([same, CHANCE])
+    assert "is neither better nor worse than its base (base) in any of 2 tasks" in text
+    assert "no difference can be told in 1: law 20.0 → 21.0 (+1.0 [-8.0, 10.0])" in text
 
 
 def test_prompts_it_was_trained_on_decide_nothing() -> None:
     pool = line("pool_choice", 0, 90, 80, 95, "better", seen_in_training=True)
-    assert (
-        "on no task that it was not trained on; on prompts it was trained on, which decide nothing, better in 1 of 1"
-        in told([pool])
-    )
-    assert "is not better" in told([pool, line("law", 20, 21, -8, 10, "same")])
+    text = told([pool])
+    assert "on no task that it was not trained on; on prompts it was trained on, which decide nothing" in text
+    assert text.endswith("better in 1 of 1.")
+    assert "neither better nor worse" in told([pool, line("law", 20, 21, -8, 10, "same")])
 
 
 def test_a_base_that_was_not_evaluated_is_said() -> None:
-    assert "cannot be told: the base was not evaluated" in told(base=None)
+    alone = line("law", 0, 31, 0, 0, "none", chance=25.0) | {"outcome": None}
+    text = told([alone], base=None)
+    assert (
+        "cannot be told: the base was not evaluated; its best scores in percent: law 31.0 (chance 25.0)."
+        in text
+    )
     only_base = told(base=None, history=[step("base")])
     assert "is a base model" in only_base and "not evaluated" not in only_base
 
 
 def test_more_tasks_than_are_named_are_counted() -> None:
     many = [line(f"task_{n}", 10, 20 + n, 5 + n, 15 + n, "better") for n in range(5)]
-    assert "better in 5 of 5: task 4 10.0 → 24.0" in told(many) and " and 2 more" in told(many)
+    assert "in 5 of 5 tasks" in told(many) and ": task 4 10.0 → 24.0" in told(many)
+    assert told(many).endswith(" and 2 more.")
 
 
 def test_forgetting_is_said_where_the_intervals_are_apart() -> None:

@@ -217,7 +217,7 @@ def test_eval_compares_the_models(
     assert (verdict["model"], verdict["base"]) == ("rl", "base")
     assert (
         verdict["sentence"].startswith("The delivered model (rl) is ")
-        and "chance 25.0" in verdict["sentence"]
+        and "on prompts it was trained on" in verdict["sentence"]
     )
     assert result_of(job)["summary"]["verdict"]["sentence"] == verdict["sentence"]
     metrics = result_of(job)["metrics"]

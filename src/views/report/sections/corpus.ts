@@ -74,32 +74,51 @@ function contamination(told: Fields): Markup | null {
   return html`<h3>Questions of the evaluation</h3><p>${count(asked)} were looked for; ${count(short)} are too short for it.</p>${table}`;
 }
 
+/** What became of a source's rows: every row is in one of the parts, and what is in none is said to be unknown. */
+function fateOf(source: Fields) {
+  const counts = Object.entries(fields(source.dropped)).map(
+    ([reason, value]) => [reason, numberOf(value) ?? 0] as const,
+  );
+  const why = counts.filter(([reason]) => reason !== meant);
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  const parts = {
+    notSelected: sum(counts.filter(([reason]) => reason === meant).map(([, value]) => value)),
+    broken: numberOf(fields(source.broken).rows) ?? 0,
+    dropped: sum(why.map(([, value]) => value)),
+    kept: sum(Object.values(fields(source.kept)).map((split) => numberOf(fields(split).documents) ?? 0)),
+  };
+  const rows = numberOf(source.rows) ?? 0;
+  return { rows, ...parts, unknown: rows - sum(Object.values(parts)), why };
+}
+
+/** Whole numbers, so that a reader can add them up: rows = not selected + broken + dropped + kept. */
 function sourceTable(sources: Fields[]): Markup | null {
   if (sources.length === 0) return null;
   const rows = sources.map((source): Content[] => {
-    const kept = Object.values(fields(source.kept)).reduce(
-      (sum: number, split) => sum + (numberOf(fields(split).documents) ?? 0),
-      0,
-    );
-    const dropped = Object.entries(fields(source.dropped)).filter(([reason]) => reason !== meant);
+    const { rows, notSelected, broken, dropped, kept, unknown, why } = fateOf(source);
+    const reasons = why.map(([reason, value]) => `${words(reason)} ${number(value)}`).join(", ");
     return [
       textOf(source.name),
       textOf(source.group),
-      count(numberOf(source.rows) ?? 0),
-      count(kept),
-      dropped.map(([reason, value]) => `${words(reason)} ${number(numberOf(value) ?? 0)}`).join(", "),
-      count(numberOf(fields(source.broken).rows) ?? 0),
+      number(rows),
+      number(notSelected),
+      number(broken),
+      html`${number(dropped)}${unknown === 0 ? "" : html` <span class="warn">(${number(unknown)} more are told nowhere)</span>`}`,
+      number(kept),
+      reasons,
       textOf(source.license),
     ];
   });
-  return html`<h3>Sources</h3>${htmlTable(
+  return html`<h3>Sources</h3><p>Rows = not selected by the source's own choice + broken + dropped + kept.</p>${htmlTable(
     [
       { title: "Source" },
       { title: "Group" },
       { title: "Rows", numeric: true },
-      { title: "Kept", numeric: true },
-      { title: "Dropped" },
+      { title: "Not selected", numeric: true },
       { title: "Broken", numeric: true },
+      { title: "Dropped", numeric: true },
+      { title: "Kept", numeric: true },
+      { title: "Dropped because" },
       { title: "Licence" },
     ],
     rows,

@@ -1,4 +1,4 @@
-import { number, words } from "../../format.ts";
+import { number, points, words } from "../../format.ts";
 import { type Fields, fields, list, numberOf, ofKind, type StageReport, textOf } from "../data.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import type { SectionView } from "../section.ts";
@@ -18,10 +18,17 @@ function evaluationPart(stage: StageReport): Markup | null {
   const likelihoods = tasks.some((task) =>
     Object.values(fields(task.option_likelihood)).some((value) => numberOf(value) !== null),
   );
+  const alike = tasks.every((task) => models.every((model) => sameScore(task, model)));
   return html`<p>Percent, with 95 % bootstrap intervals over items. “Strict” asks for a well-formed answer; “compatible” is the number LegalKit's rules give.</p>
-<h3>Strict</h3>${scoreTable(models, tasks, "strict", (task, model) => bounds(rows, task, model))}
-<h3>Compatible</h3>${scoreTable(models, tasks, "compatible")}
+<h3>${alike ? "Strict, and compatible: they are equal here" : "Strict"}</h3>${scoreTable(models, tasks, "strict", (task, model) => bounds(rows, task, model))}
+${alike ? "" : html`<h3>Compatible</h3>${scoreTable(models, tasks, "compatible")}`}
 ${likelihoods ? html`<h3>Likeliest option</h3><p>The option whose text the model finds likeliest after the question: for models too small to answer in form.</p>${scoreTable(models, tasks, "option_likelihood")}` : ""}`;
+}
+
+/** Whether both modes give a model one score; a table that says the same twice is shown once. */
+function sameScore(task: Fields, model: string): boolean {
+  const score = (mode: string) => numberOf(fields(task[mode])[model]);
+  return Math.abs((score("strict") ?? -1) - (score("compatible") ?? -1)) < 1e-9;
 }
 
 type Bounds = (task: string, model: string) => string | null;
@@ -35,13 +42,13 @@ function scoreTable(
   const rows = tasks.map((task): Content[] => [
     html`${words(textOf(task.task) ?? "")}${task.seen_in_training === true ? html` <span class="dim">form seen in training</span>` : ""}`,
     number(numberOf(task.items) ?? 0),
-    numberOf(task.chance) === null ? "" : numberOf(task.chance)!.toFixed(1),
+    numberOf(task.chance) === null ? "" : points(numberOf(task.chance)!),
     ...models.map((model): Content => {
       const value = numberOf(fields(task[score])[model]);
       const span = boundsFor(textOf(task.task) ?? "", model);
       return value === null
         ? "–"
-        : html`${value.toFixed(1)}${span === null ? "" : html`<br><span class="dim">${span}</span>`}`;
+        : html`${points(value)}${span === null ? "" : html`<br><span class="dim">${span}</span>`}`;
     }),
   ]);
   return htmlTable(
@@ -59,5 +66,5 @@ function bounds(rows: Fields[], task: string, model: string): string | null {
   const row = rows.find((one) => one.task === task && one.model === model);
   const low = numberOf(row?.strict_lo);
   const high = numberOf(row?.strict_hi);
-  return low === null || high === null ? null : `${low.toFixed(1)} – ${high.toFixed(1)}`;
+  return low === null || high === null ? null : `${points(low)} – ${points(high)}`;
 }

@@ -124,7 +124,7 @@ function judgePart({ summary }: StageReport): Markup | null {
       ? null
       : html`<div>${htmlTable(
           [{ title: "Axis" }, { title: "Mean mark of 10", numeric: true }],
-          marks.map(([axis, mark]) => [words(axis), (numberOf(mark) ?? 0).toFixed(2)]),
+          marks.map(([axis, mark]) => [words(axis), number(numberOf(mark) ?? 0)]),
         )}</div>`;
   const blocks = columns([
     table,

@@ -75,7 +75,7 @@ function cellTable(order: Fields): Markup {
       totals[i] === undefined ? "" : count(totals[i]),
       passes[i] === undefined
         ? ""
-        : html`<span class="${passes[i] > 4 ? "warn" : ""}">${passes[i].toFixed(2)}</span>`,
+        : html`<span class="${passes[i] > 4 ? "warn" : ""}">${number(passes[i])}</span>`,
     ]);
   return htmlTable(
     [

@@ -1,4 +1,4 @@
-import { count, number } from "../../format.ts";
+import { count, number, percent } from "../../format.ts";
 import { type Fields, fields, list, numberOf, ofKind, type StageReport, textOf } from "../data.ts";
 import { type Content, html, htmlTable, type Markup } from "../html.ts";
 import { perplexityPlots } from "../plots/perplexity.ts";
@@ -31,7 +31,7 @@ function agreement(predictor: Fields): Markup | null {
     ...bands.map((other) => count(numberOf(fields(confusion[band])[other]) ?? 0)),
   ]);
   const share = numberOf(predictor.same_band) ?? 0;
-  return html`<p>The model scored ${amount("measured")} documents; the perplexity of ${amount("predicted")} is predicted from n-grams. Of ${amount("heldout")} documents that were measured but not learned from, ${(100 * share).toFixed(1)}% are predicted into their band; rank correlation (Spearman) ${limit(predictor.spearman)}.</p>
+  return html`<p>The model scored ${amount("measured")} documents; the perplexity of ${amount("predicted")} is predicted from n-grams. Of ${amount("heldout")} documents that were measured but not learned from, ${percent(share)} are predicted into their band; rank correlation (Spearman) ${limit(predictor.spearman)}.</p>
 ${htmlTable(
   [{ title: "Measured" }, ...bands.map((band) => ({ title: `Predicted ${band}`, numeric: true }))],
   rows,

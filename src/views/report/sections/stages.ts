@@ -49,8 +49,8 @@ function stageRow(stage: StageReport, data: ReportData): Content[] {
       : "";
   return [
     html`<b>${stage.row.name}</b>${stage.row.kind === stage.row.name ? "" : html`<br><span class="dim">${stage.row.kind}</span>`}`,
-    html`<span class="${tones[line.outcome] ?? "dim"}">${line.word}</span>${reason}${line.cachedRun === null ? "" : html`<br><span class="dim">from ${line.cachedRun}</span>`}`,
-    line.elapsedMs === null ? "" : duration(line.elapsedMs),
+    html`<span class="${tones[line.outcome] ?? "dim"}">${line.word}</span>${reason}${line.cachedRun === null ? "" : html`<br><span class="dim">from ${line.cachedRun}, with its time</span>`}`,
+    line.workMs === null ? "" : duration(line.workMs),
     told.map((text, i) => html`${i > 0 ? html`<br>` : ""}${text}`),
     stage.row.artifacts
       .slice(0, mostRows)
