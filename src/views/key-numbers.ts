@@ -97,13 +97,12 @@ export function showNumber({ name, before, value, chance }: KeyNumber): string {
 }
 
 /**
- * The metric of a gate as people read it, with the prompts it was measured on: `choice reward after (pool prompts)`,
- * `choice held-out gain, upper bound (held-out prompts)`.
+ * The metric of a gate as people read it, with the prompts a reward was measured on: `choice reward after (pool prompts)`;
+ * those on held-out prompts say so by their name, `choice held-out gain, upper bound`.
  */
 export function gateMetric(metric: string): string {
   const bound = { lo: ", lower bound", hi: ", upper bound" }[/_(lo|hi)$/.exec(metric)?.[1] ?? ""] ?? "";
-  const kind = /_(reward|heldout)_(before|after|gain|later)(_lo|_hi)?$/.exec(metric)?.[1];
-  const prompts = kind === undefined ? "" : kind === "reward" ? " (pool prompts)" : " (held-out prompts)";
+  const prompts = /_reward_(before|after|gain|later)(_lo|_hi)?$/.test(metric) ? " (pool prompts)" : "";
   return `${words(metric.replace(/_(lo|hi)$/, ""))}${bound}${prompts}`;
 }
 

@@ -190,7 +190,7 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
       const show = formatOf(gate.metric.replace(/_(before|after)$/, ""));
       return [
         `${gate.passed ? colors.green("✓") : colors.red("✗")} gate ${stage.name}`,
-        `${gateMetric(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against, stage.name)}`,
+        `${gateMetric(gate.metric)} ${words(gate.comparison)} ${againstText(gate.against, stage.name, gate.metric)}`,
         gate.value === null ? "not measured" : show(gate.value),
         gate.threshold === null ? "" : `${signs[gate.comparison] ?? gate.comparison} ${show(gate.threshold)}`,
         gate.passed ? "holds" : colors.red("does not hold"),
@@ -207,10 +207,15 @@ export function parseAgainst(against: string): { times: number; stage: string; m
   return { times: Number(times ?? 1), stage, metric };
 }
 
-/** `base.legal_ppl` -> `base legal ppl`, without the stage where it is the gate's own; a number as it is. */
-export function againstText(against: string, own: string): string {
+/**
+ * `base.legal_ppl` -> `base legal ppl`, without the stage where it is the gate's own; `before` for what the gate's metric
+ * was before the stage; a number as it is.
+ */
+export function againstText(against: string, own: string, gated: string): string {
   const parsed = parseAgainst(against);
   if (parsed === undefined) return against;
+  if (parsed.stage === own && parsed.times === 1 && parsed.metric === gated.replace(/_after$/, "_before"))
+    return "before";
   const { times, stage, metric } = parsed;
   return `${times === 1 ? "" : `${times} × `}${stage === own ? "" : `${words(stage)} `}${words(metric)}`;
 }

@@ -57,7 +57,7 @@ test("scores of an evaluation are key numbers, those of a choice with chance bes
 
 test("a gate's metric says on which prompts it was measured, and which bound it is", () => {
   expect(gateMetric("choice_reward_after")).toBe("choice reward after (pool prompts)");
-  expect(gateMetric("choice_heldout_gain_hi")).toBe("choice held-out gain, upper bound (held-out prompts)");
+  expect(gateMetric("choice_heldout_gain_hi")).toBe("choice held-out gain, upper bound");
   expect(gateMetric("heldout_loss_after")).toBe("held-out loss after");
 });
 

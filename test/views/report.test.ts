@@ -61,7 +61,7 @@ describe("report", () => {
 
   test("gates show value, interval, threshold and verdict", () => {
     const page = report(reportData());
-    const row = page.match(/<tr><td>midtrain<\/td><td>legal ppl<\/td>.*?<\/tr>/s)?.[0] ?? "";
+    const row = page.match(/<tr><td[^>]*>midtrain<\/td><td[^>]*>legal ppl<\/td>.*?<\/tr>/s)?.[0] ?? "";
     expect(row).toContain("244.1");
     expect(row).toContain("233.9 – 254.8");
     expect(row).toContain("&#60; 365.2");
@@ -73,8 +73,15 @@ describe("report", () => {
   test("forgetting is told stage after stage", () => {
     const page = report(reportData());
     expect(page).toContain("-33.2%");
-    expect(page).toMatch(/<td>sft<\/td><td class="n">271\.4<\/td>/);
+    expect(page).toMatch(/<td[^>]*>sft<\/td><td data-title="Perplexity" class="n">271\.4<\/td>/);
     expect(page).toContain("+11.2%");
+  });
+
+  test("every cell has its column's title for narrow pages, where rows are blocks", () => {
+    const page = report(reportData());
+    expect(page.match(/<td(?! data-title=)/g)).toBeNull();
+    expect(page).toContain('<td data-title="Interval" class="n">233.9 – 254.8</td>');
+    expect(page).toMatch(/@media \(max-width:600px\)[^@]*\.scroll td::before\{content:attr\(data-title\)/);
   });
 
   test("lineage and commit are told where they are recorded", () => {

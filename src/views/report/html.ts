@@ -38,10 +38,13 @@ export interface HtmlColumn {
   numeric?: boolean;
 }
 
-/** A table that scrolls on its own when it is wider than the page. */
+/**
+ * A table that scrolls on its own when it is wider than the page. On a narrow page every row is a block, and each cell
+ * has the title of its column before it (style.ts).
+ */
 export function htmlTable(columns: HtmlColumn[], rows: Content[][]): Markup {
   const cell = (value: Content, i: number) =>
-    columns[i]?.numeric ? html`<td class="n">${value}</td>` : html`<td>${value}</td>`;
+    html`<td data-title="${columns[i]?.title}"${columns[i]?.numeric ? html` class="n"` : ""}>${value}</td>`;
   return html`<div class="scroll"><table><thead><tr>${columns.map((column) =>
     column.numeric ? html`<th class="n">${column.title}</th>` : html`<th>${column.title}</th>`,
   )}</tr></thead><tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>`)}</tbody></table></div>`;

@@ -10,7 +10,7 @@ h1{font-size:1.65rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.16rem;marg
 h3{font-size:1rem;margin:1.5rem 0 .3rem}p{margin:.4rem 0 .8rem;max-width:76ch}a{color:var(--accent)}
 code,pre,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{background:var(--panel);padding:.8rem 1rem;border-radius:6px;overflow:auto;max-height:32rem}
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
-.verdict{font-size:1.05rem;margin:.3rem 0 .9rem}
+body{overflow-wrap:break-word}.verdict{font-size:1.05rem;margin:.3rem 0 .9rem}
 .nowrap{white-space:nowrap}
 .facts{display:flex;flex-wrap:wrap;gap:.15rem 1.6rem;color:var(--dim);margin:.2rem 0 0}.facts b{color:var(--fg);font-weight:600}
 nav{margin:1.2rem 0 0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:13.5px}nav a{text-decoration:none}nav a:hover{text-decoration:underline}
@@ -30,5 +30,9 @@ details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent);font-size:13.5
 .u-legend{font-size:12px!important;text-align:left!important;color:var(--dim)}.u-legend th{border:0;padding:0}.u-legend td{border:0;padding:0 .3rem}.u-legend tr{margin-right:.7rem}.u-legend th{font-weight:400}
 .plot:not(:hover) .u-value,.plot:not(:hover) .u-series:first-child{display:none}.plot:not(:hover) .u-inline.u-live th::after{content:""}
 svg text{fill:var(--dim);font-size:11px}footer{margin-top:3rem;color:var(--dim);font-size:13px}
+@media (max-width:600px){body{padding:1.2rem 1rem 3rem}pre{white-space:pre-wrap;overflow-wrap:anywhere}
+.scroll thead{display:none}.scroll table,.scroll tbody,.scroll tr,.scroll td{display:block;min-width:0}.scroll tr{border-bottom:1px solid var(--line);padding:.5rem 0}
+.scroll td{position:relative;border:0;padding:.08rem 0 .08rem 8.4rem;text-align:left;white-space:normal;overflow-wrap:anywhere}.scroll td:empty{display:none}
+.scroll td::before{content:attr(data-title);position:absolute;left:0;width:8rem;color:var(--dim)}.scroll td[data-title=""]{padding-left:0}}
 @media print{body{max-width:none;padding:0}h2{break-after:avoid}.plot,.sample,tr{break-inside:avoid}nav{display:none}}
 `;

@@ -22,7 +22,7 @@ export const gateSection: SectionView = ({ stages }) => {
         html`${signs[gate.comparison] ?? gate.comparison} ${gate.threshold === null ? "?" : show(gate.threshold)}`,
         gate.against === String(gate.threshold)
           ? ""
-          : html`${againstText(gate.against, stage.row.name)}${against === null ? "" : html` <span class="dim nowrap">(${show(against[0])} – ${show(against[1])})</span>`}`,
+          : html`${againstText(gate.against, stage.row.name, gate.metric)}${against === null ? "" : html` <span class="dim nowrap">(${show(against[0])} – ${show(against[1])})</span>`}`,
         picture(gate.value, bounds, gate.threshold, against, gate.passed),
         gate.passed ? html`<b class="good">holds</b>` : html`<b class="bad">does not hold</b>`,
       ];
