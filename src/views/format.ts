@@ -46,7 +46,7 @@ export function number(value: number): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return String(value);
   if (Number.isInteger(value) && size < 1e6) return String(value);
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace("e+", "e");
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2).replace("e+", "e");
   const decimals = Math.max(0, 3 - Math.floor(Math.log10(size)));
   const text = value.toFixed(decimals);
   return decimals > 3 ? text.replace(/(\.\d{3}\d*?)0+$/, "$1") : text;
