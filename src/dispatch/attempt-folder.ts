@@ -105,11 +105,16 @@ export class AttemptFolder {
    * in a copied folder belong to the original.
    */
   isHere(): boolean {
-    if (isCopiedFolder(this.path)) return false;
+    if (this.isCopy()) return false;
     const there = this.engine()?.machine;
     if (there !== undefined) return there === machine();
     const shim = this.shim();
     return shim === undefined || isOfThisBoot(shim.start);
+  }
+
+  /** Whether it was copied from where its engine made it: what runs for it is the original's. */
+  isCopy(): boolean {
+    return isCopiedFolder(this.path);
   }
 
   /** Whether it is the node's. An older note names none: then it is, where its processes could be here. */

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ContainerEngine } from "../../src/dispatch/container/container-engine.ts";
+import { containerPlace } from "../../src/dispatch/container/container-place.ts";
 import { containerSocket } from "../../src/dispatch/container/container-socket.ts";
 import { DockerStandIn } from "../support/docker-stand-in.ts";
 import { removeFolder } from "../support/remove-folder.ts";
@@ -115,6 +116,44 @@ describe("a container engine that others use too", () => {
     await engine.forget(attempt);
     expect(await strangers.observe(attempt)).toEqual({ state: "running" });
     await strangers.forget(attempt);
+  });
+
+  test("containers of a workspace that is moved go on with it; those of a copy's original are left alone", async () => {
+    const home = join(folder, "before");
+    mkdirSync(home);
+    writeFileSync(join(home, "workspace.json"), JSON.stringify({ id: "of-its-own" }));
+    const at = (where: string) =>
+      new ContainerEngine({
+        ...{ socket: standIn.socket, attempts: join(where, "attempts"), node: "n1" },
+        ...{ ...containerPlace(where), folders: [], env: { PATH: process.env.PATH } },
+      });
+    const [attempt, late] = ["r1-move-g1-s0-e1", "r1-move-g1-s1-e1"];
+    const script = "touch up; while [ ! -e go ]; do sleep 0.02; done; echo moved >> stdout.log; exit 7";
+    const engine = at(home);
+    await engine.start(launch(join(home, "attempts"), attempt, script));
+    const prepare = ["/bin/sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"];
+    await engine.start({ ...launch(join(home, "attempts"), late, "exit 0"), prepare });
+    await expect.poll(() => existsSync(join(home, "attempts", attempt, "up"))).toBe(true);
+    const copy = join(folder, "copy");
+    cpSync(home, copy, { recursive: true });
+    const copied = at(copy);
+    expect(await copied.observe(attempt)).not.toEqual({ state: "running" });
+    await copied.stop(attempt, 0);
+    await copied.forget(attempt);
+    const moved = join(folder, "after");
+    renameSync(home, moved);
+    const next = at(moved);
+    expect((await next.adopt()).sort()).toEqual([attempt, late]);
+    expect(await next.observe(attempt)).toEqual({ state: "running" });
+    for (const name of [attempt, late]) writeFileSync(join(moved, "attempts", name, "go"), "");
+    await expect.poll(() => next.observe(attempt)).toMatchObject({ exit: { code: 7 } });
+    expect(readFileSync(join(moved, "attempts", attempt, "stdout.log"), "utf8")).toBe("moved\n");
+    await expect
+      .poll(() => next.observe(late))
+      .toMatchObject({ exit: { reason: "dispatch_failed", message: expect.stringContaining("was moved") } });
+    for (const name of [attempt, late]) await next.forget(name);
+    expect(standIn.containers.has(attempt)).toBe(false);
+    expect(existsSync(home)).toBe(false);
   });
 
   test("a node finds its own containers, not those of another node of the workspace", async () => {

@@ -77,8 +77,8 @@ export class ContainerEngine implements Engine {
   }
 
   async adopt(): Promise<string[]> {
-    const { attempts, node, workspace } = this.options;
-    const filters = { label: [label.attempt, `${label.workspace}=${workspace}`] };
+    const { attempts, node } = this.options;
+    const filters = { label: [label.attempt] };
     const containers = await answered(() => this.docker.listContainers({ all: true, filters }));
     const labelled = containers
       .filter(({ Labels }) => this.isOurs(Labels))
@@ -121,6 +121,7 @@ export class ContainerEngine implements Engine {
       if (prepared.state !== "exited") return prepared;
       if (folder.stop() !== undefined)
         return this.ended(folder, { code: null, signal: "SIGTERM", at: now() });
+      if (launch.folder !== folder.path) return this.ended(folder, movedBefore(launch, folder));
       const refused = await this.create(launch, folder);
       if (refused !== undefined) return this.ended(folder, refused);
     }
@@ -195,10 +196,20 @@ export class ContainerEngine implements Engine {
 
   /** Names of containers are one list for all who use the engine: only what bears our labels is ours. */
   private isOurs(labels: Record<string, string> | null | undefined): boolean {
-    if (!labels?.[label.attempt] || labels[label.workspace] !== this.options.workspace) return false;
+    const { workspace, formerly } = this.options;
+    const attempt = labels?.[label.attempt];
+    if (!labels || !attempt || ![workspace, formerly].includes(labels[label.workspace])) return false;
+    // A copied workspace has the name of the original, whose containers they are.
+    if (this.folder(attempt).isCopy()) return false;
     // Those of older programs name no node: they were one agent a workspace.
     return (labels[label.node] ?? this.options.node) === this.options.node;
   }
+}
+
+/** What it was to be started with names paths of before, where Docker would make empty folders. */
+function movedBefore({ folder: before }: Launch, { path }: AttemptFolder): Exit {
+  const message = `the workspace was moved before its container began: ${before} is ${path} now`;
+  return { code: 127, signal: null, at: now(), reason: "dispatch_failed", message };
 }
 
 function taken(attempt: string, labels: Record<string, string> | null | undefined): Exit {

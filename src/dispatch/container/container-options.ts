@@ -19,8 +19,10 @@ export const label = {
 export interface ContainerPlace {
   /** Folder of all attempts. */
   attempts: string;
-  /** Name of the workspace, so that several share one container engine. */
+  /** Name of the workspace, which it keeps where it is moved, so that several share one container engine. */
   workspace: string;
+  /** What older programs had for its name: containers outlive them. */
+  formerly?: string;
   /** Name of the node, so that several share one workspace. */
   node: string;
   /** Folders that every worker may read, mounted at the same path: job files hold absolute paths. */

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { sha256 } from "../../core/hash.ts";
 import { dataFolder } from "../../core/paths.ts";
+import { knownWorkspaceId } from "../../core/workspace-note.ts";
 import { ascendMounts } from "./ascend.ts";
 import type { ContainerPlace } from "./container-options.ts";
 
@@ -9,8 +10,10 @@ import type { ContainerPlace } from "./container-options.ts";
 export function containerPlace(home: string): Omit<ContainerPlace, "attempts" | "node"> {
   const data = dataFolder();
   const ascend = ascendMounts();
+  const formerly = sha256(existsSync(home) ? realpathSync(home) : home).slice(0, 8);
   return {
-    workspace: sha256(existsSync(home) ? realpathSync(home) : home).slice(0, 8),
+    workspace: knownWorkspaceId(home) || formerly,
+    formerly,
     folders: existsSync(data) ? [data] : [],
     variables: {
       LEGALONE_HOME: home,
