@@ -10,7 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { gc } from "../../src/cli/actions/gc.ts";
 import { lookFor, placePath } from "../../src/core/places.ts";
 import type { EventLine } from "../../src/dispatch/api/contract.ts";
 import { isFree } from "../../src/records/garbage/mark.ts";
@@ -263,4 +264,28 @@ test("a folder that a live attempt is about to name is not free, nor one that a 
     orderBy: { step: "asc" },
   });
   expect(rows.filter(({ goneAt }) => goneAt === null).map(({ step }) => Number(step))).toEqual([5, 8, 9, 10]);
+});
+
+test("of two gc at once each thing is removed by one, and neither fails", async () => {
+  const run = await finished();
+  const said: string[] = [];
+  const written = vi.spyOn(process.stdout, "write").mockImplementation((text) => said.push(String(text)) > 0);
+  const all = { json: true, olderThan: 0, keepRuns: 0 };
+  try {
+    await Promise.all([gc(all), gc(all)]);
+  } finally {
+    written.mockRestore();
+  }
+  const told = said.map(
+    (text) => JSON.parse(text) as { outputs: number; checkpoints: number; bytes: number },
+  );
+  expect(told).toHaveLength(2);
+  // The second finds nothing left to do.
+  expect(told[0]!.outputs).toBeGreaterThanOrEqual(2);
+  expect(told[1]).toMatchObject({ outputs: 0, checkpoints: 0, bytes: 0 });
+  const rows = await plane.database.artifact.findMany({ where: { runId: run } });
+  expect(rows.map(({ goneWhy }) => goneWhy)).toEqual(rows.map(() => "removed"));
+  for (const { uri } of rows) expect(existsSync(placePath(servers.home, uri)!)).toBe(false);
+  const removed = { runId: run, type: "artifacts.removed" };
+  expect(await plane.database.event.count({ where: removed })).toBe(1);
 });
