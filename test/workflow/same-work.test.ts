@@ -97,6 +97,40 @@ test("the first run is cancelled: the second trains, while the worker of the fir
   await expect.poll(ended(first)).toBe(true);
 });
 
+/** A run whose stage begins with a checkpoint of another run, as `fork` submits it. */
+async function submitFork(checkpoint: string, work: number): Promise<string> {
+  const run = runOf([{ name: "base", with: { work } }]);
+  const stages = run.stages.map((stage) => ({ ...stage, startFrom: checkpoint }));
+  return (await submitRun(plane.database, { ...run, stages })).run;
+}
+
+test("of equal forks the second waits and takes the outputs of the first; where that fails it goes on from the checkpoint", async () => {
+  const old = await submit("base", 5);
+  await agent.work((spec) => {
+    const [first, ...others] = success(spec).lines!;
+    return { lines: [first!, line.checkpoint(5), ...others], exit: { code: 0 } };
+  }, ended(old));
+  const { id: checkpoint } = await plane.database.artifact.findFirstOrThrow({
+    where: { runId: old, kind: "checkpoint" },
+  });
+  for (const fails of [false, true]) {
+    const work = fails ? 7 : 6;
+    const one = await submitFork(checkpoint, work);
+    await expect.poll(async () => (await agent.sync()) && agent.held.size).toBe(1);
+    const { spec } = [...agent.held.values()][0]!;
+    expect(spec.job.resume).toMatchObject({ step: 5, fork: true });
+    await agent.lines(spec.attempt, [line.started(spec)]);
+    const two = await submitFork(checkpoint, work);
+    await expect.poll(waitsFor(two)).toBe(`${one}-base-g1`);
+    const bad = { lines: [line.failed("user_error", "no")], exit: { code: 64 } };
+    await agent.play(spec.attempt, fails ? bad : { ...success(spec), lines: success(spec).lines!.slice(1) });
+    const started = await agent.work((next) => success(next), ended(two));
+    expect(started.map(({ job }) => job.run)).toEqual(fails ? [two] : []);
+    if (fails) expect(started[0]!.job.resume).toMatchObject({ step: 5, fork: true });
+    expect(await stageOf(two)).toMatchObject({ state: fails ? "SUCCEEDED" : "SKIPPED", waitsFor: null });
+  }
+});
+
 test("a run lends its priority to the stage it waits for", async () => {
   agent.slots = 1;
   await submit("before", 4);
