@@ -62,6 +62,32 @@ export function replacedAt(value: Json, path: Path, replacement: Json | undefine
   return copy;
 }
 
+/** What defaults have to fit: tokens that the model reads at once, and updates of the stage. null: not known here. */
+export interface Fit {
+  positions: number | null;
+  steps: number | null;
+}
+
+/**
+ * A schema whose defaults fit: those marked `x-window` are at most their `share` (1 where none is named) of the model's
+ * window, those marked `x-steps` at most that share of the steps.
+ */
+export function withFittingDefaults(schema: JsonObject, { positions, steps }: Fit): JsonObject {
+  const fitted = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(fitted);
+    if (!isObject(value)) return value;
+    const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fitted(inner)]));
+    const { default: fallback, "x-window": window, "x-steps": share } = value;
+    if (typeof fallback !== "number") return copy;
+    const bounds = [
+      ...(isObject(window) && positions !== null ? [positions * Number(window.share ?? 1)] : []),
+      ...(typeof share === "number" && steps !== null ? [steps * share] : []),
+    ];
+    return { ...copy, default: Math.min(fallback, ...bounds.map(Math.floor)) };
+  };
+  return fitted(schema) as JsonObject;
+}
+
 const forms = new WeakMap<JsonObject, JsonObject>();
 
 /**

@@ -1,8 +1,8 @@
-import { isObject } from "./annotations.ts";
+import { annotated, isObject } from "./annotations.ts";
 import { corpusGroups } from "./corpus-groups.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
-import type { Json, JsonObject, ResolvedStage } from "./types.ts";
+import type { Json, JsonObject, ModelConfig, ResolvedStage } from "./types.ts";
 
 // What no schema of one option says: options that contradict each other, known before anything runs.
 
@@ -29,6 +29,35 @@ export function crossProblems(stages: readonly ResolvedStage[], source: YamlSour
         : []),
     ];
   });
+}
+
+/** Lengths, marked `x-window` in stage.yaml, that are more than the model reads, alone or after the prompt they follow. */
+export function windowProblems(
+  stages: readonly ResolvedStage[],
+  kinds: ReadonlyMap<string, { with: JsonObject }>,
+  { name, max_position_embeddings }: ModelConfig,
+  source: YamlSource,
+): Problem[] {
+  const positions = Number(max_position_embeddings);
+  return stages.flatMap((stage) =>
+    annotated(kinds.get(stage.name)!.with, stage.with, "x-window").flatMap(({ path, value, annotation }) => {
+      const after = isObject(annotation) && typeof annotation.after === "string" ? annotation.after : null;
+      const before = after === null ? 0 : Number(valueAt(stage.with, after.split(".")) ?? 0);
+      if (typeof value !== "number" || value + before <= positions) return [];
+      const at = ["stages", stage.name, "with", ...path];
+      const what = after === null ? `${value} tokens are` : `${value} tokens after ${before} of ${after} are`;
+      return [
+        problemAt(source, at, `${what} more than ${name} reads`, {
+          expected: `at most ${positions}${after === null ? "" : " together"} (max_position_embeddings)`,
+          hint: "make it shorter, or name a model with a longer window",
+        }),
+      ];
+    }),
+  );
+}
+
+function valueAt(value: Json | undefined, [head, ...rest]: readonly string[]): Json | undefined {
+  return head === undefined ? value : valueAt(isObject(value) ? value[head] : undefined, rest);
 }
 
 /** `steps` null: not known before the data is. */

@@ -6,9 +6,10 @@ import { modelsFolder, sourceRoot } from "../core/paths.ts";
 import { didYouMeanOrList } from "../core/suggest.ts";
 import { quoted } from "../core/text.ts";
 import { defaultVariables, mayBeNamed, mayBeSet, namedVariables } from "../core/variables.ts";
+import { type Fit, withFittingDefaults } from "./annotations.ts";
 import { bindInputs, type ExternalModel } from "./bind.ts";
 import { configNames, type Resolved, readConfig, resolveOptions } from "./config-file.ts";
-import { crossProblems } from "./cross-checks.ts";
+import { crossProblems, windowProblems } from "./cross-checks.ts";
 import { parseOverrides } from "./form/overrides.ts";
 import { type Path, type Problem, throwProblems } from "./form/problem.ts";
 import {
@@ -72,7 +73,8 @@ export function checkPipeline(
   const stages = order.flatMap((name, position): ResolvedStage[] => {
     const kind = kinds.get(name);
     if (!kind) return [];
-    const stage = resolveStage(name, position, kind, cluster.value, pipeline, source, root, problems);
+    const fitting = { ...kind, with: withFittingDefaults(kind.with, fitOf(pipeline, name, model?.value)) };
+    const stage = resolveStage(name, position, fitting, cluster.value, pipeline, source, root, problems);
     const bound = bindInputs(name, pipeline, kinds, weights, source);
     const gated = resolveGates(name, pipeline, kinds, source);
     problems.push(...bound.problems, ...gated.problems);
@@ -80,7 +82,10 @@ export function checkPipeline(
     return [{ ...stage, inputs: bound.inputs, gates: gated.gates }];
   });
   // Only over options that are sound by themselves.
-  if (problems.length === 0) problems.push(...crossProblems(stages, source));
+  if (problems.length === 0) {
+    problems.push(...crossProblems(stages, source));
+    if (model) problems.push(...windowProblems(stages, kinds, model.value as ModelConfig, source));
+  }
   if (problems.length > 0) return { pipeline: null, problems };
   return {
     pipeline: {
@@ -93,6 +98,16 @@ export function checkPipeline(
       stages,
     },
     problems,
+  };
+}
+
+/** What the defaults of a stage have to fit. */
+function fitOf(pipeline: ParsedPipeline, stage: string, model: JsonObject | undefined): Fit {
+  const { steps } = (pipeline.stages[stage]!.with ?? {}) as JsonObject;
+  const positions = model?.max_position_embeddings;
+  return {
+    positions: typeof positions === "number" ? positions : null,
+    steps: typeof steps === "number" ? steps : null,
   };
 }
 

@@ -45,6 +45,30 @@ it.each([
     /^stages\.midtrain\.with\.pas\.weights: every weight is 0; expected a weight above 0$/,
   ],
   [
+    "a sequence that is longer than the model reads",
+    ["stages.perplexity.with.sequence_length=513"],
+    /^stages\.perplexity\.with\.sequence_length: 513 tokens are more than tiny reads; expected at most 512 /,
+  ],
+  [
+    "documents that are scored beyond it",
+    ["stages.midtrain.with.heldout.tokens=4096"],
+    /^stages\.midtrain\.with\.heldout\.tokens: 4096 tokens are more than tiny reads/,
+  ],
+  [
+    "an answer that does not fit after its prompt",
+    ["stages.eval.with.longest_answer=321"],
+    /^stages\.eval\.with\.longest_answer: 321 tokens after 192 of longest_prompt are more than tiny reads; expected at most 512 together/,
+  ],
+  [
+    "one of a level of RL",
+    [
+      "stages.rl.with.longest_prompt=469",
+      "stages.rl.with.levels=[{name: choice, pool: choice, reward: choice, longest_answer: 44, gate: {min_steps: 1, max_steps: 2}}]",
+      "stages.rl.gate=[]",
+    ],
+    /^stages\.rl\.with\.levels\[0\]\.longest_answer: 44 tokens after 469 of longest_prompt are more than tiny reads/,
+  ],
+  [
     "a group without bands",
     ["stages.midtrain.with.pas.weights={general: 1, legal: {}}"],
     /^stages\.midtrain\.with\.pas\.weights\.legal: a group without a band gets nothing$/,
@@ -71,4 +95,33 @@ it.each([
   ],
 ])("refuses %s, at its place", (_, set, expected) => {
   expect(problemsWith(...set)).toEqual([expect.stringMatching(expected)]);
+});
+
+it("gives lengths that nobody wrote from the model, and schedules from the steps", () => {
+  const { pipeline, problems } = checkPipeline(join(packageRoot, "pipelines/demo.yaml"), {
+    root: packageRoot,
+    set: [
+      "stages.perplexity.with={}",
+      "stages.midtrain.with={steps: 100, batch: 2}",
+      "stages.sft.with={steps: 50}",
+      "stages.eval.with={evaluation: demo}",
+    ],
+  });
+  expect(problems).toEqual([]);
+  const options = Object.fromEntries(pipeline!.stages.map((stage) => [stage.name, stage.with]));
+  expect(options.perplexity).toMatchObject({ sequence_length: 512, score: { tokens: 512 } });
+  expect(options.midtrain).toMatchObject({
+    schedule: { warmup: 5, decay: 20 },
+    heldout: { tokens: 512 },
+  });
+  expect(options.sft).toMatchObject({
+    length: 512,
+    schedule: { warmup: 2, decay: 10 },
+    checks: { longest_prompt: 256, longest_answer: 256 },
+  });
+  expect(options.eval).toMatchObject({ longest_prompt: 256, longest_answer: 256, longest_option: 512 });
+  // A model that reads more leaves the recipe's numbers as they are.
+  const real = checkPipeline(join(packageRoot, "pipelines/legalone-8b.yaml"), { root: packageRoot });
+  const midtrain = real.pipeline!.stages.find(({ kind }) => kind === "midtrain")!;
+  expect(midtrain.with).toMatchObject({ schedule: { warmup: 2000, decay: 4000 } });
 });

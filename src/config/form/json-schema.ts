@@ -17,7 +17,7 @@ const ajv = new Ajv2020({
   strictRequired: false,
   logger: { log: collect, warn: collect, error: collect },
 });
-ajv.addVocabulary(["x-config", "x-cache", "x-path", "x-outside"]);
+ajv.addVocabulary(["x-config", "x-cache", "x-path", "x-outside", "x-window", "x-steps"]);
 addFormats.default(ajv);
 
 function collect(...words: unknown[]): void {
