@@ -159,7 +159,7 @@ test.each(["job.json", "engine.json", "pid.json", "exit.json", "stop.json", "lau
       Array(5).fill(undefined),
     );
     expect([files.isHere(), files.isOf("n")]).toEqual([true, true]);
-    expect(keepingOf(files)).toEqual({ keep: 3, keepEvery: null });
+    expect(keepingOf(files.read("job.json"))).toBeUndefined();
     files.write("stop.json", { at: 1, graceSeconds: 1 });
     expect(files.stop()).toEqual({ at: 1, graceSeconds: 1 });
   },
@@ -214,6 +214,13 @@ test("notes of a worker's hand that say nothing sound count as none", () => {
     files.write("job.json", { epoch });
     expect(files.job()).toBeUndefined();
   }
+});
+
+test("by a rule that says nothing sound no checkpoint goes", () => {
+  expect(keepingOf({})).toEqual({ keep: 3, keepEvery: null });
+  expect(keepingOf({ checkpoint: { keep: 2, keepEvery: 10 } })).toEqual({ keep: 2, keepEvery: 10 });
+  for (const checkpoint of [{ keep: 0 }, { keep: "1" }, { keep: -1 }, { keepEvery: 0 }, { keep: 1.5 }])
+    expect(keepingOf({ checkpoint })).toBeUndefined();
 });
 
 test("a folder of a name that is no attempt's is not taken up: serve would refuse all that is named with it", () => {

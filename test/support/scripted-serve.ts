@@ -18,6 +18,8 @@ export interface ScriptedAttempt {
   desired: "RUN" | "STOP";
   stale: boolean;
   graceSeconds: number;
+  /** Steps that forks are to begin with. */
+  keep?: number[];
 }
 
 /**
@@ -104,12 +106,12 @@ export class ScriptedServe {
 
   private events(attempt: ScriptedAttempt, batch: EventBatch): { status: number; body: unknown } {
     if (attempt.stale || batch.epoch !== attempt.spec.epoch) return { status: 409, body: {} };
-    const { acknowledged, desired, graceSeconds } = attempt;
+    const { acknowledged, desired, graceSeconds, keep } = attempt;
     if (batch.offset !== acknowledged) return { status: 416, body: { acknowledged } };
     if (batch.lines.some(({ type }) => type === this.refuseType)) return { status: 400, body: {} };
     attempt.lines.push(...batch.lines);
     attempt.acknowledged += batch.bytes;
-    return { status: 200, body: { acknowledged: attempt.acknowledged, desired, graceSeconds } };
+    return { status: 200, body: { acknowledged: attempt.acknowledged, desired, graceSeconds, keep } };
   }
 
   private exit(attempt: ScriptedAttempt, report: ExitReport): { status: number; body: unknown } {

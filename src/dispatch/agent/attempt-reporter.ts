@@ -6,7 +6,7 @@ import { namedVariables, variableHider } from "../../core/variables.ts";
 import type { EventLine, ExitReport, HeldAttempt } from "../api/contract.ts";
 import { AttemptFolder } from "../attempt-folder.ts";
 import { type Engine, EngineAway, type Exit, type Observation } from "../engine.ts";
-import { type CheckpointLine, Claims, keepingOf } from "./claims.ts";
+import { type CheckpointLine, Claims, type Keeping, keepingOf } from "./claims.ts";
 import {
   type Batch,
   before,
@@ -61,6 +61,7 @@ export class AttemptReporter {
   private retryMs = firstRetryMs;
   private stale = false;
   private hide: ((text: string) => string) | undefined;
+  private keeping: Keeping | undefined;
   private left = false;
   /** By the clock of this process, which nobody sets. */
   private heardAt = 0;
@@ -114,6 +115,10 @@ export class AttemptReporter {
 
   /** Resolves when the attempt's end is recorded, or after leave(). */
   async run(): Promise<void> {
+    // Once, before the worker may have written over it.
+    const job = this.files.read("job.json");
+    this.keeping = keepingOf(job);
+    this.hide = job === undefined ? undefined : variableHider(namedVariables(job).map(({ name }) => name));
     const watcher = this.watch();
     try {
       while (!this.left) {
@@ -192,15 +197,9 @@ export class AttemptReporter {
 
   /** Without the values of the variables that the job names: no program that a worker runs tells them to serve. */
   private hidden(batch: Batch | undefined): Batch | undefined {
-    this.hide ??= this.hider();
     if (batch === undefined || this.hide === undefined) return batch;
     const hide = this.hide;
     return { ...batch, lines: batch.lines.map((line) => ({ ...line, text: hide(line.text) })) };
-  }
-
-  private hider(): ((text: string) => string) | undefined {
-    const job = this.files.read("job.json");
-    return job === undefined ? undefined : variableHider(namedVariables(job).map(({ name }) => name));
   }
 
   /**
@@ -274,13 +273,13 @@ export class AttemptReporter {
     if (announced.length === 0 || taken === undefined) return;
     try {
       const claims = new Claims(folder);
-      if (taken)
+      if (taken && this.keeping !== undefined)
         await claims.dropStale(
           Math.max(...announced.map(({ step }) => step)),
-          { ...keepingOf(this.files), starts: this.starts },
+          { ...this.keeping, starts: this.starts },
           log,
         );
-      else for (const { path } of announced) claims.release(path);
+      else if (!taken) for (const { path } of announced) claims.release(path);
     } catch (error) {
       log.warn("old checkpoints were not removed", { attempt, error });
     }

@@ -4,7 +4,6 @@ import { inFolder, isNoWay } from "../../core/own-folder.ts";
 import { type Removal, removeFrom } from "../../core/removal.ts";
 import { defaultKeep, staleSteps } from "../../core/stale-steps.ts";
 import type { EventLine } from "../api/contract.ts";
-import type { AttemptFolder } from "../attempt-folder.ts";
 
 const agent = "agent";
 
@@ -16,12 +15,13 @@ export interface Keeping {
 
 export type CheckpointLine = EventLine & { path: string; step: number };
 
-/** From the job of an attempt. */
-export function keepingOf(folder: AttemptFolder): Keeping {
-  const { keep, keepEvery } =
-    folder.read<{ checkpoint?: { keep?: unknown; keepEvery?: unknown } }>("job.json")?.checkpoint ?? {};
-  const count = (value: unknown) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : null);
-  return { keep: count(keep) ?? defaultKeep, keepEvery: count(keepEvery) };
+/** What a job says of that; undefined for one that cannot be read or says it in no sound way: then nothing goes. */
+export function keepingOf(job: object | undefined): Keeping | undefined {
+  if (job === undefined) return undefined;
+  const { checkpoint } = job as { checkpoint?: { keep?: unknown; keepEvery?: unknown } | null };
+  const { keep = defaultKeep, keepEvery = null } = checkpoint ?? {};
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
+  return isCount(keep) && (keepEvery === null || isCount(keepEvery)) ? { keep, keepEvery } : undefined;
 }
 
 /**

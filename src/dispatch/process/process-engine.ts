@@ -42,6 +42,8 @@ export class ProcessEngine implements Engine {
   private readonly starting = new Map<string, number>();
   /** What was seen to run here, and in which folder: whatever becomes of its notes. */
   private readonly known = new Map<string, Shim & { inode: string }>();
+  /** What this engine began and has not seen in pid.json yet. */
+  private readonly begun = new Map<string, Shim & { inode: string }>();
 
   constructor(options: ProcessEngineOptions) {
     this.options = options;
@@ -56,6 +58,7 @@ export class ProcessEngine implements Engine {
     folder.claimFor(this.name, this.options.node, { oomKills: this.oomKills() });
     const prepare = launch.prepare ?? [];
     const words = ["-c", shim, "legalone-shim", String(prepare.length), ...prepare, ...launch.main];
+    const inode = folder.inode();
     const stdout = folder.append("stdout.log");
     const stderr = folder.append("stderr.log");
     const env = { ...this.options.env, ...variableValues(launch.variables), ...launch.env };
@@ -71,7 +74,10 @@ export class ProcessEngine implements Engine {
       });
     });
     child.unref();
-    if (child.pid !== undefined) this.options.onStart?.(child.pid);
+    if (child.pid === undefined) return;
+    if (inode !== undefined)
+      this.begun.set(launch.attempt, { pid: child.pid, start: startTime(child.pid) ?? "gone", inode });
+    this.options.onStart?.(child.pid);
   }
 
   async observe(attempt: string): Promise<Observation> {
@@ -124,6 +130,7 @@ export class ProcessEngine implements Engine {
     if (shim !== undefined) for (const pid of sessionOf(shim)) signal(pid, "SIGKILL");
     folder.markReported();
     this.known.delete(attempt);
+    this.begun.delete(attempt);
     this.ladders.forget(attempt);
   }
 
@@ -132,7 +139,8 @@ export class ProcessEngine implements Engine {
   }
 
   private isOurs(attempt: string, folder: AttemptFolder): boolean {
-    return this.known.has(attempt) || (folder.isThere() && folder.isOf(this.options.node));
+    const seen = this.known.has(attempt) || this.begun.has(attempt);
+    return seen || (folder.isThere() && folder.isOf(this.options.node));
   }
 
   /**
@@ -140,7 +148,7 @@ export class ProcessEngine implements Engine {
    * nowhere. So it is ended.
    */
   private replaced(attempt: string, folder: AttemptFolder): Observation | undefined {
-    const known = this.known.get(attempt);
+    const known = this.known.get(attempt) ?? this.begun.get(attempt);
     const inode = folder.inode();
     if (inode !== undefined && (known === undefined || known.inode === inode)) return undefined;
     if (!existsSync(this.options.attempts))
@@ -180,6 +188,7 @@ export class ProcessEngine implements Engine {
   private remember(attempt: string, folder: AttemptFolder, { pid, start }: Shim): Shim {
     const inode = folder.inode();
     if (inode !== undefined && pid !== 0) this.known.set(attempt, { pid, start, inode });
+    this.begun.delete(attempt);
     return { pid, start };
   }
 

@@ -424,11 +424,11 @@ const hostile: Record<string, { script: string; exit: object; lines?: RegExp }> 
     exit: { lost: true },
   },
   "its folder removed": {
-    script: 'touch up; sleep 0.5; d=$PWD; cd /; rm -rf "$d"; sleep 600',
+    script: 'd=$PWD; cd /; rm -rf "$d"; sleep 600',
     exit: { lost: true, reason: "dispatch_failed", message: expect.stringMatching(/somebody removed it/) },
   },
   "a link for its folder": {
-    script: 'touch up; sleep 0.5; mv "$PWD" "$PWD.x"; ln -s "$foreign" "$PWD"; sleep 600',
+    script: 'mv "$PWD" "$PWD.x"; ln -s "$foreign" "$PWD"; sleep 600',
     exit: {
       lost: true,
       reason: "dispatch_failed",
@@ -485,4 +485,27 @@ test("hostile workers change nothing outside of their folders, end with their re
   expect(readFileSync(join(foreign, "notes"), "utf8")).toBe('{"type":"secret"}\n');
   expect(statSync(foreign).mtimeMs).toBe(before);
   await expect.poll(() => agent.held()).toEqual([]);
+});
+
+test("checkpoints that the job's rule does not keep go when a newer one is taken; those of forks stay, also when the worker writes over its job", async () => {
+  const point = `point() { mkdir step-$1; echo "{\\"files\\":[],\\"n\\":$1}" > step-$1/manifest.json
+    say "\\"type\\":\\"checkpoint\\",\\"path\\":\\"step-$1\\",\\"step\\":$1,\\"bytes\\":1,\\"sha256\\":\\"$(sha256sum step-$1/manifest.json | cut -c1-64)\\""; }
+    while [ ! -e go ]; do sleep 0.02; done; rm job.json; echo '{"epoch":1,"checkpoint":{"keep":1}}' > job.json
+    for n in 1 2 3 4 5 6 7; do point $n; done; while [ ! -e done ]; do sleep 0.02; done`;
+  const spec = specOf(point);
+  spec.job.checkpoint = { keep: 2, keepEvery: 4 };
+  const seen = serve.assign(spec);
+  seen.keep = [3];
+  startAgent();
+  await expect.poll(() => existsSync(folderOf(spec))).toBe(true);
+  await sleep(200);
+  writeFileSync(join(folderOf(spec), "go"), "");
+  const left = () =>
+    readdirSync(folderOf(spec))
+      .filter((name) => name.startsWith("step-"))
+      .sort();
+  await expect.poll(left).toEqual(["step-3", "step-4", "step-6", "step-7"]);
+  writeFileSync(join(folderOf(spec), "done"), "");
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(left()).toEqual(["step-3", "step-4", "step-6", "step-7"]);
 });
