@@ -55,6 +55,14 @@ export function age(text: string): number {
   return parsed;
 }
 
+/** The address of a control plane. */
+export function address(text: string): string {
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.hostname === "")
+    throw new Unfit("an address such as http://10.0.0.1:7878");
+  return text;
+}
+
 /** A key that a script makes up: it is compared as it is, so what cannot be seen has no place in it. */
 export function key(text: string): string {
   if (text.length > 200 || !/^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(text) || text.trim() !== text)

@@ -14,15 +14,35 @@ export interface ConnectionSpec {
 /** How to reach Valkey or Redis: the path of a unix socket, or a URL. */
 export type QueueSpec = { path: string } | { url: string };
 
+/** The address in a text, when it is one of these protocols and its parts can be read. */
+function addressIn(text: string, protocol: RegExp): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !protocol.test(url.protocol)) return undefined;
+  try {
+    for (const part of [url.hostname, url.username, url.password, url.pathname]) decodeURIComponent(part);
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Checks the address of a Valkey or Redis. @throws LegaloneError E_USAGE */
+export function parseRedisUrl(text: string): QueueSpec {
+  if (addressIn(text, /^rediss?:$/)) return { url: text };
+  throw new LegaloneError("E_USAGE", "LEGALONE_REDIS_URL is not the URL of a Valkey or Redis", {
+    hint: "expected redis://:password@host:6379/0, or rediss:// for TLS; a % of a password is written %25",
+  });
+}
+
 /**
  * Reads a PostgreSQL URL. The socket folder of an embedded server stands in `?host=/folder`, as libpq has it.
  * @throws LegaloneError E_USAGE when it is not such a URL
  */
 export function parseDatabaseUrl(text: string): ConnectionSpec {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol)) {
+  const url = addressIn(text, /^postgres(ql)?:$/);
+  if (!url) {
     throw new LegaloneError("E_USAGE", "LEGALONE_DATABASE_URL is not a PostgreSQL URL", {
-      hint: "expected postgresql://user:password@host:5432/database",
+      hint: "expected postgresql://user:password@host:5432/database; a % of a password is written %25",
     });
   }
   const spec: ConnectionSpec = {

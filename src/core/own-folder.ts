@@ -10,8 +10,10 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { LegaloneError } from "./errors.ts";
+import { packageRoot, realPath } from "./paths.ts";
 import { readWholeFile } from "./whole-file.ts";
 
 // Folders that this program trusts: what stands in them is believed, so nobody else may have made or may fill them.
@@ -46,6 +48,7 @@ function refuseForeign(path: string, found: Stats, owner: number | undefined): v
  * @throws E_FILE with what was seen
  */
 export function checkHome(home: string): void {
+  refuseAbove(home);
   const link = lstat(home);
   const found = statSync(home, { throwIfNoEntry: false });
   if (found === undefined) {
@@ -58,13 +61,40 @@ export function checkHome(home: string): void {
     throw refused(home, `is ${kindOf(found)}, expected the folder of the workspace`, "the workspace");
   const user = process.getuid?.();
   if (user !== undefined && found.uid !== user)
-    throw refused(home, `belongs to user ${found.uid}, expected user ${user}`, "the workspace");
+    throw new LegaloneError("E_FILE", `${home} belongs to user ${found.uid}, expected user ${user}`, {
+      hint: `Give the command as user ${found.uid}, or give the folder away whole: \`legalone down --workers\`, then chown -R ${user} ${home}. LEGALONE_HOME names the workspace.`,
+      fields: { path: home },
+    });
   if ((found.mode & 0o002) !== 0)
     throw new LegaloneError(
       "E_FILE",
       `${home} may be written by everybody, expected a workspace that only user ${user} may write`,
       { hint: `chmod o-w ${home}, or name a folder of your own in LEGALONE_HOME.`, fields: { path: home } },
     );
+}
+
+/** A workspace is a folder for itself: in one that holds the machine, homes or this program, whatever it removes and closes would be theirs too. */
+function refuseAbove(home: string): void {
+  const within = (inner: string | undefined) => inner !== undefined && realPath(inner).startsWith(`${home}/`);
+  const holds = [packageRoot, ownHome()].find(within) ?? (home === packageRoot ? "this program" : undefined);
+  if (holds === undefined && dirname(home) !== home) return;
+  throw new LegaloneError(
+    "E_FILE",
+    `${home} holds ${holds ?? "this machine"}, expected a folder for the workspace alone`,
+    {
+      hint: "Name a folder that is not there yet in LEGALONE_HOME.",
+      fields: { path: home },
+    },
+  );
+}
+
+/** A user of a container may have none. */
+function ownHome(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { type ConnectionSpec, parseDatabaseUrl, type QueueSpec } from "../core/connections.ts";
+import { type ConnectionSpec, parseDatabaseUrl, parseRedisUrl, type QueueSpec } from "../core/connections.ts";
 import { checkOwnFolder } from "../core/own-folder.ts";
 import { socketFolder, workspace } from "../core/paths.ts";
 
@@ -30,7 +30,7 @@ export function databaseSpec(home = workspace()): ConnectionSpec {
 /** Where the queue of this workspace is, whether it runs or not: LEGALONE_REDIS_URL or the embedded one. */
 export function queueSpec(home = workspace()): QueueSpec {
   const url = process.env.LEGALONE_REDIS_URL;
-  return url ? { url } : { path: valkeySocket(home) };
+  return url ? parseRedisUrl(url) : { path: valkeySocket(home) };
 }
 
 /**

@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { buildHash } from "../core/build.ts";
 import { makeHome } from "../core/own-folder.ts";
 import { workspace } from "../core/paths.ts";
+import { databaseSpec, queueSpec } from "./addresses.ts";
 import { type DaemonNote, endDaemon, readDaemon, refuseElsewhere } from "./daemon.ts";
 import { settleHome } from "./home.ts";
 import { checkServe, type DaemonCommand, launchDaemon } from "./launch-daemon.ts";
 import { withLock } from "./lock.ts";
 import { postgresStatus, refuseLostData, startPostgres, stopPostgres } from "./postgres.ts";
+import { closeSocketFolder } from "./socket-folder.ts";
 import { startValkey, stopValkey, valkeyStatus } from "./valkey.ts";
 
 /** Serve ends its answers, the agent its posts; neither waits for workers. */
@@ -71,6 +73,8 @@ export async function down(home = workspace()): Promise<DownResult> {
         valkey: await stopValkey(home),
         postgres: await stopPostgres(home),
       };
+      const stores = await Promise.all([postgresStatus(home), valkeyStatus(home)]);
+      if (stores.every(({ state }) => state !== "running")) closeSocketFolder(home);
       return { stopped: Object.entries(ended).flatMap(([name, was]) => (was ? [name] : [])) };
     },
     otherPatienceMs,
@@ -94,6 +98,9 @@ async function start(home: string): Promise<UpResult> {
   for (const name of ["postgres", "valkey", "serve"])
     refuseElsewhere(noteOf(home, name), name, { keeps: name === "postgres" });
   refuseLostData(home);
+  // Addresses that are none are refused before anything begins.
+  databaseSpec(home);
+  queueSpec(home);
   const started: string[] = [];
   const replaced: string[] = [];
   const stores = Promise.all([

@@ -1,7 +1,6 @@
 import { workspace } from "../core/paths.ts";
 import { placePath } from "../core/places.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
-import { causeOf, isReason } from "../worker/reasons.ts";
 import { bytes, duration, words } from "./format.ts";
 import type { Look } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
@@ -129,7 +128,8 @@ function nextSection(detail: RunDetail, { colors }: Look): string {
 /** What goes on after this end, by its cause: a repeat where one can help, otherwise what to change first. */
 function afterEnd({ run, verdict, stages }: RunDetail): string[][] {
   if (verdict.state === "succeeded" || verdict.stage === null) return [];
-  const step = stages.find(({ name }) => name === verdict.stage)?.checkpoint?.step ?? null;
+  const ended = stages.find(({ name }) => name === verdict.stage);
+  const step = ended?.checkpoint?.step ?? null;
   const resume = (when = "") => {
     const where = step === null ? `try ${verdict.stage} again from its beginning` : `go on from step ${step}`;
     return [`legalone resume ${run.id}`, `${when}${where}`];
@@ -146,7 +146,7 @@ function afterEnd({ run, verdict, stages }: RunDetail): string[][] {
   const reason = verdict.reason ?? "";
   if (reason === "timeout") return [resume("the time counts anew: ")];
   if (reason === "disk_full") return [["legalone gc", "make room first"], resume()];
-  switch (isReason(reason) ? causeOf[reason] : null) {
+  switch (ended?.cause) {
     case "USER":
     case "DATA":
       return step === null

@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   ftruncateSync,
   mkdirSync,
   mkdtempSync,
@@ -15,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { packageRoot } from "../../src/core/paths.ts";
+import { packageRoot, socketFolder } from "../../src/core/paths.ts";
 import { canReach } from "../../src/services/unprivileged.ts";
 import { removeFolder } from "../support/remove-folder.ts";
 import { canMount, fillDisk, mountDisk, unmountDisk } from "../support/small-disk.ts";
@@ -106,6 +107,8 @@ describe("a home that cannot be one", () => {
       return at;
     },
     "a name that is too long": (at) => `${at}${"x".repeat(300)}`,
+    "the whole machine": () => "/",
+    "what holds this program": () => packageRoot,
     "a folder that everybody may write": (at) => {
       mkdirSync(at);
       chmodSync(at, 0o777);
@@ -131,7 +134,7 @@ describe("a home that cannot be one", () => {
       const LEGALONE_HOME = homes[name]!(at);
       // What cannot be made is met by the command that makes it.
       const makes = LEGALONE_HOME.startsWith("/proc") ? [["up"], ["agent"], ["down"]] : commands;
-      const place = new RegExp(LEGALONE_HOME.startsWith("/proc") ? "/proc/legalone" : at);
+      const place = new RegExp(LEGALONE_HOME.startsWith(base) ? at : LEGALONE_HOME.slice(0, 14));
       for (const words of makes) expectCleanCause(await run(words, { LEGALONE_HOME }), place);
       const doctor = await run(["doctor"], { LEGALONE_HOME });
       expect(doctor.output).not.toMatch(/E_BUG|\n\s+at /);
@@ -262,6 +265,59 @@ describe("a pipeline file that cannot be one", () => {
       );
     return lines.join("\n");
   }
+});
+
+describe("a machine that lacks what most have", () => {
+  it("without HOME all works, and `down` leaves nothing in /tmp", async () => {
+    const home = join(base, "bare");
+    const env = { LEGALONE_HOME: home, HOME: undefined };
+    try {
+      const started = await run(["up"], env);
+      expect(started, started.output).toMatchObject({ code: 0 });
+      expect(existsSync(socketFolder(home))).toBe(true);
+      const doctor = await run(["doctor"], env);
+      expect(doctor.checks.filter(({ name }) => /database|queue|serve|agent|workspace/.test(name))).toEqual(
+        doctor.checks.flatMap((check) =>
+          /database|queue|serve|agent|workspace/.test(check.name)
+            ? [expect.objectContaining({ status: "ok" })]
+            : [],
+        ),
+      );
+      expect((await run(["status"], env)).code).toBe(0);
+      expect((await run(["debug", "bundle"], env)).error).toMatchObject({ code: "E_NOT_FOUND" });
+    } finally {
+      expect((await run(["down"], env)).code).toBe(0);
+    }
+    expect(existsSync(socketFolder(home))).toBe(false);
+  });
+
+  const canUnshare = root && spawnSync("unshare", ["-m", "true"]).status === 0;
+  it.skipIf(!canUnshare)("where /tmp is read-only that is the cause, and doctor works", async () => {
+    const home = mkdtempSync("/var/tmp/legalone-test-");
+    const program = join(packageRoot, "dist/bin.js");
+    const inside = (...words: string[]) => {
+      const script = 'mount -t tmpfs -o ro none /tmp && exec "$0" "$@"';
+      const env = { PATH: process.env.PATH, LEGALONE_HOME: home };
+      return spawnSync("unshare", ["-m", "/bin/sh", "-c", script, process.execPath, program, ...words], {
+        env,
+        cwd: "/",
+        encoding: "utf8",
+      });
+    };
+    try {
+      const up = inside("up");
+      expect(up).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^error E_FILE .*\/tmp\/legalone-.*read-only[\s\S]*\nhint: /),
+      });
+      const doctor = inside("doctor");
+      expect(doctor).toMatchObject({ status: 2, stdout: expect.stringMatching(/fail sockets .*read-only/) });
+      expect(doctor.stdout).toMatch(/ok +workspace/);
+      expect(doctor.stdout + doctor.stderr).not.toMatch(/E_BUG|\n\s+at /);
+    } finally {
+      removeFolder(home);
+    }
+  });
 });
 
 it("under umask 000 and 077 nothing of a workspace may be written by others, and all is reached by PostgreSQL", async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandLine, type Outcome, openCommandLine } from "../support/command-line.ts";
@@ -64,6 +64,8 @@ describe("debug bundle", patience, () => {
     const output = join(line.home, "report.tar.gz");
     const packed = await line.startWith(secrets, "debug", "bundle", first, "-o", output).ended;
     expect(packed).toMatchObject({ code: 0, stdout: expect.stringContaining(output) });
+    // Whatever the umask: status, logs and options of a run are for nobody else.
+    expect(statSync(output).mode & 0o777).toBe(0o600);
     const folder = join(line.home, "unpacked");
     mkdirSync(folder);
     execFileSync("tar", ["-xzf", output, "-C", folder]);

@@ -447,6 +447,12 @@ const mistakes: Mistake[] = [
     8,
     "/nowhere/backup is no backup: it is not there",
   ),
+  one(
+    "an address that is none",
+    ["agent", "--serve", "10.0.0.1"],
+    2,
+    '--serve is "10.0.0.1", expected an address such as http://',
+  ),
   one("help of a command with a slip", ["help", "trian"], 2, '"trian" is no command', "Did you mean train?"),
   one(
     "a file for a backup's folder",
@@ -501,6 +507,27 @@ async function legalone(words: string[]): Promise<{ code: unknown; said: string 
     process.stdout.removeAllListeners("error");
   }
 }
+
+test.each([
+  ["LEGALONE_DATABASE_URL", "mysql://here/x", ["status"], "LEGALONE_DATABASE_URL is not a PostgreSQL URL"],
+  [
+    "LEGALONE_DATABASE_URL",
+    "postgresql://me:100%@here/x",
+    ["status"],
+    "LEGALONE_DATABASE_URL is not a PostgreSQL URL",
+  ],
+  ["LEGALONE_REDIS_URL", "localhost", ["up"], "LEGALONE_REDIS_URL is not the URL of a Valkey or Redis"],
+  ["LEGALONE_SLOTS", "many", ["agent"], 'LEGALONE_SLOTS is "many", expected a whole number from 1 to 1024'],
+  ["LEGALONE_SERVE_URL", "far", ["agent"], 'LEGALONE_SERVE_URL is "far", expected an address such as http'],
+  ["LEGALONE_SET", "x", ["validate", demo], '--set is "x", which is not of the form path.of.key=value'],
+])("a variable %s that cannot be used (%s)", async (name, value, words, says) => {
+  vi.stubEnv(name, value);
+  try {
+    expect(await legalone(words)).toMatchObject({ code: 2, said: expect.stringContaining(says) });
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
 
 describe("a mistake is told with its place, what was expected and what to do", () => {
   beforeEach(() => vi.stubEnv("NO_COLOR", "1"));

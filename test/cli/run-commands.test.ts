@@ -116,6 +116,15 @@ describe("a run that goes well", () => {
     ]);
   });
 
+  test("verify finds all of it sound, and changes nothing", async () => {
+    const { code, stdout } = await line.legalone("verify", run);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^4 of 4 artifacts are sound/),
+    });
+    expect((await line.legalone("verify", "--anew", "--json")).code).toBe(0);
+  });
+
   test("export copies the model whole, once, and notices an altered file", async () => {
     const to = join(line.home, "model");
     expect((await line.legalone("export", run, "--to", to)).code).toBe(0);
@@ -129,6 +138,31 @@ describe("a run that goes well", () => {
       stderr: expect.stringContaining("was altered after it was committed"),
     });
     expect(readFileSync(join(to, "config.json"), "utf8")).toContain("steps");
+  });
+
+  test("verify says what is damaged, who made it and what makes it again, which then does", async () => {
+    const damaged = await line.legalone("verify", run, "--anew");
+    expect(damaged).toMatchObject({ code: 8, stderr: expect.stringContaining("1 damaged, 0 missing") });
+    expect(damaged.stdout).toMatch(
+      new RegExp(
+        `^damaged {2}delivery \\w+ {2}made by export of run ${run}, attempt ${run}-export-g1-s0-e1$`,
+        "m",
+      ),
+    );
+    expect(damaged.stdout).toMatch(/^ {2}config\.json: /m);
+    expect(damaged.stdout).toMatch(/^3 of 4 artifacts are sound/m);
+    const [, ...again] = (damaged.stdout.match(/^ {2}legalone (retry .*)$/m)?.[1] ?? "").split(" ");
+    expect(again).toEqual([run, "--stage", "export"]);
+    const json = await line.legalone("verify", run, "--stage", "export", "--json");
+    expect(JSON.parse(json.stdout.split("\n")[0]!)).toMatchObject({
+      type: "damaged",
+      stage: "export",
+      next: `legalone retry ${again.join(" ")}`,
+    });
+    expect(lastLine(json.stdout)).toMatchObject({ type: "verify", artifacts: 1, damaged: 1 });
+    expect((await line.legalone("verify", run, "--stage", "base")).code).toBe(0);
+    expect((await line.legalone("retry", ...again)).code).toBe(0);
+    expect(await line.legalone("verify", run, "--anew")).toMatchObject({ code: 0, stderr: "" });
   });
 
   test("a name that is no run ends with 7 and near ids", async () => {

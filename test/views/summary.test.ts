@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { standIns } from "../../src/views/stand-ins.ts";
 import { summary } from "../../src/views/summary.ts";
 import { verdictSentence } from "../../src/views/verdict.ts";
+import { causeOf, type Reason } from "../../src/worker/reasons.ts";
 import { demoRun, sentence } from "./demo-rows.ts";
 import { artifactRow, at, doneStage, gateRow, plainLook, runDetail, runId, stageRow } from "./rows.ts";
 
@@ -41,7 +42,7 @@ describe("summary of a run", () => {
     expect(text).not.toContain("legalone export");
   });
 
-  const ends: [string, number | null, RegExp, RegExp | null][] = [
+  const ends: [Reason, number | null, RegExp, RegExp | null][] = [
     ["user_error", null, /legalone train demo\.yaml +with what the message names changed/, /legalone resume/],
     ["data_error", 40, /legalone resume \w+ +the same again: go on from step 40/, null],
     [
@@ -65,7 +66,13 @@ describe("summary of a run", () => {
   test.each(ends)(
     "after %s with a checkpoint at step %s what comes next follows from the cause",
     (reason, step, says, not) => {
-      const failed = stageRow("sft", { state: "FAILED", reason, startedAt: at(60), endedAt: at(70) });
+      const failed = stageRow("sft", {
+        state: "FAILED",
+        reason,
+        cause: causeOf[reason],
+        startedAt: at(60),
+        endedAt: at(70),
+      });
       const checkpoint = step === null ? null : { ...artifactRow(failed.id, "checkpoint"), step };
       const detail = runDetail([doneStage("base", 0, 60, {}), { ...failed, checkpoint }]);
       const text = summary({ ...detail, run: { ...detail.run, file: "demo.yaml" } }, plainLook);

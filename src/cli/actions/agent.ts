@@ -38,7 +38,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const home = workspace();
   const node = nodeName(options.node);
   const { slots } = options;
-  const elsewhere = serveElsewhere(options);
+  const elsewhere = options.serve;
   const find = addressOf(elsewhere, home);
   const log = createLog({ fields: { agent: node } });
   const note = await takeNote(home, node, elsewhere !== undefined);
@@ -131,11 +131,6 @@ function noteHost(path: string): string | undefined {
   }
 }
 
-/** Address of a control plane on another machine; an empty variable counts as unset, as CI systems leave it. */
-function serveElsewhere(options: AgentCommand): string | undefined {
-  return options.serve ?? (process.env.LEGALONE_SERVE_URL || undefined);
-}
-
 function addressOf(url: string | undefined, home: string): () => ServeAddress {
   if (url === undefined) return () => addressFromFile(join(home, "serve.json"));
   const token = process.env.LEGALONE_TOKEN;
@@ -147,6 +142,15 @@ function addressOf(url: string | undefined, home: string): () => ServeAddress {
         hint: "It stands in serve.json of that machine's workspace.",
       },
     );
+  // What no header can hold was copied with its line end, or from another place.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new LegaloneError(
+      "E_USAGE",
+      "LEGALONE_TOKEN holds spaces, line ends or other letters than a token has",
+      {
+        hint: "Copy `token` from serve.json of that machine's workspace, without its quotes.",
+      },
+    );
   return () => ({ address: url, token });
 }
 
@@ -156,7 +160,7 @@ function farStore(find: () => ServeAddress, instance: string, home: string, log:
 
 /** A node far away that has no queue works by its timer. */
 async function doorbellFor(options: AgentCommand, home: string, log: Log): Promise<Doorbell> {
-  const far = serveElsewhere(options) !== undefined;
+  const far = options.serve !== undefined;
   if (far && !process.env.LEGALONE_REDIS_URL) {
     const { TimerDoorbell } = await import("../../dispatch/doorbell/timer-doorbell.ts");
     return new TimerDoorbell(log);

@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
-import { places } from "../values.ts";
+import { address, places } from "../values.ts";
 
 export function define(command: Command): void {
   command
     .option("--node <name>", "name of this node; the default is LEGALONE_NODE or the host name")
-    .option(
-      "--serve <url>",
-      "control plane on another machine, with its token in LEGALONE_TOKEN; or LEGALONE_SERVE_URL",
+    .addOption(
+      new Option("--serve <url>", "control plane on another machine, with its token in LEGALONE_TOKEN")
+        .env("LEGALONE_SERVE_URL")
+        .argParser(address),
     )
     .addOption(
       new Option("--slots <number>", "workers without NPUs that may run here at once")

@@ -2,7 +2,8 @@ import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { checkHome } from "../../core/own-folder.ts";
+import { checkHome, checkOwnFolder } from "../../core/own-folder.ts";
+import { socketFolder } from "../../core/paths.ts";
 import { environmentError } from "../../core/system-errors.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 
@@ -24,6 +25,7 @@ export function machineChecks(home: string): Check[] {
     platformLevel(`${platform()}-${arch()}`),
     memory(totalmem()),
     place(home),
+    sockets(home),
     disk(home),
   ];
 }
@@ -70,6 +72,20 @@ function place(home: string): Check {
     const known = error instanceof LegaloneError ? error : environmentError(error);
     if (known === undefined) throw error;
     return fail("workspace", known.message, known.hint ?? "Name another folder in LEGALONE_HOME.");
+  }
+}
+
+/** The embedded servers listen in a short folder outside of the workspace. */
+function sockets(home: string): Check {
+  const folder = socketFolder(home);
+  try {
+    checkOwnFolder(folder);
+    accessSync(nearest(folder), constants.W_OK | constants.X_OK);
+    return ok("sockets", folder);
+  } catch (error) {
+    const known = error instanceof LegaloneError ? error : environmentError(error);
+    if (known === undefined) throw error;
+    return fail("sockets", known.message, known.hint ?? "Name another folder in XDG_RUNTIME_DIR.");
   }
 }
 

@@ -56,7 +56,11 @@ export function createApi(
   api.addHook("onRequest", async (request, reply) => {
     if (request.routeOptions.url === "/healthz") return;
     if (!isToken(request.headers.authorization, token)) {
-      await reply.code(401).send({ code: "E_SERVE", message: "the bearer token is missing or another one" });
+      await reply.code(401).send({
+        code: "E_SERVE",
+        message:
+          "the bearer token is missing or another one: LEGALONE_TOKEN of the agent is to be `token` in serve.json of the control plane's workspace",
+      });
     }
   });
   addLimits(api, limits);

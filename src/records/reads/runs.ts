@@ -136,7 +136,9 @@ async function nearRunIds(db: PrismaClient, name: string): Promise<string[]> {
   const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: 200, select: { id: true } });
   return runs
     .map(({ id }) => ({ id, far: distance(name, id.slice(0, Math.max(name.length, 4))) }))
-    .filter(({ far }) => far <= Math.max(2, Math.floor(name.length / 2)))
+    .filter(
+      ({ id, far }) => id.startsWith(name.slice(0, 3)) || far <= Math.max(2, Math.floor(name.length / 2)),
+    )
     .sort((a, b) => a.far - b.far)
     .slice(0, 3)
     .map(({ id }) => id);
