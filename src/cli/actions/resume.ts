@@ -31,7 +31,8 @@ export async function resume(name: string | undefined, options: ResumeOptions): 
     });
     if (options.json) print(jsonLines([{ type: "resume", run: id, stages: again }]));
     else if (again.length === 0) note(`run ${id}: nothing failed or was cancelled, so nothing begins again`);
-    else note(`run ${id}: ${again.join(", ")} again, from the last checkpoints`);
+    else
+      note(`run ${id}: ${again.join(", ")} again; each goes on from its last checkpoint, where it has one`);
     process.exitCode = options.detach ? ExitCode.ok : await follow(db, id, options);
   });
 }
