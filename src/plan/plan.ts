@@ -6,7 +6,7 @@ import { checkScope, stagesFrom, stagesUntil } from "../core/scope.ts";
 import { parameters } from "../recipe/capacity.ts";
 import { type Changed, changedSince, changedText } from "./changed.ts";
 import { estimateCost } from "./cost.ts";
-import type { Checkpoint, Existing, Plan, PlannedStage, StageAction } from "./types.ts";
+import type { Checkpoint, Existing, Lack, Plan, PlannedStage, StageAction, Totals } from "./types.ts";
 import { neededVariables } from "./variables.ts";
 
 export interface PlanOptions {
@@ -41,6 +41,7 @@ export function planPipeline(
     const earlier = cached ? undefined : existing.earlier[name];
     const changed = earlier ? changesOf(stage, earlier, pipeline, existing, outputs) : [];
     const missing = cached ? [] : blockersOf(stage, pipeline, existing, assumeInputs);
+    const assumed = cached || !assumeInputs ? [] : refusalsOf(stage, existing);
     if (from !== undefined && !cached && !fresh.has(name))
       missing.unshift(lacksOutputs(earlier, changed, from));
     const decision = decide(stage, {
@@ -56,6 +57,7 @@ export function planPipeline(
     const cost = estimateCost(stage, pipeline);
     const rest = {
       missing,
+      assumed,
       shards,
       resources,
       cacheKey: key,
@@ -72,10 +74,11 @@ export function planPipeline(
     cluster: pipeline.cluster.name,
     model: pipeline.model && { name: pipeline.model.name, parameters: parameters(pipeline.model) },
     stages,
-    totals: totalsOf(stages),
-    missing: gathered(stages),
+    totals: totalsOf(stages, pipeline),
+    missing: gathered(stages, ({ missing }) => missing),
+    assumed: gathered(stages, ({ assumed }) => assumed),
     resume: resumable(stages, existing),
-    warnings: assumeInputs ? assumptionsOf(pipeline, existing) : warningsOf(pipeline),
+    warnings: warningsOf(pipeline),
     verdict: verdictOf(stages),
   };
 }
@@ -189,7 +192,12 @@ function blockersOf(
 ): string[] {
   const tooMuch = excess(stage, pipeline);
   if (tooMuch !== null) return [...(assumeInputs ? [] : lacksOf(stage, existing)), tooMuch];
-  return assumeInputs ? [] : [...lacksOf(stage, existing), ...(isGang(stage) ? [gangLimit] : [])];
+  return assumeInputs ? [] : refusalsOf(stage, existing);
+}
+
+/** What `train` refuses a stage for that may be assumed for a price. */
+function refusalsOf(stage: ResolvedStage, existing: Existing): string[] {
+  return [...lacksOf(stage, existing), ...(isGang(stage) ? [gangLimit] : [])];
 }
 
 /** No engine places one attempt on several nodes yet: such a run would wait for ever. */
@@ -218,16 +226,22 @@ function excess(stage: ResolvedStage, { cluster }: ResolvedPipeline): string | n
 }
 
 /** The same lack named once, with every stage that has it. */
-function gathered(stages: readonly PlannedStage[]): Plan["missing"] {
+function gathered(
+  stages: readonly PlannedStage[],
+  lacksIn: (stage: PlannedStage) => readonly string[],
+): Lack[] {
   const lacks = new Map<string, string[]>();
-  for (const { name, missing } of stages) {
-    for (const what of missing) lacks.set(what, [...(lacks.get(what) ?? []), name]);
+  for (const stage of stages) {
+    for (const what of lacksIn(stage)) lacks.set(what, [...(lacks.get(what) ?? []), stage.name]);
   }
   return [...lacks].map(([what, names]) => ({ what, stages: names }));
 }
 
-function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
-  const open = stages.filter(({ action }) => action !== "SKIP").map(({ cost }) => cost);
+function totalsOf(stages: readonly PlannedStage[], pipeline: ResolvedPipeline): Totals {
+  const running = stages.filter(({ action }) => action !== "SKIP");
+  const open = running.map(({ cost }) => cost);
+  const names = new Set(running.map(({ name }) => name));
+  const servers = pipeline.stages.filter(({ name }) => names.has(name)).flatMap(neededVariables);
   const sum = (values: (number | null)[]) => {
     const known = values.filter((value) => value !== null);
     return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
@@ -236,6 +250,12 @@ function totalsOf(stages: readonly PlannedStage[]): Plan["totals"] {
     npuHours: sum(open.map(({ npuHours }) => npuHours)),
     wallHours: sum(open.map(({ wallHours }) => wallHours)),
     checkpointBytes: sum(open.map(({ checkpointBytes }) => checkpointBytes)) ?? 0,
+    leftOut: {
+      stages: running.flatMap(({ name, resources, cost }) =>
+        resources.npus > 0 && cost.npuHours === null ? [name] : [],
+      ),
+      servers: [...new Set(servers)].sort(),
+    },
   };
 }
 
@@ -245,17 +265,8 @@ function warningsOf({ model }: ResolvedPipeline): string[] {
   return unpinned ? [pin] : [];
 }
 
-/** Warnings of a plan that takes inputs for granted: what a real run would still be refused for. */
-function assumptionsOf(pipeline: ResolvedPipeline, { unsetVariables }: Existing): string[] {
-  const gangs = pipeline.stages.filter(isGang).map(({ name }) => name);
-  return [
-    ...warningsOf(pipeline),
-    ...[...unsetVariables].sort().map((name) => `${name} is not set here; the agent needs it`),
-    ...(gangs.length > 0 ? [`${gangs.join(", ")}: ${gangLimit}`] : []),
-  ];
-}
-
 function verdictOf(stages: readonly PlannedStage[]): Plan["verdict"] {
   if (stages.some(({ action }) => action === "BLOCKED")) return "blocked";
-  return stages.every(({ action }) => action === "SKIP") ? "nothing to do" : "ready";
+  if (stages.every(({ action }) => action === "SKIP")) return "nothing to do";
+  return stages.some(({ assumed }) => assumed.length > 0) ? "assumed" : "ready";
 }

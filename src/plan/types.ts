@@ -44,6 +44,8 @@ export interface PlannedStage {
   why: string;
   /** What of outside is not there, as sentences. */
   missing: string[];
+  /** What `train` would refuse it for and `--assume-inputs` takes as there, as sentences. */
+  assumed: string[];
   /** What differs from the earlier run it was compared with; empty where there is none, or nothing does. */
   changed: Changed[];
   /** The earlier run. */
@@ -66,18 +68,37 @@ export interface StageCost {
   checkpointBytes: number | null;
 }
 
+/** What is missing, and the stages that lack it. */
+export interface Lack {
+  what: string;
+  stages: string[];
+}
+
+export interface Totals {
+  npuHours: number | null;
+  wallHours: number | null;
+  checkpointBytes: number;
+  /** What the sums leave out: stages that use NPUs for a time nobody knows before they run, and servers beside them. */
+  leftOut: { stages: string[]; servers: string[] };
+}
+
 export interface Plan {
   pipeline: string;
   file: string;
   cluster: string;
   model: { name: string; parameters: number } | null;
   stages: PlannedStage[];
-  totals: { npuHours: number | null; wallHours: number | null; checkpointBytes: number };
+  totals: Totals;
   /** Everything that blocks the run, with the stages that lack it. */
-  missing: { what: string; stages: string[] }[];
+  missing: Lack[];
+  /** Everything that was only assumed: `train` refuses the pipeline for it. */
+  assumed: Lack[];
   /** The run that `legalone resume` would go on with from checkpoints, in place of a new one. */
   resume: string | null;
   warnings: string[];
-  /** `blocked`: something is missing and the command ends with exit code 3. */
-  verdict: "ready" | "nothing to do" | "blocked";
+  /**
+   * `blocked`: something is missing and the command ends with exit code 3. `assumed`: it would be, but for `--assume-inputs`.
+   * `ready` stands for no pipeline that `train` refuses.
+   */
+  verdict: "ready" | "nothing to do" | "blocked" | "assumed";
 }

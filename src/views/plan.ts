@@ -4,8 +4,11 @@ import { bytes, count } from "./format.ts";
 import type { Look } from "./look.ts";
 import { cut, table } from "./table.ts";
 
-/** The plan as a table with totals, warnings and the verdict. */
-export function planView(plan: Plan, look: Look): string {
+/**
+ * The plan as a table with totals, warnings and the verdict; its first line says what keeps it from running here.
+ * @param npusHere NPUs of this machine
+ */
+export function planView(plan: Plan, look: Look, npusHere: number): string {
   const { colors } = look;
   const paint: Record<StageAction, (text: string) => string> = {
     RUN: colors.green,
@@ -14,7 +17,9 @@ export function planView(plan: Plan, look: Look): string {
     BLOCKED: colors.red,
   };
   const model = plan.model ? `, ${plan.model.name} with ${count(plan.model.parameters)} parameters` : "";
-  const head = `${colors.bold(plan.pipeline)} on ${plan.cluster}${model}`;
+  const lacks = cannotRun(plan, npusHere);
+  const cannot = lacks.length === 0 ? "" : `; ${colors.red(`cannot run here: ${lacks.join("; ")}`)}`;
+  const head = `${colors.bold(plan.pipeline)} on ${plan.cluster}${model}${cannot}`;
   const right = { align: "right" } as const;
   const stages = table(
     [
@@ -36,12 +41,14 @@ export function planView(plan: Plan, look: Look): string {
     : null;
   const disk = checkpointBytes > 0 ? `${bytes(checkpointBytes)} of checkpoints` : null;
   const totals = [hours, disk].filter((text) => text !== null).join("; ");
+  const left = leftOutText(plan);
   return [
     head,
     "",
     stages,
     "",
     ...(totals ? [totals] : []),
+    ...(left ? [left] : []),
     ...plan.warnings.map((text) => `${colors.yellow("warning")} ${text}`),
     verdictText(plan, look),
   ].join("\n");
@@ -65,16 +72,52 @@ function rowOf(
   ];
 }
 
+/** What keeps the pipeline from running on this machine, in a few words each. */
+function cannotRun({ stages, missing, assumed }: Plan, npusHere: number): string[] {
+  const lacks = [...missing, ...assumed];
+  const unset = lacks.flatMap(({ what }) => /^(\S+) is not set$/.exec(what)?.[1] ?? []);
+  const inputs = lacks.filter(({ what }) => what.startsWith("no "));
+  const limits = lacks.filter(({ what }) => !what.startsWith("no ") && !what.endsWith(" is not set"));
+  const npus = stages.filter(({ action, resources }) => action !== "SKIP" && resources.npus > npusHere);
+  const has = npusHere === 0 ? "none" : npusHere;
+  return [
+    ...limits.map(({ what, stages: names }) => {
+      const said = what.replace(/; .*$/, "");
+      return `${names.join(", ")} ${names.length > 1 ? said.replace(/^asks /, "ask ") : said}`;
+    }),
+    npus.length === 0
+      ? ""
+      : `${npus.map(({ name }) => name).join(", ")} need NPUs, of which this machine has ${has}`,
+    inputs.length === 0
+      ? ""
+      : inputs.length === 1
+        ? inputs[0]!.what
+        : `${inputs.length} inputs are not there`,
+    unset.length === 0 ? "" : `${unset.join(", ")} not set`,
+  ].filter((text) => text !== "");
+}
+
+/** What the sums above do not count. */
+function leftOutText({ totals: { leftOut } }: Plan): string {
+  const parts = [
+    leftOut.stages.length === 0 ? "" : `NPU-hours of ${leftOut.stages.join(", ")} (unknown before they run)`,
+    leftOut.servers.length === 0 ? "" : `the servers of ${leftOut.servers.join(", ")}`,
+    "outputs of the stages on disk",
+  ];
+  return `Not counted: ${parts.filter((part) => part !== "").join("; ")}`;
+}
+
 function hoursText(hours: number | null): string {
   if (hours === null) return "unknown time";
   return hours < 48 ? `${hours.toFixed(1)} hours` : `${(hours / 24).toFixed(1)} days`;
 }
 
-function verdictText({ verdict, missing, file, resume }: Plan, { colors }: Look): string {
-  if (verdict === "blocked") {
-    const lacks = missing.map(({ what, stages }) => `  ${what} (${stages.join(", ")})`);
-    return [colors.red("BLOCKED:"), ...lacks].join("\n");
-  }
+function verdictText({ verdict, missing, assumed, file, resume }: Plan, { colors }: Look): string {
+  const list = (lacks: Plan["missing"]) =>
+    lacks.map(({ what, stages }) => `  ${what} (${stages.join(", ")})`).join("\n");
+  if (verdict === "blocked") return `${colors.red("BLOCKED:")}\n${list(missing)}`;
+  if (verdict === "assumed")
+    return `${colors.red("Priced, not ready.")} legalone train refuses it for what was assumed:\n${list(assumed)}`;
   if (verdict === "nothing to do") return "Every stage is skipped: its outputs are there already.";
   if (resume !== null)
     return `Ready: legalone resume ${resume} goes on from its checkpoints; legalone train ${shown(file)} begins those stages anew`;

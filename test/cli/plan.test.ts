@@ -42,14 +42,40 @@ describe("plan", () => {
     expect(code).toBe(0);
     const plan = json() as {
       verdict: string;
+      totals: { leftOut: object };
       stages: { name: string; action: string; cost: Record<string, number> }[];
     };
-    expect(plan.verdict).toBe("ready");
+    expect(plan.verdict).toBe("assumed");
+    expect(plan.totals.leftOut).toEqual({
+      stages: ["perplexity", "sft", "lexeval", "jecqa"],
+      servers: ["LEGALONE_JUDGE_URL", "LEGALONE_ROLLOUT_URL", "LEGALONE_TEACHER_URL"],
+    });
     expect(new Set(plan.stages.map(({ action }) => action))).toEqual(new Set(["RUN"]));
     const { cost } = plan.stages.find(({ name }) => name === "midtrain")!;
     expect(cost.steps).toBe(23_842);
     expect(cost.tokens).toBeGreaterThanOrEqual(100e9);
     expect(cost.npuHours).toBeGreaterThan(1000);
+  });
+
+  it("never says Ready for what train refuses, and says first what cannot run here", () => {
+    const priced = runCli(["plan", "pipelines/legalone-8b.yaml", "--assume-inputs"]);
+    const [first] = priced.stdout.split("\n");
+    expect(first).toMatch(/^legalone-8b on .*; cannot run here: midtrain, sft, rl ask for several nodes; /);
+    expect(first).toMatch(
+      /perplexity, midtrain, .* need NPUs, of which this machine has none; \d+ inputs are not there; /,
+    );
+    expect(first).toMatch(/LEGALONE_TEACHER_URL, .*not set$/);
+    expect(priced.stdout).not.toContain("Ready");
+    expect(priced.stdout).toContain("Priced, not ready. legalone train refuses it for what was assumed:");
+    expect(priced.stdout).toMatch(/several nodes; .* \(midtrain, sft, rl\)/);
+    expect(priced.stdout).toContain(
+      "Not counted: NPU-hours of perplexity, sft, lexeval, jecqa (unknown before they run); the servers of",
+    );
+    const refused = runCli(["train", "pipelines/legalone-8b.yaml"]);
+    expect(refused.code).toBe(3);
+    const demo = runCli(["plan", "pipelines/demo.yaml"]);
+    expect(demo.stdout.split("\n")[0]).toMatch(/parameters$/);
+    expect(demo.stdout).toContain("Ready: legalone train pipelines/demo.yaml");
   });
 
   it("takes an address from the environment as there", () => {

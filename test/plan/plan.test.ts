@@ -92,10 +92,14 @@ describe("a plan", () => {
     expect(plan.stages[0]).toMatchObject({ action: "BLOCKED", why: "no data://laws.jsonl" });
     expect(plan.stages[1]).toMatchObject({ action: "BLOCKED", why: "waits for corpus" });
     expect(plan.verdict).toBe("blocked");
-    expect(
-      planPipeline(load(), { ...nothing, missing: new Set(["data://laws.jsonl"]) }, { assumeInputs: true })
-        .verdict,
-    ).toBe("ready");
+    const assumed = planPipeline(
+      load(),
+      { ...nothing, missing: new Set(["data://laws.jsonl"]) },
+      { assumeInputs: true },
+    );
+    expect(assumed.verdict).toBe("assumed");
+    expect(assumed.assumed).toEqual([{ what: "no data://laws.jsonl", stages: ["corpus"] }]);
+    expect(planPipeline(load(), nothing, { assumeInputs: true }).verdict).toBe("ready");
   });
 
   it("needs no source of a stage that is skipped", () => {
@@ -160,8 +164,11 @@ describe("what exists", () => {
       why: expect.stringContaining("several nodes"),
     });
     const priced = planPipeline(gang, nothing, { assumeInputs: true });
-    expect(priced.verdict).toBe("ready");
-    expect(priced.warnings).toContainEqual(expect.stringContaining("start: asks for several nodes"));
+    expect(priced.verdict).toBe("assumed");
+    expect(priced.assumed).toContainEqual({
+      what: expect.stringContaining("several nodes"),
+      stages: ["start"],
+    });
   });
 });
 

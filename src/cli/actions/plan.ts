@@ -1,5 +1,6 @@
 import { loadPipeline } from "../../config/load.ts";
 import { ExitCode } from "../../core/errors.ts";
+import { npuDevices } from "../../dispatch/npu-devices.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
 import { lookOf } from "../../views/look.ts";
@@ -23,9 +24,10 @@ export async function plan(
   const pipeline = loadPipeline(file, { set });
   const { result: existing, reached } = await withPlanRecords((records) => gatherExisting(pipeline, records));
   const planned = planPipeline(pipeline, existing, { assumeInputs, from, until });
-  if (json) print(JSON.stringify({ ...planned, records: reached }));
+  const npusHere = npuDevices().length;
+  if (json) print(JSON.stringify({ ...planned, records: reached, npusHere }));
   else {
-    print(planView(planned, lookOf(process.stdout)));
+    print(planView(planned, lookOf(process.stdout), npusHere));
     if (!reached)
       note(
         "The records cannot be read (legalone up starts them): every stage is planned as if nothing had run.",
