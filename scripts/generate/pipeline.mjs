@@ -54,6 +54,23 @@ Keys are plain text; \`__proto__\`, \`constructor\` and \`prototype\` are none.
 metric of the stage, or with \`<stage>.<metric>\` of a stage that ends before it. \`gate\` is one condition or a list. A gate
 that does not hold ends the run with exit code 10.
 
+A level of \`rl\` has two rewards. \`<level>_reward_before\` and \`_after\` are of prompts of its own pool: they show that it
+learns. \`<level>_heldout_before\` and \`_after\` are of prompts it never sees: they show what carries over. Gate both. Of each
+\`<level>_reward_gain\` and \`<level>_heldout_gain\` is the difference over the same prompts, with \`_lo\` and \`_hi\`:
+\`{metric: choice_heldout_gain_lo, above: 0}\` asks for a rise that can be told from chance,
+\`{metric: choice_heldout_gain_hi, at_least: 0}\` only that no fall can be told. \`eval\` has \`<task>_gain\` in the same way, of
+the delivered model against its base.
+
+## The verdict on the model
+
+Summary, \`status\`, report and model card begin with one sentence: in which tasks the delivered model is better or worse
+than its base, by what, and in which no difference can be told. It is made in the stage \`eval\`, over the same items for
+both models (paired bootstrap, BCa, 9,999 resamples), with intervals that hold for all tasks of the suite together. A gain in
+a choice counts only above blind choice; prompts the model was trained on are told apart and decide nothing. Perplexities
+that rose beyond their intervals since mid-training, and rewards that did not rise on held-out prompts, belong to it. Where
+the base was not evaluated it says so. The base is the model of the run's \`base\` stage or the pipeline's own weights; put it
+among the models of \`eval\`, and \`eval\` among the needs of \`export\`, which puts the shards and suites together.
+
 ## Overrides
 
 \`--set stages.midtrain.with.tokens=1e9\` changes a value for one command; it may be repeated, and its value is YAML.
