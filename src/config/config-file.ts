@@ -124,8 +124,11 @@ function inline(
   root: string,
   seen: readonly string[],
 ): Resolved {
-  if (typeof written !== "string")
-    return resolveOptions(schemaOf(folder, root) ?? {}, written, source, at, { root, seen });
+  if (typeof written !== "string") {
+    const here = resolveOptions(schemaOf(folder, root) ?? {}, written, source, at, { root, seen });
+    const name = "inline";
+    return { ...here, value: { name, ...here.value }, identity: { name, ...here.identity } };
+  }
   const known = configNames(folder, root);
   if (!known.includes(written)) {
     const hint = didYouMeanOrList(written, known);

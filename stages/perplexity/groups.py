@@ -66,11 +66,15 @@ def read_lines(corpora: Sequence[Path], group: str) -> Iterator[bytes]:
             yield from (line for line in file if line.strip())
 
 
-def own_windows(job: Job, tokenizer: Tokenizer, groups: Iterable[str]) -> Iterator[list[Document]]:
-    """This shard's share, every `shards`-th document of a group in the order of the corpus, window by window."""
+def own_windows(
+    job: Job, tokenizer: Tokenizer, groups: Iterable[str], first: int | None = None
+) -> Iterator[list[Document]]:
+    """This shard's share, every `shards`-th document of a group in the order of the corpus, window by window; the
+    `first` of each group, where so many are asked for."""
     corpora = training_folders(job)
     chosen = (
-        (group, islice(_documents(job, corpora, group), job.shard, None, job.shards)) for group in groups
+        (group, islice(islice(_documents(job, corpora, group), job.shard, None, job.shards), first))
+        for group in groups
     )
     return _windows(chosen, tokenizer)
 

@@ -26,6 +26,11 @@ from stages.perplexity.scoring import Known, Progress, score_own, score_sample
 from stages.perplexity.spool import Spool
 from stages.perplexity.token_scores import TokenScores
 
+PROBED = 32
+"""Documents of a group that are scored first where the bands are absolute."""
+NARROWEST = 128
+"""Tokens; narrower widths save less than their compiling costs."""
+
 
 def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     """The whole stage."""
@@ -33,13 +38,14 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     counts = own_counts(job)
     device.set_up()
     score = job.options["score"]
-    widths = tuple(
-        sorted({*(width for width in score["widths"] if width < score["tokens"]), score["tokens"]})
-    )
+    widths = _widths(score["tokens"], score["widths"])
     network, tokenizer = load_model(job.input("model"), max_length=score["tokens"])
     scorer = Scorer(network, batch=score["batch"], lengths=widths, end_of_text=tokenizer.end_of_text)
     folder = worker.stage_output("packed")
     worker.phase("compiling")
+    if rule.mode == "absolute":
+        first = own_windows(job, tokenizer, counts, first=PROBED)
+        _check_reach(rule, score_sample(first, scorer, per_token=False))
     known, spools = _score(job, worker, rule, scorer, tokenizer, counts, folder)
 
     worker.phase("saving")
@@ -75,6 +81,27 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     perplexities = {group: spool.perplexities for group, spool in spools.items()}
     jsonl.write_json(folder / "histogram.json", histogram(perplexities))
     report(worker, facts, perplexities, split=job.shards > 1)
+
+
+def _widths(tokens: int, widths: list[int] | None) -> tuple[int, ...]:
+    """Where none are named: halves of `tokens` down to 128, so that no document is padded to twice its length."""
+    if widths is None:
+        halves = [tokens >> i for i in range(1, tokens.bit_length())]
+        widths = [width for width in halves if width >= NARROWEST]
+    return tuple(sorted({*(width for width in widths if width < tokens), tokens}))
+
+
+def _check_reach(rule: BandRule, probed: Known) -> None:
+    """Refuses thresholds far from what this model gives, before all documents are scored for nothing."""
+    for group, mine in _by_group(probed).items():
+        high = rule.thresholds(mine).high
+        if len(mine) >= PROBED // 2 and mine.min() >= 2 * high:
+            raise DataError(
+                f"of {len(mine)} documents of {group} that were scored first, the lowest perplexity is "
+                f"{mine.min():.6g} and the median {np.median(mine):.6g}; what is {high:.6g} or more is dropped",
+                hint="this model cannot reach these bands: take `mode: quantile`, whose numbers are shares of the "
+                "documents, or raise bands.low, bands.middle and bands.high",
+            )
 
 
 def _score(

@@ -19,9 +19,9 @@ Known = dict[tuple[str, str], tuple[float, np.ndarray]]
 
 
 def score_sample(
-    windows: Iterable[list[Document]], scorer: Scorer, progress: Progress, *, per_token: bool
+    windows: Iterable[list[Document]], scorer: Scorer, progress: Progress | None = None, *, per_token: bool
 ) -> Known:
-    """Scores documents that every shard scores alike; `bands.sample` bounds how many they are."""
+    """Scores documents that every shard scores alike; who chose them bounds how many they are."""
     known: Known = {}
     for window in windows:
         for document, perplexity, tokens in _scored(window, scorer, progress, per_token=per_token):
@@ -63,11 +63,12 @@ def score_own(
 
 
 def _scored(
-    window: list[Document], scorer: Scorer, progress: Progress, *, per_token: bool
+    window: list[Document], scorer: Scorer, progress: Progress | None, *, per_token: bool
 ) -> Iterator[tuple[Document, float, np.ndarray]]:
     if not window:
         return
-    scores = scorer.score([d.tokens for d in window], progress.of_window(), per_token=per_token)
+    told = None if progress is None else progress.of_window()
+    scores = scorer.score([d.tokens for d in window], told, per_token=per_token)
     nothing = np.zeros(0, np.float32)
     for i, (document, perplexity) in enumerate(zip(window, scores.perplexity(), strict=True)):
         yield document, float(perplexity), scores.token_nll[i] if scores.token_nll else nothing

@@ -45,6 +45,10 @@ describe("a good pipeline", () => {
     expect(stage("corpus").with).toEqual({
       corpus: { name: "small", sources: [{ path: "data://laws.jsonl", limit: 100 }] },
     });
+    // What is written in place is nowhere a file, but its reader asks for a name all the same.
+    const written = ["stages.corpus.with.corpus={sources: [{path: data://laws.jsonl, limit: 7}]}"];
+    expect(stage("corpus", written).with).toMatchObject({ corpus: { name: "inline" } });
+    expect(stage("corpus", written).identity).toMatchObject({ with: { corpus: { name: "inline" } } });
   });
   it("reads durations, budgets, gates and resources", () => {
     expect(stage("tuned")).toMatchObject({

@@ -17,6 +17,7 @@ from stages._worker import jsonl
 from stages._worker.data.documents import read_documents
 from stages._worker.data.tokenizer import load_tokenizer
 from stages.perplexity.groups import WINDOW_DOCUMENTS, own_windows
+from stages.perplexity.score import _widths
 from stages.perplexity.token_scores import read_token_scores
 
 OPTIONS = {
@@ -139,15 +140,34 @@ def test_a_tokenizer_with_other_marks_than_the_model_is_refused(
 
 
 def test_a_group_that_would_lose_every_document_is_refused(inputs: dict[str, Path], tmp_path: Path) -> None:
-    absolute = {"mode": "absolute", "low": 5, "middle": 15, "high": 30}
+    absolute = {"mode": "absolute", "low": 5, "middle": 15, "high": 300}
     job = run(tmp_path / "whole", inputs, 65, bands=absolute)
-    assert "each of the 40 documents of general has a perplexity of 30 or more" in result_of(job)["message"]
+    assert "each of the 40 documents of general has a perplexity of 300 or more" in result_of(job)["message"]
     assert "mode: quantile" in result_of(job)["hint"]
+
+
+def test_bands_that_the_model_cannot_reach_are_refused_before_all_is_scored(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    bands = {"mode": "absolute", "low": 5, "middle": 15, "high": 30}
+    job = run(tmp_path, inputs, code=65, bands=bands)
+    failure = result_of(job)
+    assert "documents of general that were scored first" in failure["message"]
+    assert "`mode: quantile`" in failure["hint"]
+    assert not [event for event in read_events(tmp_path) if event["type"] == "progress"]
+
+
+def test_widths_that_nobody_names_are_halves_of_the_longest() -> None:
+    assert _widths(4096, None) == (128, 256, 512, 1024, 2048, 4096)
+    assert _widths(96, None) == (96,)
+    assert _widths(300, None) == (150, 300)
+    assert _widths(4096, []) == (4096,)
+    assert _widths(24, [16, 32]) == (16, 24)
 
 
 def test_a_shard_that_loses_a_group_warns(inputs: dict[str, Path], tmp_path: Path) -> None:
     """Another shard may keep some of it: only the stage as a whole could tell."""
-    absolute = {"mode": "absolute", "low": 5, "middle": 15, "high": 30}
+    absolute = {"mode": "absolute", "low": 5, "middle": 15, "high": 300}
     job = make_job("perplexity", tmp_path, inputs=inputs, shards=2, **{"with": OPTIONS | {"bands": absolute}})
     assert run_stage(job) == 65
     warned = [event["message"] for event in read_events(tmp_path) if event["type"] == "warning"]
