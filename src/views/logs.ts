@@ -1,5 +1,6 @@
+import type { LoggedStep } from "../records/reads/metrics.ts";
 import type { Event } from "../records/reads/row-types.ts";
-import { bytes, clock, number } from "./format.ts";
+import { bytes, clock, count, number } from "./format.ts";
 import type { Look } from "./look.ts";
 import { jsonLines } from "./status-json.ts";
 
@@ -13,6 +14,20 @@ export function eventLine(event: Event, stageName: string | null, look: Look): s
   return [colors.dim(clock(event.at, look.now)), stageName ?? "run", paint(event.type), textOf(kind, data)]
     .filter((part) => part !== "")
     .join("  ");
+}
+
+/** A step of a training as a line of a log: `14:02:09  sft  step 120  loss 2.859 · lr 0.0015 · 3512 tokens/s` */
+export function stepLine({ at, step, values }: LoggedStep, stageName: string | null, look: Look): string {
+  const told = ["loss", "reward", "lr"].flatMap((name) => {
+    const value = values[name];
+    return value === undefined ? [] : [`${name} ${number(value)}`];
+  });
+  const speed = values.tokens_per_second;
+  if (speed !== undefined) told.push(`${count(Math.round(speed))} tokens/s`);
+  const { dim, bold } = look.colors;
+  return [dim(clock(at, look.now)), stageName ?? "run", bold(`step ${number(step)}`), told.join(" · ")].join(
+    "  ",
+  );
 }
 
 /** Events as JSON Lines, with the stage's name; the changes of rows that each event made are left to the records. */

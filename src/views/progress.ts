@@ -17,7 +17,7 @@ export function progressFrame(detail: RunDetail, look: Look, live: Live, warning
   const rows = lines.map((line) => [
     `${mark(line, colors)} ${line.name}`,
     paint(line.outcome, colors)(line.word),
-    line.elapsedMs === null ? "" : duration(line.elapsedMs),
+    line.workMs === null ? "" : duration(line.workMs),
     noteWithBar(line, look, room),
   ]);
   const parts = [runHeading(detail, look), indent(table([{}, {}, { align: "right" }, {}], rows))];

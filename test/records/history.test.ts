@@ -7,7 +7,7 @@ import { readGarbageFacts } from "../../src/records/garbage/read.ts";
 import { migrate } from "../../src/records/migrate.ts";
 import { syncNode } from "../../src/records/nodes.ts";
 import { type Lineage, lineageOf } from "../../src/records/reads/lineage.ts";
-import { latestMetrics } from "../../src/records/reads/metrics.ts";
+import { type LoggedStep, latestMetrics, loggedSteps } from "../../src/records/reads/metrics.ts";
 import { NewEvents } from "../../src/records/reads/new-events.ts";
 import type { Event } from "../../src/records/reads/row-types.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
@@ -206,4 +206,26 @@ test("the last metrics of a live attempt cost as many reads as it has metrics, n
     ["norm", 5000],
   ]);
   expect(rows).toBeLessThan(50);
+});
+
+test("the last steps of a log have a loss or a reward, with what was measured beside it, at a bounded cost", async () => {
+  const run = await writeWaitingRun(client, { shards: 1, node: "n7" });
+  const [id, stage] = [`${run}-slow-g1-s0-e1`, `${run}-slow-g1`];
+  await db.$executeRaw`
+    insert into "Metric" ("attemptId", "stageId", name, step, value, at)
+    select ${id}, ${stage}, name, n, n / 2.0, '2026-03-02T09:00:00Z'::timestamptz + make_interval(secs => n)
+      from generate_series(1, 5000) as n, unnest('{loss,lr,norm}'::text[]) as name`;
+  await client.query("vacuum analyze");
+  const [since, until] = [new Date("2026-03-02T09:00:00Z"), new Date("2026-03-02T10:23:18Z")];
+  let steps: LoggedStep[] = [];
+  const { rows } = await readsOf(db, async () => {
+    steps = await loggedSteps(db, [stage], { most: 4, since, until });
+  });
+  expect(steps.map(({ step, values }) => [step, values])).toEqual([
+    [4997, { loss: 2498.5, lr: 2498.5 }],
+    [4998, { loss: 2499, lr: 2499 }],
+  ]);
+  expect(rows).toBeLessThan(60);
+  const all = { most: 4, since, until: new Date("2026-03-03T00:00:00Z") };
+  expect((await loggedSteps(db, [stage], all)).map(({ step }) => step)).toEqual([4997, 4998, 4999, 5000]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../src/records/generated/client.ts";
-import { eventJsonLines, eventLine } from "../../src/views/logs.ts";
+import { eventJsonLines, eventLine, stepLine } from "../../src/views/logs.ts";
 import { at, plainLook, runId } from "./rows.ts";
 
 function event(type: string, data: object, stageId: string | null = `${runId}-sft-g1`): Event {
@@ -69,4 +69,17 @@ test("as JSON: the stage by name, big ids as numbers, changes of rows left out",
     stage: "sft",
     data: { shards: 2 },
   });
+});
+
+test("a step of a training is a line with its loss, rate and speed", () => {
+  const step = {
+    stageId: `${runId}-sft-g1`,
+    attemptId: `${runId}-sft-g1-s0-e1`,
+    step: 120,
+    at: at(9),
+    values: { tokens_per_second: 3512.4, lr: 0.0015, loss: 2.85912 },
+  };
+  expect(stepLine(step, "sft", plainLook).replace(/^\S+ {2}/, "")).toBe(
+    "sft  step 120  loss 2.859 · lr 0.0015 · 3512 tokens/s",
+  );
 });

@@ -3,11 +3,12 @@ import { LegaloneError } from "../../core/errors.ts";
 import { workspace } from "../../core/paths.ts";
 import { unknownName } from "../../core/suggest.ts";
 import { type Database, isUnreachable } from "../../records/database.ts";
+import { type LoggedStep, loggedSteps } from "../../records/reads/metrics.ts";
 import { NewEvents } from "../../records/reads/new-events.ts";
 import type { Event } from "../../records/reads/row-types.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { attemptsOf, type StageRow } from "../../records/reads/stages.ts";
-import { eventJsonLines, eventLine } from "../../views/logs.ts";
+import { eventJsonLines, eventLine, stepLine } from "../../views/logs.ts";
 import { lookOf } from "../../views/look.ts";
 import { jsonLines, verdictJson } from "../../views/status-json.ts";
 import { secretsOf } from "../debug/secrets.ts";
@@ -69,15 +70,40 @@ async function eventLog(
   const nameOf = (id: string | null) =>
     id === null ? null : (stages.find((row) => row.id === id)?.name ?? stageNameIn(id));
   const events = new NewEvents(db, { run: detail.run.id, stageId: stage?.id }, options.tail);
+  // Losses are no events: their steps are told between the events, from the first that is shown on.
+  const told = new Set<string>();
+  let since: Date | undefined;
+  const newSteps = async (from: Date, until: Date) => {
+    since ??= from;
+    const shown = stage === undefined ? stages : stages.filter(({ name }) => name === stage.name);
+    const ids = shown.map(({ id, cachedFrom }) => cachedFrom ?? id);
+    const keyOf = ({ attemptId, step }: LoggedStep) => `${attemptId} ${step}`;
+    const found = await loggedSteps(db, ids, { most: options.tail, since, until });
+    const fresh = found.filter((step) => !told.has(keyOf(step)));
+    for (const step of fresh) told.add(keyOf(step));
+    return fresh;
+  };
   const show = async (pages: AsyncIterable<Event[]>, detach?: Detach) => {
     const look = lookOf(process.stdout);
+    const stepText = (step: LoggedStep) => ({
+      at: step.at,
+      text: stepLine(step, nameOf(step.stageId), look),
+    });
     for await (const page of pages) {
-      const text = options.json
-        ? eventJsonLines(page, nameOf)
-        : page.map((event) => eventLine(event, nameOf(event.stageId), look)).join("\n");
-      await printPage(text, detach?.signal);
+      if (options.json) await printPage(eventJsonLines(page, nameOf), detach?.signal);
+      else {
+        const steps = await newSteps(page[0]!.at, page.at(-1)!.at);
+        const lines = [
+          ...page.map((event) => ({ at: event.at, text: eventLine(event, nameOf(event.stageId), look) })),
+          ...steps.map(stepText),
+        ].sort((a, b) => a.at.getTime() - b.at.getTime());
+        await printPage(lines.map(({ text }) => text).join("\n"), detach?.signal);
+      }
       if (detach?.asked) return;
     }
+    const later = options.json || since === undefined ? [] : await newSteps(since, new Date("9999-01-01"));
+    if (later.length > 0)
+      await printPage(later.map((step) => stepText(step).text).join("\n"), detach?.signal);
   };
   await show(events.next());
   await followWhile(options, async (detach) => {

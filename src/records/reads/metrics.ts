@@ -92,3 +92,36 @@ export async function latestMetrics(
   for (const row of rows) byAttempt.get(row.attemptId)?.set(row.name, row.value);
   return byAttempt;
 }
+
+/** A step whose loss or reward was measured, with what was measured beside it. */
+export interface LoggedStep {
+  stageId: string;
+  attemptId: string;
+  step: number;
+  at: Date;
+  values: Record<string, number>;
+}
+
+/** Whatever else a step measures is for curves. */
+const logged = ["loss", "reward", "lr", "tokens_per_second"];
+
+/** The last steps of each stage that measured a loss or a reward, at most so many each, in order of time, of that time only. */
+export async function loggedSteps(
+  db: PrismaClient,
+  stageIds: readonly string[],
+  { most, since, until }: { most: number; since: Date; until: Date },
+): Promise<LoggedStep[]> {
+  return db.$queryRaw<LoggedStep[]>`
+    select s.id as "stageId", p."attemptId", p.step, p.at, v.values
+      from unnest(${[...stageIds]}::text[]) as s (id),
+      lateral (
+        select "attemptId", step, max(at) as at from (
+          (select "attemptId", step, at from "Metric" where "stageId" = s.id and name = 'loss' order by step desc limit ${most}::int)
+          union all
+          (select "attemptId", step, at from "Metric" where "stageId" = s.id and name = 'reward' order by step desc limit ${most}::int)) as found
+        group by "attemptId", step order by step desc limit ${most}::int) as p,
+      lateral (
+        select jsonb_object_agg(name, value) as values from "Metric"
+          where "attemptId" = p."attemptId" and name = any(${logged}::text[]) and step = p.step) as v
+    where p.at between ${since} and ${until} order by p.at, p.step`;
+}
