@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { LegaloneError } from "./errors.ts";
 
 /** How to reach PostgreSQL. `host` is a name, an address, or the absolute folder of a unix socket. */
@@ -26,11 +27,12 @@ function addressIn(text: string, protocol: RegExp): URL | undefined {
   }
 }
 
-/** Checks the address of a Valkey or Redis. @throws LegaloneError E_USAGE */
+/** Reads the address of a Valkey or Redis: a URL, or the absolute path of a unix socket. @throws LegaloneError E_USAGE */
 export function parseRedisUrl(text: string): QueueSpec {
+  if (isAbsolute(text)) return { path: text };
   if (addressIn(text, /^rediss?:$/)) return { url: text };
   throw new LegaloneError("E_USAGE", "LEGALONE_REDIS_URL is not the URL of a Valkey or Redis", {
-    hint: "expected redis://:password@host:6379/0, or rediss:// for TLS; a % of a password is written %25",
+    hint: "expected redis://:password@host:6379/0, rediss:// for TLS, or the path of a unix socket; a % of a password is written %25",
   });
 }
 
