@@ -67,10 +67,12 @@ export class Daemon {
         if (this.#child === child) this.#child = undefined;
         this.#pauses = 0;
         const asked = this.#closing || (this.#holds > 0 && code === 0);
-        if (signal === null && !asked)
-          this.crashes.push(`${this.name} ended with ${code}: ${this.#lastWords()}`);
+        const crashed = signal === null && !asked;
+        if (crashed) this.crashes.push(`${this.name} ended with ${code}: ${this.#lastWords()}`);
+        // What ends at once each time would leave the other seeds no processor.
+        const againMs = crashed ? Math.min(20_000, restartMs * 2 ** this.crashes.length) : restartMs;
         if (!this.#closing)
-          setTimeout(() => this.start(), Math.max(restartMs, this.#downUntil - Date.now())).unref();
+          setTimeout(() => this.start(), Math.max(againMs, this.#downUntil - Date.now())).unref();
         resolve();
       });
     });
