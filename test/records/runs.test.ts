@@ -142,6 +142,7 @@ test("a stage whose outputs were removed from disk runs again where something ne
     uri: `legalone://artifacts/${sha256}`,
     bytes: 1,
     meta: {},
+    parents: [],
   };
   await db.artifact.create({ data: { ...ids, ...file, shard: 0 } });
   // A workspace that has a name and a store: what is not in it was removed.
