@@ -91,8 +91,12 @@ function between(low: number, high: number, expected: string): (text: string) =>
  * @throws E_USAGE while the command line is read
  */
 export function checkValues(command: Command): void {
-  for (const option of command.options)
+  for (const option of command.options) {
+    // As everywhere: an empty variable counts as unset, as CI systems leave it.
+    if (option.envVar !== undefined && process.env[option.envVar] === "")
+      delete (option as { envVar?: string }).envVar;
     if (option.required || option.optional) behindCheck(option, option.long ?? option.flags, command);
+  }
   for (const argument of command.registeredArguments) behindCheck(argument, `<${argument.name()}>`, command);
   for (const inner of command.commands) checkValues(inner);
 }
@@ -100,11 +104,9 @@ export function checkValues(command: Command): void {
 function behindCheck(value: Option | Argument, name: string, command: Command): void {
   const parse = value.parseArg?.bind(value);
   const form = "flags" in value ? value.flags : `${name}: ${value.description}`;
-  value.parseArg = (text: string, previous: unknown) => {
+  const checked = (text: string, previous: unknown): unknown => {
     const variable = "envVar" in value ? value.envVar : undefined;
     const fromVariable = variable !== undefined && text === process.env[variable];
-    // As everywhere: an empty variable counts as unset, as CI systems leave it.
-    if (fromVariable && text === "") return value.defaultValue;
     try {
       const longest = name === "--set" ? mostOfSet : mostCharacters;
       if (text.length > longest) throw new Unfit(`at most ${longest} characters`);
@@ -121,6 +123,7 @@ function behindCheck(value: Option | Argument, name: string, command: Command): 
       });
     }
   };
+  value.parseArg = checked as NonNullable<typeof value.parseArg>;
 }
 
 /** The words that call a command. */
