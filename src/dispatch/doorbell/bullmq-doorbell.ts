@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Queue, Worker } from "bullmq";
 import { type RedisOptions as AllOptions, Redis } from "ioredis";
 import type { QueueSpec } from "../../core/connections.ts";
@@ -10,7 +11,13 @@ import { AnswerRound } from "./timer-doorbell.ts";
 type RedisOptions = Omit<AllOptions, "replyMapping">;
 
 const ringPatienceMs = 1000;
+const closePatienceMs = 2000;
 const weekSeconds = 7 * 24 * 3600;
+
+/** Settles when `work` does, however it ends, and at the latest when a server that does not answer has had its time. */
+function soon(work: Promise<unknown>): Promise<unknown> {
+  return Promise.race([work.catch(() => {}), sleep(closePatienceMs, undefined, { ref: false })]);
+}
 
 /** Doorbell over BullMQ. Jobs carry a key and last as long as the answer: seconds. */
 export class BullmqDoorbell implements Doorbell {
@@ -72,10 +79,11 @@ export class BullmqDoorbell implements Doorbell {
   async close(): Promise<void> {
     this.closed = true;
     for (const timer of this.timers) clearInterval(timer);
-    // Without `force`, closing waits for a server that may never come back.
-    await Promise.all(this.workers.map((worker) => worker.close(this.failing).catch(() => {})));
+    // Without `force`, closing waits for a server that may never come back, or is just coming back. What a bell asked for
+    // is waited for below; one that is cut off rings again.
+    await Promise.all(this.workers.map((worker) => soon(worker.close(true))));
     await Promise.all(this.rounds.map((round) => round.idle()));
-    await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => {})));
+    await Promise.all([...this.queues.values()].map((queue) => soon(queue.close())));
     for (const connection of this.connections) connection.disconnect();
   }
 
