@@ -70,20 +70,23 @@ export interface Fit {
 
 /**
  * A schema whose defaults fit: those marked `x-window` are at most their `share` (1 where none is named) of the model's
- * window, those marked `x-steps` at most that share of the steps.
+ * window, those marked `x-steps` at most that share of the steps. The schema itself where all of them do: it has been
+ * compiled.
  */
 export function withFittingDefaults(schema: JsonObject, { positions, steps }: Fit): JsonObject {
   const fitted = (value: Json): Json => {
-    if (Array.isArray(value)) return value.map(fitted);
     if (!isObject(value)) return value;
-    const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fitted(inner)]));
     const { default: fallback, "x-window": window, "x-steps": share } = value;
-    if (typeof fallback !== "number") return copy;
-    const bounds = [
-      ...(isObject(window) && positions !== null ? [positions * Number(window.share ?? 1)] : []),
-      ...(typeof share === "number" && steps !== null ? [steps * share] : []),
-    ];
-    return { ...copy, default: Math.min(fallback, ...bounds.map(Math.floor)) };
+    if (typeof fallback === "number") {
+      const bounds = [
+        ...(isObject(window) && positions !== null ? [positions * Number(window.share ?? 1)] : []),
+        ...(typeof share === "number" && steps !== null ? [steps * share] : []),
+      ];
+      const fitting = Math.min(fallback, ...bounds.map(Math.floor));
+      return fitting === fallback ? value : { ...value, default: fitting };
+    }
+    const inner = Object.entries(value).map(([key, below]) => [key, fitted(below)] as const);
+    return inner.some(([key, below]) => below !== value[key]) ? Object.fromEntries(inner) : value;
   };
   return fitted(schema) as JsonObject;
 }

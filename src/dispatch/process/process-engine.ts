@@ -131,6 +131,7 @@ export class ProcessEngine implements Engine {
     folder.markReported();
     this.known.delete(attempt);
     this.begun.delete(attempt);
+    this.starting.delete(attempt);
     this.ladders.forget(attempt);
   }
 

@@ -1,3 +1,4 @@
+import { Prisma } from "../database.ts";
 import type { PrismaClient } from "../generated/client.ts";
 
 /** One curve of one shard. Each point stands for a bucket of steps: its last step, mean, smallest and largest value. */
@@ -55,18 +56,20 @@ export async function metricSeries(
   return series;
 }
 
+/** Names `n` of the metrics of attempt `a`, from name to name through the index: the points between are not read. */
+const namesOfAttempt = Prisma.sql`lateral (
+  with recursive names as (
+    (select name from "Metric" where "attemptId" = a.id order by name limit 1)
+    union all
+    select (select name from "Metric" where "attemptId" = a.id and name > names.name order by name limit 1)
+      from names where names.name is not null)
+  select name from names where name is not null) as n`;
+
 /** Names of what was measured in stages. */
 export async function metricNames(db: PrismaClient, stageIds: readonly string[]): Promise<string[]> {
-  // From name to name through the index, as below.
   const rows = await db.$queryRaw<{ name: string }[]>`
     select distinct n.name from "Attempt" a join "Shard" s on s.id = a."shardId",
-      lateral (
-        with recursive names as (
-          (select name from "Metric" where "attemptId" = a.id order by name limit 1)
-          union all
-          select (select name from "Metric" where "attemptId" = a.id and name > names.name order by name limit 1)
-            from names where names.name is not null)
-        select name from names where name is not null) as n
+      ${namesOfAttempt}
     where s."stageId" = any(${[...stageIds]}::text[]) order by n.name`;
   return rows.map(({ name }) => name);
 }
@@ -76,16 +79,9 @@ export async function latestMetrics(
   db: PrismaClient,
   attemptIds: string[],
 ): Promise<Map<string, Map<string, number>>> {
-  // From name to name through the index: the points between are not read, however many there are.
   const rows = await db.$queryRaw<{ attemptId: string; name: string; value: number }[]>`
     select a.id as "attemptId", n.name, m.value from unnest(${attemptIds}::text[]) as a (id),
-      lateral (
-        with recursive names as (
-          (select name from "Metric" where "attemptId" = a.id order by name limit 1)
-          union all
-          select (select name from "Metric" where "attemptId" = a.id and name > names.name order by name limit 1)
-            from names where names.name is not null)
-        select name from names where name is not null) as n,
+      ${namesOfAttempt},
       lateral (
         select value from "Metric" where "attemptId" = a.id and name = n.name order by step desc, id desc limit 1) as m`;
   const byAttempt = new Map<string, Map<string, number>>(attemptIds.map((id) => [id, new Map()]));
