@@ -171,8 +171,7 @@ class Worker:
             bytes=size,
             cursor=cursor,
         )
-        for old in steps_in(self.folder)[self.job["checkpoint"]["keep"] :]:
-            remove_unclaimed(old)
+        remove_stale(self.folder, self.job["checkpoint"]["keep"])
 
     def commit(self, kind: str, state: dict[str, Any]) -> None:
         """An output whose bytes depend on the rows consumed and on nothing else."""
@@ -216,6 +215,13 @@ def candidates(resume: dict[str, Any]) -> list[tuple[Path, str | None]]:
 
 def steps_in(root: Path) -> list[Path]:
     return sorted(root.glob("step-*"), key=lambda path: -int(path.name[5:])) if root.is_dir() else []
+
+
+def remove_stale(root: Path, keep: int) -> None:
+    """What the agent has claimed counts among those that are kept; the newest always stays."""
+    own = [path for path in steps_in(root) if not (root / "claims" / path.name).is_symlink()]
+    for old in own[max(1, keep - (len(steps_in(root)) - len(own))) :]:
+        remove_unclaimed(old)
 
 
 def remove_unclaimed(folder: Path) -> None:

@@ -20,7 +20,7 @@ from stages._worker.jsonl import write_json
 from stages._worker.model import device
 from stages._worker.model.safetensors_file import write_tensors
 from stages._worker.protocol import versions
-from stages._worker.training.pruning import remove_unclaimed, stale_steps
+from stages._worker.training.pruning import remove_stale
 from stages._worker.training.ranks.place import this_rank
 from stages._worker.training.room import bytes_of, require_room
 from stages._worker.worker import Worker
@@ -137,9 +137,7 @@ def commit_checkpoint(
     worker.checkpoint(
         final, step=step, sha256=file_sha256(final / MANIFEST), size=content.bytes, cursor=cursor
     )
-    remove_unclaimed(
-        root, stale_steps(steps_in(root), keep=job.checkpoint_keep, keep_every=job.checkpoint_keep_every)
-    )
+    remove_stale(root, steps_in(root), keep=job.checkpoint_keep, keep_every=job.checkpoint_keep_every)
     return final
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from collections.abc import Iterable
@@ -17,6 +18,18 @@ def stale_steps(steps: Iterable[int], *, keep: int, keep_every: int | None) -> l
     """
     newest_first = sorted(steps, reverse=True)
     return [step for step in newest_first[keep:] if keep_every is None or step % keep_every != 0]
+
+
+def remove_stale(root: Path, steps: Iterable[int], *, keep: int, keep_every: int | None) -> None:
+    """Removes those of the checkpoints `root`/step-<n> that need not stay, as `steps` lists them.
+
+    What the agent has claimed counts among the `keep`, so that an outage, in which it claims nothing more, costs the
+    room of one checkpoint and not of `keep`: the newest always stays, claimed or not.
+    """
+    steps = list(steps)
+    claimed = {step for step in steps if _maker(root / CLAIMS / f"step-{step}") == "agent"}
+    own = [step for step in steps if step not in claimed]
+    remove_unclaimed(root, stale_steps(own, keep=max(1, keep - len(claimed)), keep_every=keep_every))
 
 
 def remove_unclaimed(root: Path, steps: Iterable[int]) -> None:
@@ -50,5 +63,8 @@ def remove_unclaimed(root: Path, steps: Iterable[int]) -> None:
 def _maker(claim: Path) -> str | None:
     try:
         return str(claim.readlink())
-    except FileNotFoundError:  # given up in this moment
+    except OSError as error:
+        # There is none, it was given up in this moment, or something else than a link stands there.
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
+            raise
         return None

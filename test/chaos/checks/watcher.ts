@@ -57,10 +57,10 @@ export class Watcher {
     }
   }
 
-  /** Those that stay, as many that nobody has heard of yet, and as many that are on their way. */
+  /** Those that stay, one that nobody has heard of, one that was just made, and those on their way. */
   #tooMany(): string[] {
     return [...this.#most].flatMap(([id, { most, keep }]) =>
-      most > 3 * keep + 2 ? [`${id} had ${most} checkpoints on disk at once, and keeps ${keep}`] : [],
+      most > keep + 5 ? [`${id} had ${most} checkpoints on disk at once, and keeps ${keep}`] : [],
     );
   }
 

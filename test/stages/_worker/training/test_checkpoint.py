@@ -129,6 +129,20 @@ def test_what_the_agent_has_claimed_stays(tmp_path: Path) -> None:
     assert [path.name for path in claims.iterdir()] == ["step-2"]
 
 
+def test_what_the_agent_has_claimed_counts_among_those_that_stay(tmp_path: Path) -> None:
+    # An outage: the agent claims nothing more, for as long as serve is away.
+    worker = make_worker("midtrain", tmp_path, checkpoint={"keep": 2})
+    claims = worker.job.folder / "claims"
+    for step in (2, 4):
+        save(worker, step)
+        claims.mkdir(exist_ok=True)
+        (claims / f"step-{step}").symlink_to("agent")
+    for step in (6, 8, 10, 12):
+        save(worker, step)
+        assert steps_in(worker.job.folder) == [step, 4, 2]
+    worker.close()
+
+
 def test_a_removal_that_was_cut_off_is_done_to_its_end(tmp_path: Path) -> None:
     worker = make_worker("midtrain", tmp_path, checkpoint={"keep": 1})
     save(worker, 2)
