@@ -70,8 +70,8 @@ const mostTries = 5;
 
 /**
  * Takes lines of an attempt's event file into the records: reads where the attempt stands, then writes events, metrics,
- * artifacts, signs of life and the acknowledged offset in one guarded transaction. Taking the same batch twice changes
- * nothing (`wrong_offset` tells where to go on); a stale epoch changes nothing, ever.
+ * artifacts, signs of life and the acknowledged offset in one guarded transaction. The same batch again is a sign of life
+ * and changes nothing else (`wrong_offset` tells where to go on); a stale epoch changes nothing, ever.
  */
 export async function ingestEvents(
   database: Database,
@@ -83,7 +83,11 @@ export async function ingestEvents(
     const row = fenced(await readLiveAttempt(database, attempt, batch.epoch), batch.instance);
     if (!row) return { status: "stale" };
     const acknowledged = Number(row.acknowledged);
-    if (batch.offset !== acknowledged) return { status: "wrong_offset", acknowledged };
+    if (batch.offset !== acknowledged) {
+      // Whoever is heard is not silent, though none of serve's answers may reach it.
+      await noteAlive(database, row, times);
+      return { status: "wrong_offset", acknowledged };
+    }
     if (batch.lines.length > 0 || batch.bytes > 0) await writeBatch(database, row, batch, times);
     else await noteAlive(database, row, times);
     return {

@@ -93,6 +93,21 @@ test("the same batch twice, even at once, is taken once", async () => {
   expect(await send(batch, 50)).toEqual({ status: "wrong_offset", acknowledged: 100 });
 });
 
+test("what comes again is a sign of life: an agent that no answer reaches is not silent", async () => {
+  await send([line.metric("loss", 1, 2)], 0);
+  const long = new Date(Date.now() - 3_600_000);
+  await db.attempt.update({
+    where: { id },
+    data: { state: "UNREACHABLE", heartbeatAt: long, leaseUntil: long },
+  });
+  expect(await send([line.metric("loss", 1, 2)], 0)).toMatchObject({ status: "wrong_offset" });
+  const row = await db.attempt.findUniqueOrThrow({ where: { id } });
+  expect(row.state).toBe("RUNNING");
+  expect(row.heartbeatAt!.getTime()).toBeGreaterThan(Date.now() - 60_000);
+  expect(row.leaseUntil!.getTime()).toBeGreaterThan(Date.now());
+  expect(await db.metric.count({ where: { attemptId: id } })).toBe(1);
+});
+
 test("a stale epoch, an ended attempt and an unknown one change nothing", async () => {
   await db.attempt.update({
     where: { id },

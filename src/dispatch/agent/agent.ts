@@ -84,7 +84,10 @@ export class Agent {
       let waitMs = syncMs;
       try {
         waitMs = Math.min(syncMs, await this.sync());
-        if (away) log.info("serve is back");
+        if (away) {
+          log.info("serve is back");
+          for (const reporter of this.reporters.values()) reporter.tryNow();
+        }
         away = false;
       } catch (error) {
         if (error instanceof NodeTaken) {

@@ -90,6 +90,12 @@ export class AttemptReporter {
     this.wake.call();
   }
 
+  /** Serve answers again: no pause is waited for. */
+  tryNow(): void {
+    this.retryMs = firstRetryMs;
+    this.wake.call();
+  }
+
   /** Serve no longer counts on this attempt: its worker is stopped, and nothing more is reported. */
   async abandon(): Promise<void> {
     if (this.stale) return;
