@@ -1,0 +1,63 @@
+"""The label sets of test/fixtures/law are well-formed: what they say is in their README."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "law"
+INSERTED = re.compile(r"[1-9][0-9]*之[一二三四五六七八九十]+")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """The rows of one set."""
+    with (FIXTURES / name).open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def repeated(values: list[str]) -> list[str]:
+    """The values that occur more than once."""
+    return [value for value, times in Counter(values).items() if times > 1]
+
+
+def is_article(value: Any) -> bool:
+    """A plain number as an integer, an inserted article as text."""
+    if isinstance(value, str):
+        return bool(INSERTED.fullmatch(value))
+    return type(value) is int and 1 <= value <= 1300
+
+
+def is_part(value: Any) -> bool:
+    """The number of a paragraph or an item, or none."""
+    return value is None or (type(value) is int and 1 <= value <= 60)
+
+
+def test_citations_are_well_formed():
+    labelled = rows("citations.jsonl")
+    for row in labelled:
+        assert list(row) == ["id", "text", "citations"], row
+        assert row["text"].strip(), row
+        for cited in row["citations"]:
+            assert list(cited) == ["law", "article", "paragraph", "item"], row
+            assert is_article(cited["article"]), row
+            assert is_part(cited["paragraph"]) and is_part(cited["item"]), row
+        assert not repeated([json.dumps(cited) for cited in row["citations"]]), row
+    assert not repeated([row["id"] for row in labelled])
+    assert not repeated([row["text"] for row in labelled])
+
+
+def test_citations_name_laws_in_one_way():
+    for row in rows("citations.jsonl"):
+        for cited in row["citations"]:
+            law = cited["law"]
+            assert law is None or law, row
+            assert not re.search(r"中华人民共和国|[《》〈〉()\s]|最高人民|修正）|修订）", law or ""), row
+
+
+def test_citations_are_many_and_not_all_of_them_easy():
+    labelled = rows("citations.jsonl")
+    incomplete = [row for row in labelled if row["id"].split("-")[0] in ("negative", "partial")]
+    assert len(labelled) >= 320
+    assert len(incomplete) >= 40
+    assert sum(not row["citations"] for row in labelled) >= 40
