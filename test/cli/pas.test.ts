@@ -120,6 +120,20 @@ describe("pas preview", () => {
       orderSha256,
       sequenceLength: 128,
     });
+
+    // Another order takes its place, and that of nothing else.
+    const another = ["pas", "order", ...from, "--set", "stages.midtrain.with.batch=4"];
+    expect(runCli([...another, "--out", join(folder, "order")]).code).toBe(0);
+    const thesis = join(folder, "thesis");
+    mkdirSync(thesis);
+    writeFileSync(join(thesis, "thesis.md"), "three years");
+    writeFileSync(join(folder, "order", "notes.md"), "mine");
+    writeFileSync(join(folder, "file"), "");
+    for (const taken of ["thesis", "order", "file"])
+      expect(runCli(["pas", "order", ...from, "--out", join(folder, taken)]).code, taken).toBe(8);
+    expect(runCli(["pas", "order", ...from, "--out", "."]).stderr).toMatch(/holds more than one order/);
+    expect(readFileSync(join(thesis, "thesis.md"), "utf8")).toBe("three years");
+    expect(readFileSync(join(folder, "order", "notes.md"), "utf8")).toBe("mine");
   });
 
   it("refuses passes above the pipeline's limit with 3", () => {

@@ -27,14 +27,14 @@ import {
 } from "../../dispatch/transfer/manifest.ts";
 
 /**
- * The folder that `--to` names, as far as any may be made there.
+ * The folder that `--to` names, as far as any may be made there; for another option `what` it makes.
  * @throws E_USAGE for nothing, and for a folder that holds more than a model could replace: this one, the home, the
  * workspace, or one above them
  */
-export function exportTarget(to: string): string {
+export function exportTarget(to: string, option = "--to", what = "model"): string {
   if (to.trim() === "") {
-    throw new LegaloneError("E_USAGE", "--to names no folder", {
-      hint: "--to ./model makes one beside your files.",
+    throw new LegaloneError("E_USAGE", `${option} names no folder`, {
+      hint: `${option} ./${what} makes one beside your files.`,
     });
   }
   const path = real(resolve(to));
@@ -43,9 +43,9 @@ export function exportTarget(to: string): string {
   if (path === parse(path).root || inside !== undefined) {
     throw new LegaloneError(
       "E_USAGE",
-      `--to ${to} is ${path}, which holds more than a model: ${inside ?? "everything"}`,
+      `${option} ${to} is ${path}, which holds more than one ${what}: ${inside ?? "everything"}`,
       {
-        hint: "Name a folder of its own, such as --to ./model.",
+        hint: `Name a folder of its own, such as ${option} ./${what}.`,
       },
     );
   }

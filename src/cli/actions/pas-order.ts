@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ExitCode, LegaloneError } from "../../core/errors.ts";
 import { packageRoot } from "../../core/paths.ts";
 import { quoted } from "../../core/text.ts";
-import { writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
+import { orderFiles, readOrderFile, writeOrderFolder } from "../../worker/pas-order/order-folder.ts";
 import { passesOver, refusePasses } from "../../worker/pas-order/order-options.ts";
 import { type PasSourceOptions, readPasSource } from "../pas-source.ts";
+import { exportTarget } from "./copy-verified.ts";
 import { note, print } from "./output.ts";
 
 export interface PasOrderOptions extends PasSourceOptions {
@@ -25,13 +26,14 @@ export async function writePasOrder(file: string | undefined, options: PasOrderO
       hint: "legalone pas order --help shows both forms",
     });
   }
+  const folder = exportTarget(options.out, "--out", "order");
+  refuseTaken(folder);
   const { spec, packed, maxPasses, from } = await readPasSource(file, options);
   if (!packed) {
     throw new LegaloneError("E_USAGE", "an order folder points into packed data, and there is none", {
       hint: "name a folder that the stage `perplexity` made with --packed",
     });
   }
-  const folder = resolve(options.out);
   const { orderSha256, passes, warnings, steps } = writeOrderFolder(folder, spec, packed);
   refusePasses(passesOver(spec, passes, maxPasses), maxPasses);
   for (const warning of warnings) note(`warning ${warning}`);
@@ -40,6 +42,25 @@ export async function writePasOrder(file: string | undefined, options: PasOrderO
       ? JSON.stringify({ folder, steps, batch: spec.batch, passes, orderSha256, from })
       : `${folder}: ${steps} steps over ${from}, order ${orderSha256}`,
   );
+}
+
+/** Only an order gives way to another one. @throws E_CONFLICT with what would be lost */
+function refuseTaken(folder: string): void {
+  const seen = lstatSync(folder, { throwIfNoEntry: false });
+  if (seen === undefined) return;
+  const names = seen.isDirectory() ? readdirSync(folder) : [];
+  const other = names.find((name) => !orderFiles.includes(name));
+  if (
+    seen.isDirectory() &&
+    (names.length === 0 || (other === undefined && readOrderFile(folder)?.specSha256))
+  )
+    return;
+  const what = seen.isDirectory()
+    ? `holds ${quoted(other ?? names[0]!)}, which is of no order`
+    : "is no folder";
+  throw new LegaloneError("E_CONFLICT", `${folder} exists and ${what}; only an order is replaced`, {
+    hint: "Name another folder with --out.",
+  });
 }
 
 /** The same program that the control plane runs before the trainer. Its codes for wrong options and data become 2. */

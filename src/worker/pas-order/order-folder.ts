@@ -22,6 +22,9 @@ import { Columns } from "./columns.ts";
 import { writeOrderIndex } from "./order-index.ts";
 import type { PackedLayout, PackedRun } from "./packed-cells.ts";
 
+/** All that an order folder holds. */
+export const orderFiles = ["order.json", "order.rows.bin", "order.idx"];
+
 /** What order.json holds. */
 export interface OrderFile extends Omit<OrderSpec, "cells">, OrderEnd {
   sequenceLength: number;
