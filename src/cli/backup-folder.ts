@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, normalize } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../core/errors.ts";
 import { canonicalJson, sha256 } from "../core/hash.ts";
+import { placeOf } from "../core/places.ts";
 import type { Dump } from "../records/dump.ts";
 
 /** Kind and form of the folder; another form has another number. */
@@ -62,11 +63,26 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
       },
     );
   if (sha256(canonicalJson(content)) !== expected) throw broken(`${path} was altered`);
-  const outside = content.files.find(
-    ({ path: file }) => isAbsolute(file) || normalize(file).startsWith(".."),
-  );
-  if (outside !== undefined) throw broken(`${path} names ${outside.path}, which lies outside`);
+  const strange = content.files.find(({ path: file }) => !isOfBackup(file));
+  if (strange !== undefined)
+    throw broken(`${path} names ${strange.path}, which lies outside or is none that a backup holds`);
+  const known = new Set(content.files.map(({ path: file }) => file));
+  const absent = content.dump.tables.find(({ file }) => !known.has(file));
+  if (absent !== undefined) throw broken(`${path} does not list the rows of ${absent.name}`);
   return content;
+}
+
+/**
+ * A backup holds rows, and files of artifacts and checkpoints. Notes of a workspace (where its database lies, which processes
+ * are its own) are believed by whoever finds them there, so none comes with a backup.
+ */
+function isOfBackup(file: string): boolean {
+  const parts = file.split("/");
+  if (isAbsolute(file) || parts.some((part) => ["", ".", ".."].includes(part))) return false;
+  if (parts[0] === "records") return parts.length === 2;
+  const isPlace = (length: number) =>
+    parts.length > length && placeOf(`legalone://${parts.slice(0, length).join("/")}`) !== undefined;
+  return isPlace(2) || isPlace(3);
 }
 
 /** A place that was named by mistake: no backup was ever written there. */

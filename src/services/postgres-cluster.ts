@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { LegaloneError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
 import { ownFolder } from "../core/own-folder.ts";
+import { quoted } from "../core/text.ts";
 import { replaceWhole } from "../core/whole-file.ts";
 import { workspaceId } from "../core/workspace-note.ts";
 import { writeDaemon } from "./daemon.ts";
@@ -38,6 +39,7 @@ export function readCluster(home: string): ClusterNote | undefined {
   } catch {
     return undefined;
   }
+  if (typeof note !== "object" || note === null) return undefined;
   if (note.data === undefined) return note;
   // Of an old version: an absolute path, which of a moved or copied workspace names another's folder.
   const outside = /\/(legalone-[0-9a-f]{8})\/postgres$/.exec(note.data)?.[1];
@@ -46,10 +48,22 @@ export function readCluster(home: string): ClusterNote | undefined {
   return { place: "service", folder: outside, made: true };
 }
 
-/** Folder of the data, whether it is there or not. */
+/** Folders below serviceFolder() that this program makes. */
+const folderForm = /^legalone-[A-Za-z0-9-]{1,100}$/;
+
+/**
+ * Folder of the data, whether it is there or not.
+ * @throws E_WORKSPACE where a note names another folder than one that this program makes: what is there is removed and given away
+ */
 export function dataFolder(home: string, { place, folder }: ClusterNote): string {
   if (place === "workspace") return join(home, "postgres");
-  return join(serviceFolder(), folder ?? "", "postgres");
+  if (place === "service" && folderForm.test(String(folder)))
+    return join(serviceFolder(), folder!, "postgres");
+  throw new LegaloneError(
+    "E_WORKSPACE",
+    `${join(home, "postgres.json")} names the folder ${quoted(String(folder))} of ${quoted(String(place))}, expected legalone-NAME`,
+    { hint: "It is not as this program wrote it: bring that file back, or `legalone restore` a backup." },
+  );
 }
 
 /** Writes the note, with what is told of a server that runs. */

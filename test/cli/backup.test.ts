@@ -201,6 +201,22 @@ describe("a restore", patience, () => {
           files[0]!.path = "../x";
         }),
     ],
+    ...["postgres.json", "attempts/a-s0-e1/pid.json"].map(
+      (path) =>
+        [
+          `a note of a workspace, ${path}`,
+          "E_BACKUP",
+          (at: string) => change(at, ({ files }) => void files.push({ ...files[0]!, path })),
+        ] as const,
+    ),
+    [
+      "a table that is nowhere",
+      "E_BACKUP",
+      (at: string) =>
+        change(at, ({ dump }) => {
+          dump.tables[0]!.file = "records/none";
+        }),
+    ],
     [
       "a newer version",
       "E_MIGRATION",
@@ -210,8 +226,13 @@ describe("a restore", patience, () => {
         }),
     ],
   ] as const)("of %s is refused and leaves nothing", async (what, code, spoil) => {
-    const target = place(`into ${what}`);
-    const outcome = await legalone(target, "restore", spoiled(`spoiled ${what}`, spoil), "--json");
+    const target = place(`into ${what.replaceAll("/", " ")}`);
+    const outcome = await legalone(
+      target,
+      "restore",
+      spoiled(`spoiled ${what.replaceAll("/", " ")}`, spoil),
+      "--json",
+    );
     expect(errorOf(outcome)).toMatchObject({ code });
     expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
     expect(existsSync(join(line.home, "x"))).toBe(false);

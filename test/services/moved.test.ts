@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -16,7 +17,7 @@ import { poolConfig } from "../../src/records/database.ts";
 import { isCopiedNote, readDaemon, refuseElsewhere, writeDaemon } from "../../src/services/daemon.ts";
 import { lookAtHome, settleHome } from "../../src/services/home.ts";
 import { withLock } from "../../src/services/lock.ts";
-import { adoptCluster, startPostgres, stopPostgres } from "../../src/services/postgres.ts";
+import { adoptCluster, removeCluster, startPostgres, stopPostgres } from "../../src/services/postgres.ts";
 import { dataFolder, readCluster } from "../../src/services/postgres-cluster.ts";
 import { openWorkspace, type TestWorkspace } from "../support/servers.ts";
 
@@ -128,6 +129,22 @@ test("the absolute path in a note of an old version never leads to another folde
   expect(await query(home, "select n from kept")).toEqual([7]);
   expect(await stopPostgres(copy)).toBe(false);
   expect(await query(home, "select n from kept")).toEqual([7]);
+});
+
+test.each([
+  { place: "service", folder: "../.." },
+  { place: "service", folder: "legalone-x/../../etc" },
+  { place: "service" },
+  { place: "elsewhere", folder: "legalone-x" },
+])("a note that leads elsewhere (%o) is refused, and nothing is removed", async (note) => {
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, "postgres.json"), JSON.stringify({ ...note, made: true }));
+  const refused = expect.objectContaining({ code: "E_WORKSPACE" });
+  expect(() => removeCluster(home)).toThrow(refused);
+  expect(() => adoptCluster(home, "of-its-own")).toThrow(refused);
+  await expect(stopPostgres(home)).rejects.toEqual(refused);
+  await expect(startPostgres(home)).rejects.toEqual(refused);
+  rmSync(home, { recursive: true });
 });
 
 test("a folder that comes from another machine is refused, unless its number is the same there", () => {
