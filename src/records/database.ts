@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
@@ -47,6 +48,35 @@ class NoConnection extends Error {
 }
 
 /**
+ * A client whose connection ends where its server says what the driver cannot read (another way to log in, another
+ * protocol). The driver throws that into the socket's own event, where it would end the process.
+ */
+export class CarefulClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const connection = this.connection as unknown as { attachListeners(stream: Duplex): void };
+    const attach = connection.attachListeners.bind(connection);
+    connection.attachListeners = (stream) => {
+      const before = stream.listeners("data");
+      attach(stream);
+      for (const listener of stream.listeners("data").filter((one) => !before.includes(one))) {
+        stream.off("data", listener as (bytes: Buffer) => void);
+        stream.on("data", (bytes: Buffer) => {
+          try {
+            listener(bytes);
+          } catch (cause) {
+            const said = (cause as Error).message;
+            stream.destroy(
+              new Error(`Connection terminated: the server's answer cannot be read: ${said}`, { cause }),
+            );
+          }
+        });
+      }
+    };
+  }
+}
+
+/**
  * Does `work` on a connection of its own, which is closed after it.
  * @throws LegaloneError E_DATABASE when none came to be or it broke, whatever the words
  */
@@ -54,7 +84,11 @@ export async function withClient<T>(
   spec: ConnectionSpec,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ ...poolConfig(spec), connectionTimeoutMillis: connectMs, keepAlive: true });
+  const client = new CarefulClient({
+    ...poolConfig(spec),
+    connectionTimeoutMillis: connectMs,
+    keepAlive: true,
+  });
   client.on("error", () => {});
   try {
     await client.connect().catch((error: unknown) => {
@@ -102,6 +136,7 @@ const pools = new WeakMap<object, NamedPool>();
 export function openDatabase(spec: ConnectionSpec, connections = 6): Database {
   const pool = new NamedPool({
     ...poolConfig(spec),
+    Client: CarefulClient,
     max: connections,
     connectionTimeoutMillis: connectMs,
   });

@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import type { ConnectionSpec } from "../core/connections.ts";
 import type { Log } from "../core/log.ts";
-import { poolConfig } from "./database.ts";
+import { CarefulClient, poolConfig } from "./database.ts";
 
 /** Key of the advisory lock that the one deciding serve holds. */
 const decidingLock = 7_140_002;
@@ -86,7 +86,7 @@ export class Leadership {
 
   /** Resolves or throws when the connection has ended. */
   async #lead(connected: () => void): Promise<void> {
-    const client = new pg.Client({
+    const client = new CarefulClient({
       ...poolConfig(this.#spec),
       connectionTimeoutMillis: 5_000,
       query_timeout: Math.max(patienceMs, this.#options.leaseMs),

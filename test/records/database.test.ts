@@ -103,6 +103,7 @@ async function serverThat(greet: (socket: Socket) => void) {
 }
 
 const refusal = (state: string) => message("E", Buffer.from(`SFATAL\0VFATAL\0C${state}\0Mnot you\0\0`));
+const login = (way: number) => message("R", Buffer.from([0, 0, 0, way]));
 /** Whatever keeps a process from its database, with what the error is to say. */
 const away: [string, (socket: Socket) => void, RegExp][] = [
   ["accepts and says nothing", (socket) => socket.resume(), /cannot be reached/],
@@ -115,6 +116,9 @@ const away: [string, (socket: Socket) => void, RegExp][] = [
   ["starts", (socket) => socket.end(refusal("57P03")), /cannot be reached/],
   ["has no room", (socket) => socket.end(refusal("53300")), /cannot be reached/],
   ["knows no such user", (socket) => socket.end(refusal("28P01")), /does not let nobody in/],
+  ["asks for another way to log in", (socket) => socket.write(login(7)), /answer cannot be read/],
+  ["asks for one that nobody knows", (socket) => socket.write(login(99)), /answer cannot be read/],
+  ["cuts its words short", (socket) => socket.write(message("R", Buffer.alloc(0))), /answer cannot be read/],
   ["has no such database", (socket) => socket.end(refusal("3D000")), /does not let nobody in/],
 ];
 
