@@ -61,3 +61,28 @@ def test_citations_are_many_and_not_all_of_them_easy():
     assert len(labelled) >= 320
     assert len(incomplete) >= 40
     assert sum(not row["citations"] for row in labelled) >= 40
+
+
+REWARDS = {"law-application", "memorisation", "choice", "charge", "term"}
+
+
+def test_rewards_are_well_formed():
+    cases = rows("rewards.jsonl")
+    for case in cases:
+        assert set(case) - {"items"} == {"id", "reward", "reference", "answer", "expected", "why"}, case
+        assert case["reward"] in REWARDS and case["reference"] and case["why"], case
+        assert case["expected"] and set(case["expected"]) <= {"at_least", "at_most"}, case
+        low, high = case["expected"].get("at_least", 0), case["expected"].get("at_most", 1)
+        assert 0 <= low <= high <= 1, case
+        assert ("items" in case) == (case["reward"] == "law-application"), case
+    assert not repeated([case["id"] for case in cases])
+    assert not repeated([f"{case['reward']} {case['reference']} {case['answer']}" for case in cases])
+
+
+def test_every_reward_has_right_and_wrong_cases():
+    cases = rows("rewards.jsonl")
+    assert len(cases) >= 70
+    for reward in REWARDS:
+        bounds = [case["expected"] for case in cases if case["reward"] == reward]
+        assert sum(bound.get("at_least", 0) >= 0.9 for bound in bounds) >= 5, reward
+        assert sum(bound.get("at_most", 1) <= 0.5 for bound in bounds) >= 5, reward
