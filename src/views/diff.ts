@@ -5,7 +5,7 @@ import type { Look } from "./look.ts";
 import { partsOf, type RunDiff } from "./run-diff.ts";
 import { cut, indent, table } from "./table.ts";
 
-const longest = 44;
+const longest = 200;
 
 /** Two runs side by side: what differs, part by part, and how each ended. */
 export function diffView(diff: RunDiff, left: ComparedRun, right: ComparedRun, look: Look): string {
@@ -28,11 +28,11 @@ export function diffView(diff: RunDiff, left: ComparedRun, right: ComparedRun, l
   ];
   const columns = [
     { title: "STAGE" },
-    { title: "PART" },
-    { title: "WHAT" },
-    { title: diff.left },
-    { title: diff.right },
-  ];
+    { title: "PART", drop: "late" },
+    { title: "WHAT", gives: "wrap" },
+    { title: diff.left, gives: "wrap" },
+    { title: diff.right, gives: "wrap" },
+  ] as const;
   const written = [
     ...diff.written.left.map((line) => colors.red(`- ${line}`)),
     ...diff.written.right.map((line) => colors.green(`+ ${line}`)),
@@ -40,7 +40,7 @@ export function diffView(diff: RunDiff, left: ComparedRun, right: ComparedRun, l
   return [
     ...ends,
     "",
-    ...(rows.length > 0 ? [table(columns, rows, colors.dim)] : []),
+    ...(rows.length > 0 ? [table(columns, rows, look)] : []),
     ...(written.length > 0 ? ["", colors.dim("WRITTEN"), indent(written.join("\n"))] : []),
     "",
     sameStages(diff),
@@ -54,9 +54,12 @@ function sides({ path, before, after }: Difference): string[] {
 
 function shown(value: unknown): string {
   if (typeof value === "number") return number(value);
-  if (typeof value === "string") return value.length > longest ? `${value.slice(0, 12)}…` : value;
+  if (typeof value === "string") return hash.test(value) ? `${value.slice(0, 12)}…` : cut(value, longest);
   return value === undefined ? "-" : shortValue(value, longest);
 }
+
+/** Its beginning says as much as the whole. */
+const hash = /^[0-9a-f]{64}$/;
 
 function sameStages({ stages }: RunDiff): string {
   const same = stages.filter(

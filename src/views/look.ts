@@ -7,21 +7,26 @@ export type Colors = ReturnType<typeof picocolors.createColors>;
 /** How a text view is to look: what every view gets beside its data. */
 export interface Look {
   colors: Colors;
-  /** Columns of the terminal. */
+  /** Columns of the terminal; infinite into a file or pipe, where nothing has to fit. */
   width: number;
   now: Date;
 }
 
-/** A look for a stream: colours where it is a terminal (NO_COLOR and FORCE_COLOR hold), its width; into a file or pipe lines may be long. */
+/** A look for a stream: colours where it is a terminal (NO_COLOR and FORCE_COLOR hold), its width. */
 export function lookOf(stream: { isTTY?: boolean; columns?: number }, now = new Date()): Look {
   const color =
     process.env.FORCE_COLOR !== undefined || (stream.isTTY === true && picocolors.isColorSupported);
-  return { colors: ownColors(color), width: stream.columns ?? 160, now };
+  return { colors: ownColors(color), width: stream.columns || Number.POSITIVE_INFINITY, now };
 }
 
 /** A look without colours, for text that goes into a page. */
 export function plainLook(now: Date): Look {
-  return { colors: picocolors.createColors(false), width: 160, now };
+  return { colors: picocolors.createColors(false), width: Number.POSITIVE_INFINITY, now };
+}
+
+/** Columns for what is drawn or told in sentences, which have to end somewhere also in a file. */
+export function pageWidth({ width }: Pick<Look, "width">): number {
+  return Number.isFinite(width) ? width : 160;
 }
 
 /** Stands in every colour of ours: nobody else knows it, and what measures a text takes it for a part of the colour. */

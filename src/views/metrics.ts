@@ -1,6 +1,6 @@
 import type { Series } from "../records/reads/metrics.ts";
 import { number } from "./format.ts";
-import type { Look } from "./look.ts";
+import { type Look, pageWidth } from "./look.ts";
 import { jsonLines } from "./status-json.ts";
 import { indent, table } from "./table.ts";
 
@@ -29,8 +29,8 @@ export function metricTable(stages: StageSeries[], look: Look): string {
   const right = { align: "right" } as const;
   return table(
     [
-      { title: "STAGE" },
-      { title: "METRIC" },
+      { title: "STAGE", key: true },
+      { title: "METRIC", key: true, gives: "cut" },
       { title: "STEP", ...right },
       { title: "FIRST", ...right },
       { title: "LOWEST", ...right },
@@ -38,14 +38,14 @@ export function metricTable(stages: StageSeries[], look: Look): string {
       { title: "LAST", ...right },
     ],
     rows,
-    look.colors.dim,
+    look,
   );
 }
 
 /** Each curve drawn with characters, as wide as the terminal lets. */
 export async function metricPlots(stages: StageSeries[], look: Look): Promise<string> {
   const { default: asciichart } = await import("asciichart");
-  const width = Math.max(20, look.width - 16);
+  const width = Math.max(20, pageWidth(look) - 16);
   const plots = stages.flatMap(({ stage, series }) =>
     series
       .filter((curve) => curve.points.length > 1)

@@ -1,7 +1,7 @@
 import type { Difference } from "../recipe/audit.ts";
 import { count, number } from "./format.ts";
 import type { Look } from "./look.ts";
-import { table } from "./table.ts";
+import { paragraphs, table } from "./table.ts";
 
 export interface PasAudit {
   run: string;
@@ -30,13 +30,18 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
   const { run, stage, order, cells, segments, forks, attempts, notes } = audit;
   const right = { align: "right" } as const;
   return [
-    `${stage} of run ${run}: order ${order.orderSha256.slice(0, 16)} of ${order.steps} steps of ${order.batch} sequences`,
-    `order ${order.from}`,
+    paragraphs(
+      [
+        `${stage} of run ${run}: order ${order.orderSha256.slice(0, 16)} of ${order.steps} steps of ${order.batch} sequences`,
+        `order ${order.from}`,
+      ],
+      look,
+    ),
     "",
     table(
       [
-        { title: "GROUP" },
-        { title: "BAND" },
+        { title: "GROUP", key: true },
+        { title: "BAND", key: true },
         { title: "SEQUENCES", ...right },
         { title: "PLANNED", ...right },
         { title: "CONSUMED", ...right },
@@ -50,7 +55,7 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
         count(cell.consumed),
         number(cell.sequences === 0 ? 0 : cell.consumed / cell.sequences),
       ]),
-      look.colors.dim,
+      look,
     ),
     "",
     table(
@@ -58,7 +63,7 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
         { title: "ATTEMPT" },
         { title: "STATE" },
         { title: "FROM", ...right },
-        { title: "RECORDED AT STEPS" },
+        { title: "RECORDED AT STEPS", gives: "below" },
         {},
       ],
       attempts.map(({ attempt, state, from, steps, equal }) => [
@@ -68,19 +73,24 @@ export function pasAuditView(audit: PasAudit, look: Look): string {
         shortSteps(steps),
         steps.length === 0 ? "nothing recorded" : equal ? "as planned" : look.colors.red("not as planned"),
       ]),
-      look.colors.dim,
+      look,
     ),
     "",
-    ...segments.map(
-      ({ from, to, lambda, hold, farthest }) =>
-        `steps ${from} to ${to - 1}: lambda ${lambda}${hold === "group" ? ", hold group" : ""}; no count is farther from its target than ${number(farthest)}`,
+    paragraphs(
+      [
+        ...segments.map(
+          ({ from, to, lambda, hold, farthest }) =>
+            `steps ${from} to ${to - 1}: lambda ${lambda}${hold === "group" ? ", hold group" : ""}; no count is farther from its target than ${number(farthest)}`,
+        ),
+        ...forks.map(
+          ({ step, changed, left, order }) =>
+            `forked at step ${step}: order ${short(left)} -> ${short(order)}; ${changed.join("; ") || "nothing changed"}`,
+        ),
+        ...notes,
+        verdict(audit, look),
+      ],
+      look,
     ),
-    ...forks.map(
-      ({ step, changed, left, order }) =>
-        `forked at step ${step}: order ${short(left)} -> ${short(order)}; ${changed.join("; ") || "nothing changed"}`,
-    ),
-    ...notes,
-    verdict(audit, look),
   ].join("\n");
 }
 

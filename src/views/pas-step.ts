@@ -1,6 +1,6 @@
 import { number } from "./format.ts";
 import type { Look } from "./look.ts";
-import { table } from "./table.ts";
+import { paragraphs, table, wrap } from "./table.ts";
 
 export interface ExplainedStep {
   step: number;
@@ -54,15 +54,22 @@ export function pasStepView(explained: ExplainedStep, look: Look): string {
   ]);
   const bound = cells.length > 1 ? 1 - 1 / (2 * cells.length - 2) : 0;
   return [
-    `step ${step}: learning rate ${number(lr)}, alpha ${number(alpha)}; ${batch} sequences; cells from ${from}`,
-    ...(assumed ? [look.colors.yellow("These are no measured numbers.")] : []),
-    ...(segment.from > 0 ? [`amended at step ${segment.from}: targets and counts begin again there`] : []),
-    `p = weight x exp(${number(lambda)} x (1 - alpha) for the low band) / Z${hold === "group" ? ", inside each group" : ""}`,
+    paragraphs(
+      [
+        `step ${step}: learning rate ${number(lr)}, alpha ${number(alpha)}; ${batch} sequences; cells from ${from}`,
+        ...(assumed ? [look.colors.yellow("These are no measured numbers.")] : []),
+        ...(segment.from > 0
+          ? [`amended at step ${segment.from}: targets and counts begin again there`]
+          : []),
+        `p = weight x exp(${number(lambda)} x (1 - alpha) for the low band) / Z${hold === "group" ? ", inside each group" : ""}`,
+      ],
+      look,
+    ),
     "",
     table(
       [
-        { title: "GROUP" },
-        { title: "BAND" },
+        { title: "GROUP", key: true },
+        { title: "BAND", key: true },
         { title: "WEIGHT", ...right },
         { title: "ANCHOR", ...right },
         { title: "P", ...right },
@@ -75,10 +82,10 @@ export function pasStepView(explained: ExplainedStep, look: Look): string {
         ...(cells.some(({ rows }) => rows) ? [{ title: "ROWS" }] : []),
       ],
       rows,
-      look.colors.dim,
+      look,
     ),
     "",
-    ...documentLines(cells),
+    ...documentLines(cells).map((line) => wrap(line, look.width)),
     `No cell is ever off by more than ${number(bound)}.`,
   ].join("\n");
 }

@@ -1,7 +1,7 @@
 import type { OrderCell, OrderSummary } from "../recipe/order.ts";
 import { count, number, percent } from "./format.ts";
-import type { Look } from "./look.ts";
-import { indent, table } from "./table.ts";
+import { type Look, pageWidth } from "./look.ts";
+import { indent, paragraphs, table, wrap } from "./table.ts";
 
 export interface PasPreview extends OrderSummary {
   /** One, and one more for every amendment; weights are those of the cells. */
@@ -18,21 +18,26 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
   const { default: asciichart } = await import("asciichart");
   const { cells, steps, segments, batch, from, assumed, orderSha256, warnings } = preview;
   const { colors } = look;
-  const width = Math.max(20, Math.min(steps.length, look.width - 16));
+  const width = Math.max(20, Math.min(steps.length, pageWidth(look) - 16));
   const low = steps.map(({ p }) =>
     p.reduce((sum, value, i) => (cells[i]!.band === "low" ? sum + value : sum), 0),
   );
   const plot = (title: string, values: number[], format: (value: number) => string) =>
     `${colors.bold(title)}\n${indent(asciichart.plot(squeeze(values, width), { height: 6, format: (value) => format(value).padStart(9) }))}`;
   return [
-    `${steps.length} steps of ${batch} sequences; cells from ${from}`,
-    ...(assumed
-      ? [
-          colors.yellow(
-            "These are no measured numbers. After a run, or with --packed, the real cells are shown.",
-          ),
-        ]
-      : []),
+    paragraphs(
+      [
+        `${steps.length} steps of ${batch} sequences; cells from ${from}`,
+        ...(assumed
+          ? [
+              colors.yellow(
+                "These are no measured numbers. After a run, or with --packed, the real cells are shown.",
+              ),
+            ]
+          : []),
+      ],
+      look,
+    ),
     "",
     plot(
       "learning rate",
@@ -45,8 +50,8 @@ export async function pasView(preview: PasPreview, look: Look): Promise<string> 
     cellTable(preview, look),
     "",
     ...(segments.length > 1 ? [segmentTable(preview, look), ""] : []),
-    ...warnings.map((text) => `${colors.yellow("warning")} ${text}`),
-    `order ${orderSha256}`,
+    ...warnings.map((text) => wrap(`${colors.yellow("warning")} ${text}`, look.width)),
+    wrap(`order ${orderSha256}`, look.width),
   ].join("\n");
 }
 
@@ -77,7 +82,7 @@ function segmentTable({ cells, steps, segments }: PasPreview, look: Look): strin
         count(steps.slice(from, to).reduce((sum, step) => sum + shareOf(step.count, group), 0)),
       ]),
     ]),
-    look.colors.dim,
+    look,
   );
 }
 
@@ -87,8 +92,8 @@ function cellTable({ cells, steps, passes }: PasPreview, look: Look): string {
   const stable = steps.reduce((best, step) => (step.alpha > best.alpha ? step : best), steps[0]!);
   return table(
     [
-      { title: "GROUP" },
-      { title: "BAND" },
+      { title: "GROUP", key: true },
+      { title: "BAND", key: true },
       { title: "WEIGHT", ...right },
       { title: "FIRST", ...right },
       { title: "STABLE", ...right },
@@ -108,7 +113,7 @@ function cellTable({ cells, steps, passes }: PasPreview, look: Look): string {
       count(steps.reduce((sum, step) => sum + step.count[i]!, 0)),
       number(passes[i]!),
     ]),
-    look.colors.dim,
+    look,
   );
 }
 

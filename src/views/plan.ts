@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import type { Plan, PlannedStage, StageAction } from "../plan/types.ts";
 import { bytes, count } from "./format.ts";
 import type { Look } from "./look.ts";
-import { cut, table } from "./table.ts";
+import { indent, paragraphs, table, wrap } from "./table.ts";
 
 /**
  * The plan as a table with totals, warnings and the verdict; its first line says what keeps it from running here.
@@ -24,16 +24,16 @@ export function planView(plan: Plan, look: Look, npusHere: number): string {
   const stages = table(
     [
       { title: "STAGE" },
-      { title: "KIND" },
+      { title: "KIND", drop: "late" },
       { title: "ACTION" },
       { title: "NPUS", ...right },
       { title: "STEPS", ...right },
       { title: "TOKENS", ...right },
       { title: "NPU-HOURS", ...right },
-      { title: "WHY" },
+      { title: "WHY", gives: "below" },
     ],
     plan.stages.map((stage) => rowOf(stage, paint[stage.action])),
-    colors.dim,
+    look,
   );
   const { npuHours, wallHours, checkpointBytes } = plan.totals;
   const hours = npuHours
@@ -43,13 +43,16 @@ export function planView(plan: Plan, look: Look, npusHere: number): string {
   const totals = [hours, disk].filter((text) => text !== null).join("; ");
   const left = leftOutText(plan);
   return [
-    head,
+    wrap(head, look.width),
     "",
     stages,
     "",
-    ...(totals ? [totals] : []),
-    ...(left ? [left] : []),
-    ...plan.warnings.map((text) => `${colors.yellow("warning")} ${text}`),
+    paragraphs(
+      [totals, left, ...plan.warnings.map((text) => `${colors.yellow("warning")} ${text}`)].filter(
+        (text) => text !== "",
+      ),
+      look,
+    ),
     verdictText(plan, look),
   ].join("\n");
 }
@@ -68,7 +71,7 @@ function rowOf(
     steps,
     cost.tokens === null ? "-" : count(cost.tokens),
     cost.npuHours ? count(Math.round(cost.npuHours)) : "-",
-    cut(why, 100),
+    why,
   ];
 }
 
@@ -112,9 +115,12 @@ function hoursText(hours: number | null): string {
   return hours < 48 ? `${hours.toFixed(1)} hours` : `${(hours / 24).toFixed(1)} days`;
 }
 
-function verdictText({ verdict, missing, assumed, file, resume }: Plan, { colors }: Look): string {
+function verdictText({ verdict, missing, assumed, file, resume }: Plan, look: Look): string {
+  const { colors } = look;
   const list = (lacks: Plan["missing"]) =>
-    lacks.map(({ what, stages }) => `  ${what} (${stages.join(", ")})`).join("\n");
+    lacks
+      .map(({ what, stages }) => indent(wrap(`${what} (${stages.join(", ")})`, look.width - 2)))
+      .join("\n");
   if (verdict === "blocked") return `${colors.red("BLOCKED:")}\n${list(missing)}`;
   if (verdict === "assumed")
     return `${colors.red("Priced, not ready.")} legalone train refuses it for what was assumed:\n${list(assumed)}`;

@@ -1,8 +1,9 @@
 import type { RunDetail } from "../records/reads/runs.ts";
+import { gap } from "./columns.ts";
 import { duration } from "./format.ts";
 import type { Look } from "./look.ts";
 import { type Live, mark, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
-import { noteOf, quarantineText, runHeading, waitText } from "./status.ts";
+import { between, noteOf, quarantineText, runHeading, sentences, waitText } from "./status.ts";
 import { cut, displayWidth, indent, table } from "./table.ts";
 
 const barWidth = 18;
@@ -11,18 +12,18 @@ const barWidth = 18;
 export function progressFrame(detail: RunDetail, look: Look, live: Live, warnings: string[]): string {
   const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
   const { colors } = look;
-  const widest = Math.max(...lines.map((line) => displayWidth(line.name)), 0);
-  // Mark, name, word and time stand left of the note.
-  const room = Math.max(20, look.width - widest - 30);
-  const rows = lines.map((line) => [
+  const heads = lines.map((line) => [
     `${mark(line, colors)} ${line.name}`,
     paint(line.outcome, colors)(line.word),
     line.workMs === null ? "" : duration(line.workMs),
-    noteWithBar(line, look, room),
+    line.progress === null || line.progress.of === 0 ? "" : bar(line.progress.step / line.progress.of, look),
   ]);
-  const parts = [runHeading(detail, look), indent(table([{}, {}, { align: "right" }, {}], rows))];
+  const room = look.width - 2 - [0, 1, 2, 3].reduce((sum, i) => sum + widthOf(heads, i), 0);
+  const rows = heads.map((head, i) => [...head, endedNote(lines[i]!, room) ?? noteOf(lines[i]!)]);
+  const columns = [{}, {}, { align: "right" }, { drop: "early" }, { gives: "below" }] as const;
+  const parts = [runHeading(detail, look), table(columns, rows, look, 2)];
   const shared = lines.flatMap(waitText);
-  if (shared.length > 0) parts.push(indent(shared.join("\n")));
+  if (shared.length > 0) parts.push(sentences(shared, look));
   if (detail.quarantine !== null) parts.push(indent(quarantineText(detail.quarantine, look)));
   if (warnings.length > 0) {
     parts.push(
@@ -32,9 +33,21 @@ export function progressFrame(detail: RunDetail, look: Look, live: Live, warning
   return parts.join("\n\n");
 }
 
-function noteWithBar(line: StageLine, look: Look, room: number): string {
-  if (line.progress === null || line.progress.of === 0 || room < 60) return cut(noteOf(line), room);
-  return `${bar(line.progress.step / line.progress.of, look)}  ${cut(noteOf(line), room - barWidth - 2)}`;
+/** A column with the gap beside it; nothing where no row has it. */
+function widthOf(rows: string[][], i: number): number {
+  const width = Math.max(0, ...rows.map((row) => displayWidth(row[i]!)));
+  return width === 0 ? 0 : width + gap.length;
+}
+
+/**
+ * Numbers of a stage that has ended, as many as one line has room for: the picture has to fit into the terminal's height,
+ * and the summary tells all of them.
+ */
+function endedNote(line: StageLine, room: number): string | undefined {
+  if (line.state !== "SUCCEEDED" && line.state !== "SKIPPED") return undefined;
+  const parts = noteOf(line).split(between);
+  while (displayWidth(parts.join(between)) > room && parts.length > 0) parts.pop();
+  return parts.join(between);
 }
 
 /** `━━━━━━━───────────` */

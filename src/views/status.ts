@@ -4,14 +4,15 @@ import type { RunDetail } from "../records/reads/runs.ts";
 import type { RunState } from "../records/reads/verdict.ts";
 import { clock, count, duration, number, words } from "./format.ts";
 import { formatOf, gateMetric } from "./key-numbers.ts";
-import type { Colors, Look } from "./look.ts";
+import { type Colors, type Look, pageWidth } from "./look.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
-import { cut, indent, table, wrap } from "./table.ts";
+import { cut, displayWidth, indent, paragraphs, table, wrap } from "./table.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** The runs, newest first, a line each. */
 export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
   if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
+  const ranked = runs.some(({ run }) => run.priority !== 0);
   const rows = runs.map(({ run, stages, verdict, quarantine }) => {
     const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
     const now =
@@ -24,7 +25,7 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
       `${done}/${stages.length}`,
       clock(run.createdAt, look.now),
       runTime(verdict, look.now),
-      String(run.priority),
+      run.priority === 0 ? "" : String(run.priority),
       [
         now?.name ?? "",
         quarantine === null ? "" : "in quarantine",
@@ -37,16 +38,16 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
   return table(
     [
       { title: "RUN" },
-      { title: "PIPELINE" },
+      { title: "PIPELINE", gives: "cut" },
       { title: "STATE" },
       { title: "STAGES", align: "right" },
       { title: "STARTED" },
-      { title: "TIME", align: "right" },
-      { title: "PRIORITY", align: "right" },
-      { title: "AT" },
+      { title: "TIME", align: "right", drop: "late" },
+      { title: ranked ? "PRIORITY" : "", align: "right", drop: "late" },
+      { title: "AT", gives: "below" },
     ],
     rows,
-    look.colors.dim,
+    look,
   );
 }
 
@@ -59,23 +60,27 @@ export function runStatus(
 ): string {
   const { colors } = look;
   const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
-  const heading = `${runHeading(detail, look)}\n${wrap(verdictSentence(detail), look.width)}`.trimEnd();
-  const parts = [heading, indent(stageTable(lines, look))];
-  const gates = gateTable(detail, look);
-  if (gates !== "") parts.push(indent(gates));
+  const heading = `${runHeading(detail, look)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd();
+  const parts = [heading, stageTable(lines, look)];
+  const gates = gateTable(detail, look, 2);
+  if (gates !== "") parts.push(gates);
   const shared = lines.flatMap(waitText);
-  if (shared.length > 0) parts.push(indent(shared.join("\n")));
+  if (shared.length > 0) parts.push(sentences(shared, look));
   if (detail.quarantine !== null) parts.push(indent(quarantineText(detail.quarantine, look)));
   const waits = queue.filter(({ runId }) => runId === detail.run.id);
-  if (waits.length > 0) parts.push(indent(waits.map(placeText).join("\n")));
+  if (waits.length > 0) parts.push(sentences(waits.map(placeText), look));
   const { verdict } = detail;
   if (verdict.stage !== null) {
     const why = reasonText({ reason: verdict.reason, message: verdict.message });
-    parts.push(
-      `${paintRun(verdict.state, colors)(verdict.stage)}: ${why === "" ? words(verdict.state) : why}`,
-    );
+    const said = `${paintRun(verdict.state, colors)(verdict.stage)}: ${why === "" ? words(verdict.state) : why}`;
+    parts.push(wrap(said, look.width));
   }
   return parts.join("\n\n");
+}
+
+/** A line each, moved right; longer ones go on below. */
+export function sentences(texts: readonly string[], look: Look): string {
+  return indent(paragraphs(texts, { width: look.width - 2 }));
 }
 
 /** `sft waits for run r7k2m9x2a, which makes the same` */
@@ -98,20 +103,26 @@ export function placeText({ stage, place, of, waiting }: QueuePlace): string {
   return `${stage} waits for a free place${shards}, ${place} of ${of}`;
 }
 
-/** `run r7k2m9x2a  demo  running  2m 10s  pipelines/demo.yaml` */
+/** `run r7k2m9x2a  demo  running  2m 10s  pipelines/demo.yaml`; what has no room stands on the next line. */
 export function runHeading({ run, verdict }: RunDetail, look: Look): string {
   const { colors } = look;
   const parts = [
     `run ${colors.bold(run.id)}`,
-    cut(run.pipeline, 60),
+    cut(run.pipeline, Math.min(60, look.width - 2)),
     paintRun(verdict.state, colors)(words(verdict.state)),
     runTime(verdict, look.now),
-    colors.dim(cut(run.file, 100)),
+    colors.dim(cut(run.file, Math.min(1000, look.width - 2))),
     run.forkedFrom === null ? "" : colors.dim(`fork of ${run.forkedFrom}`),
     run.from === null ? "" : colors.dim(`from ${run.from}`),
     run.priority === 0 ? "" : `priority ${run.priority}`,
   ];
-  return parts.filter((part) => part !== "").join("  ");
+  const lines: string[] = [];
+  for (const part of parts.filter((part) => part !== "")) {
+    const longer = `${lines.at(-1) ?? ""}  ${part}`;
+    if (lines.length > 0 && displayWidth(longer) <= look.width) lines[lines.length - 1] = longer;
+    else lines.push(lines.length === 0 ? part : `  ${part}`);
+  }
+  return lines.join("\n");
 }
 
 function runTime(verdict: RunDetail["verdict"], now: Date): string {
@@ -127,13 +138,16 @@ export function stageTable(lines: StageLine[], look: Look): string {
     paint(line.outcome, colors)(line.word),
     line.workMs === null ? "" : duration(line.workMs),
   ]);
-  const widest = Math.max(...lines.map((line) => line.name.length), 0);
-  const room = Math.max(24, look.width - widest - 28);
   return table(
-    [{}, {}, { align: "right" }, {}],
-    rows.map((row, i) => [...row, cut(noteOf(lines[i]!), room)]),
+    [{}, {}, { align: "right" }, { gives: "below" }],
+    rows.map((row, i) => [...row, noteOf(lines[i]!)]),
+    look,
+    2,
   );
 }
+
+/** Between the parts of a note. */
+export const between = " · ";
 
 /** Progress while a stage runs; its key numbers when it is done; the reason when it failed. */
 export function noteOf(line: StageLine): string {
@@ -141,9 +155,9 @@ export function noteOf(line: StageLine): string {
     case "RUNNING":
       return runningNote(line);
     case "SUCCEEDED":
-      return line.numbers.slice(0, 3).join(" · ");
+      return line.numbers.slice(0, 3).join(between);
     case "SKIPPED":
-      return [`from ${line.cachedRun ?? "an earlier run"}`, ...line.numbers.slice(0, 2)].join(" · ");
+      return [`from ${line.cachedRun ?? "an earlier run"}`, ...line.numbers.slice(0, 2)].join(between);
     case "FAILED":
     case "CANCELLED":
       return reasonText(line);
@@ -173,7 +187,7 @@ function runningNote(line: StageLine): string {
       );
   }
   if (line.retries > 0) parts.push(`attempt ${line.retries + 1}`);
-  return parts.join(" · ");
+  return parts.join(between);
 }
 
 /** `8.1 steps/s`, or `12s a step` where steps take longer than a second. */
@@ -183,7 +197,7 @@ export function rateText(perSecond: number, unit: string): string {
 }
 
 /** A line a gate: what was measured against what, and whether it held. */
-export function gateTable({ stages }: RunDetail, look: Look): string {
+export function gateTable({ stages }: RunDetail, look: Look, by = 0): string {
   const { colors } = look;
   const rows = stages.flatMap((stage) =>
     stage.gates.map((gate) => {
@@ -197,7 +211,7 @@ export function gateTable({ stages }: RunDetail, look: Look): string {
       ];
     }),
   );
-  return table([{}, {}, { align: "right" }, {}, {}], rows);
+  return table([{}, { gives: "below" }, { align: "right" }, {}, {}], rows, look, by);
 }
 
 /** What a gate was held against, taken apart: `2 * midtrain.legal_ppl`; undefined for a number. */

@@ -2,22 +2,22 @@ import { workspace } from "../core/paths.ts";
 import { placePath } from "../core/places.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { bytes, duration, words } from "./format.ts";
-import type { Look } from "./look.ts";
+import { type Look, pageWidth } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { standIns } from "./stand-ins.ts";
-import { gateTable, paintRun } from "./status.ts";
+import { gateTable, paintRun, sentences } from "./status.ts";
 import { cut, indent, table, wrap } from "./table.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** What a run came to: stages, numbers, gates, stand-ins, where the model is, what to do next. */
 export function summary(detail: RunDetail, look: Look): string {
   const parts = [
-    `${heading(detail, look)}\n${wrap(verdictSentence(detail), look.width)}`.trimEnd(),
+    `${wrap(heading(detail, look), look.width)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd(),
     stageSection(detail, look),
-    section("Gates", gateTable(detail, look), look),
-    section("Stand-ins", standInSection(detail), look),
+    section("Gates", gateTable(detail, look, 2), look),
+    section("Stand-ins", standInSection(detail, look), look),
     section("Why it ended", failureSection(detail, look), look),
-    section("Model", modelSection(detail), look),
+    section("Model", indent(modelSection(detail)), look),
     section("Next", nextSection(detail, look), look),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
@@ -45,12 +45,16 @@ function stageSection({ stages }: RunDetail, look: Look): string {
     const [head = "", ...more] = chunks(tellings(line), 3);
     return [[...first, head], ...more.map((text) => ["", "", "", text])];
   });
-  return indent(
-    table(
-      [{ title: "STAGE" }, { title: "" }, { title: "TIME", align: "right" }, { title: "KEY NUMBERS" }],
-      rows,
-      colors.dim,
-    ),
+  return table(
+    [
+      { title: "STAGE" },
+      { title: "" },
+      { title: "TIME", align: "right" },
+      { title: "KEY NUMBERS", gives: "below" },
+    ],
+    rows,
+    look,
+    2,
   );
 }
 
@@ -69,28 +73,32 @@ function chunks(texts: string[], size: number): string[] {
   );
 }
 
-function standInSection(detail: RunDetail): string {
+function standInSection(detail: RunDetail, look: Look): string {
   const found = standIns(detail);
   if (found.length === 0) return "";
   const names = [...new Set(found.map((one) => one.name))];
   const where = [...new Set(found.map((one) => one.stage))];
-  return [
-    `${names.join(" and ")} answered in place of a model in ${where.join(", ")}.`,
-    "What was trained on these answers shows that the pipeline works, not what a real teacher would give.",
-  ].join("\n");
+  return sentences(
+    [
+      `${names.join(" and ")} answered in place of a model in ${where.join(", ")}.`,
+      "What was trained on these answers shows that the pipeline works, not what a real teacher would give.",
+    ],
+    look,
+  );
 }
 
-function failureSection({ verdict, run }: RunDetail, { colors }: Look): string {
+function failureSection({ verdict, run }: RunDetail, look: Look): string {
   if (verdict.stage === null || verdict.state === "succeeded") return "";
   const why = reasonText(verdict);
   const said = `${verdict.stage}: ${why === "" ? words(verdict.state) : why}`;
-  if (verdict.state !== "failed") return said;
+  const told = sentences([said], look);
+  if (verdict.state !== "failed") return told;
   const logs = `legalone logs ${run.id} ${verdict.stage}`;
   const commands = [
-    [logs, colors.dim("what happened")],
-    [`${logs} --stderr`, colors.dim("what the worker wrote")],
+    [logs, "what happened"],
+    [`${logs} --stderr`, "what the worker wrote"],
   ];
-  return `${said}\n${table([{}, {}], commands)}`;
+  return `${told}\n${commandTable(commands, look)}`;
 }
 
 /** The delivered model, or the newest model of any stage where the run ended before delivery. */
@@ -110,7 +118,7 @@ function modelSection({ stages }: RunDetail): string {
   ].join("\n");
 }
 
-function nextSection(detail: RunDetail, { colors }: Look): string {
+function nextSection(detail: RunDetail, look: Look): string {
   const { run, stages } = detail;
   const delivered = stages.some((stage) => stage.artifacts.some((artifact) => artifact.kind === "delivery"));
   const commands = [
@@ -119,9 +127,16 @@ function nextSection(detail: RunDetail, { colors }: Look): string {
     ...(delivered ? [[`legalone export ${run.id} --to ./model`, "copy the model out, hashes checked"]] : []),
     [`legalone lineage ${run.id}`, "what the model was made from"],
   ];
+  return commandTable(commands, look);
+}
+
+/** Commands to copy, and what each is for. */
+function commandTable(commands: string[][], look: Look): string {
   return table(
-    [{}, {}],
-    commands.map(([command = "", about = ""]) => [command, colors.dim(about)]),
+    [{ gives: "command" }, { gives: "below" }],
+    commands.map(([command = "", about = ""]) => [command, look.colors.dim(about)]),
+    look,
+    2,
   );
 }
 
@@ -169,5 +184,5 @@ function afterEnd({ run, verdict, stages }: RunDetail): string[][] {
 }
 
 function section(title: string, body: string, { colors }: Look): string {
-  return body === "" ? "" : `  ${colors.dim(title.toUpperCase())}\n${indent(body)}`;
+  return body === "" ? "" : `  ${colors.dim(title.toUpperCase())}\n${body}`;
 }

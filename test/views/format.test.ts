@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bytes, clock, count, duration, number, percent } from "../../src/views/format.ts";
 import { cut, displayWidth, table, wrap } from "../../src/views/table.ts";
+import { plainLook } from "./rows.ts";
 
 describe("format", () => {
   test.each([
@@ -66,6 +67,7 @@ describe("table", () => {
         ["刑法", "1"],
         ["\u001b[32mx\u001b[39m", "22"],
       ],
+      plainLook,
     );
     expect(text.split("\n").map(displayWidth)).toEqual([8, 8, 8]);
   });
@@ -73,6 +75,7 @@ describe("table", () => {
   test("a text is broken between words, and a longer word stays whole", () => {
     expect(wrap("one two 中华人民 x", 8)).toBe("one two\n中华人民\nx");
     expect(wrap("extraordinary a", 5)).toBe("extraordinary\na");
+    expect(wrap("见 中华人民共和国 x", 8)).toBe("见\n中华人民\n共和国 x");
   });
 
   test("a text is cut by columns, never in the middle of a wide character", () => {

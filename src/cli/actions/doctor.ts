@@ -4,6 +4,7 @@ import { environmentError } from "../../core/system-errors.ts";
 import { knownWorkspaceId } from "../../core/workspace-note.ts";
 import { homeError, lookAtHome } from "../../services/home.ts";
 import { lookOf } from "../../views/look.ts";
+import { wrap } from "../../views/table.ts";
 import { type Check, fail, ok } from "../doctor/check.ts";
 import { daemonChecks } from "../doctor/daemons.ts";
 import { machineChecks } from "../doctor/machine.ts";
@@ -67,8 +68,13 @@ export function exitCodeOf(checks: readonly Check[]): ExitCode {
 }
 
 function line(check: Check): string {
-  const { colors } = lookOf(process.stdout);
+  const look = lookOf(process.stdout);
+  const { colors } = look;
   const marks = { ok: colors.green("ok  "), warn: colors.yellow("warn"), fail: colors.red("fail") };
-  const text = `${marks[check.status]} ${check.name.padEnd(10)} ${check.seen}`;
-  return check.status === "ok" ? text : `${text}\n     ${" ".repeat(10)} ${colors.dim("fix:")} ${check.fix}`;
+  // Names stand in a column of ten, whichever lines come: each is told as soon as it is known.
+  const under = (text: string) => wrap(text, look.width - 16).replaceAll("\n", `\n${" ".repeat(16)}`);
+  const text = `${marks[check.status]} ${check.name.padEnd(10)} ${under(check.seen)}`;
+  return check.status === "ok"
+    ? text
+    : `${text}\n${" ".repeat(16)}${under(`${colors.dim("fix:")} ${check.fix}`)}`;
 }
