@@ -71,6 +71,20 @@ export function checkHome(home: string): void {
       `${home} may be written by everybody, expected a workspace that only user ${user} may write`,
       { hint: `chmod o-w ${home}, or name a folder of your own in LEGALONE_HOME.`, fields: { path: home } },
     );
+  for (const path of ["artifacts", "attempts"].map((name) => join(home, name))) refuseLinkedStore(path);
+}
+
+/** Nothing is written or removed through a link, and so nothing could be committed. */
+function refuseLinkedStore(path: string): void {
+  if (lstat(path)?.isSymbolicLink() !== true) return;
+  throw new LegaloneError(
+    "E_FILE",
+    `${path} is a link to ${readlinkSync(path)}, expected a folder of its own`,
+    {
+      hint: "Move the workspace whole to the other disk and name it in LEGALONE_HOME, or mount that disk here.",
+      fields: { path },
+    },
+  );
 }
 
 /** A workspace is a folder for itself: in one that holds the machine, homes or this program, whatever it removes and closes would be theirs too. */

@@ -32,11 +32,15 @@ export async function recordExit(database: Database, attempt: string, exit: Exit
   });
 }
 
-/** Records as lost what no agent holds any more; serve's own word, whoever holds the node's name. */
-export async function recordVanished(database: Database, attempt: string, epoch: number): Promise<void> {
+/** Serve's own word, whoever holds the node's name: of an attempt that no agent has, or that cannot be begun. */
+export async function recordOwnExit(
+  database: Database,
+  attempt: string,
+  exit: Omit<Exit, "instance">,
+): Promise<void> {
   await whileItMoves(async () => {
-    const row = await readLiveAttempt(database, attempt, epoch);
-    if (row) await write(database, row, { epoch, code: null, signal: null, lost: true }, row.instance);
+    const row = await readLiveAttempt(database, attempt, exit.epoch);
+    if (row) await write(database, row, exit, row.instance);
   });
 }
 

@@ -86,7 +86,8 @@ export async function runSeeds({
 
 /** What this machine cannot do is not done, and counted. */
 function leaveOut(plan: Plan, cannot: readonly FaultKind[], { skipped }: ChaosSummary): void {
-  if (cannot.includes("disk-full")) plan.smallDisk = false;
+  // Without mounts there is no small disk, and none that two serves share.
+  if (cannot.includes("disk-full")) Object.assign(plan, { smallDisk: false, serves: 1 });
   if (cannot.includes("two-machines") && plan.sharedDisk)
     Object.assign(plan, { nodes: 1, sharedDisk: false });
   for (const { kind } of plan.faults) if (cannot.includes(kind)) skipped[kind] = (skipped[kind] ?? 0) + 1;

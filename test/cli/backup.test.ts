@@ -214,7 +214,7 @@ describe("a restore", patience, () => {
       "E_BACKUP",
       (at: string) =>
         change(at, ({ dump }) => {
-          dump.tables[0]!.file = "records/none";
+          Object.assign(dump.tables[0]!, { file: "records/none" });
         }),
     ],
     [

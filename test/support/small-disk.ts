@@ -25,6 +25,16 @@ export function mountDisk(folder: string, megabytes: number): void {
     stdio: "ignore",
   });
   chmodSync(folder, 0o711);
+  unmountAfterwards(folder);
+}
+
+/** The folder `from` at `folder` too, as a shared disk would be; it goes with this process. Needs root. */
+export function mountShared(from: string, folder: string): void {
+  execFileSync("mount", ["--bind", from, folder], { stdio: "ignore" });
+  unmountAfterwards(folder);
+}
+
+function unmountAfterwards(folder: string): void {
   // Nobody else would take it away when this process is killed.
   const wait = `while kill -0 ${process.pid} 2>/dev/null && mountpoint -q "$1"; do sleep 1; done; umount -l "$1"`;
   spawn("/bin/sh", ["-c", wait, "legalone-test-unmount", folder], {

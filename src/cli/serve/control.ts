@@ -17,7 +17,7 @@ import type {
 import { farLaunch } from "../../dispatch/transfer/far-launch.ts";
 import { stepsOfForks } from "../../records/checkpoints.ts";
 import { connectionsOf, type Database, databaseError, isDatabaseTrouble } from "../../records/database.ts";
-import { recordExit, recordVanished } from "../../records/exits.ts";
+import { recordExit, recordOwnExit } from "../../records/exits.ts";
 import { ingestEvents } from "../../records/ingest.ts";
 import { readLaunch } from "../../records/launches.ts";
 import { type Holder, leaveNode, type NodeAttempt, syncNode } from "../../records/nodes.ts";
@@ -72,7 +72,7 @@ export class Control implements ControlPort {
       const isHeld = ({ id, epoch }: NodeAttempt) => named.has(`${id} ${epoch}`);
       const vanished = this.#vanished(node, attempts, isHeld);
       for (const { id, epoch } of vanished) {
-        await recordVanished(database, id, epoch);
+        await recordOwnExit(database, id, { epoch, code: null, signal: null, lost: true });
       }
       if (isNew || vanished.length > 0) wake();
       const fresh = attempts.filter(
@@ -218,7 +218,7 @@ export class Control implements ControlPort {
       if (error instanceof LegaloneError && error.code === "E_NOT_FOUND") return [];
       const message = `its job could not be made: ${error instanceof Error ? error.message : String(error)}`;
       const exit = { epoch, code: null, signal: null, lost: false, reason: "crashed", message };
-      await recordExit(this.#options.database, id, exit);
+      await recordOwnExit(this.#options.database, id, exit);
       this.#options.wake();
       return [];
     }

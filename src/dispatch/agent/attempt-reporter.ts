@@ -247,7 +247,8 @@ export class AttemptReporter {
 
   /**
    * Waits for a transfer. Lines behind it wait too, for the order of the file is the order of the records; meanwhile serve
-   * hears the newest progress out of turn, or at least that the attempt is here, and may answer with a stop.
+   * hears the newest progress out of turn, or at least that the attempt is here, and may answer with a stop. One that is to
+   * stop and whose transfers fail again and again falls silent: no broken store keeps a run from its end.
    */
   private async staying(work: Promise<EventLine>): Promise<EventLine> {
     const { folder, aliveMs } = this.options;
@@ -256,7 +257,8 @@ export class AttemptReporter {
       () => true,
     );
     for (;;) {
-      if (performance.now() >= this.heardAt + aliveMs) {
+      const isHeld = this.desired === "STOP" && this.retryMs === lastRetryMs;
+      if (performance.now() >= this.heardAt + aliveMs && !isHeld) {
         // Noted first: serve that is away is asked no more often.
         this.heardAt = performance.now();
         const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged);
@@ -264,7 +266,7 @@ export class AttemptReporter {
         await this.send(alive, progress === undefined ? [] : [progress]).catch(() => {});
       }
       const timer = new AbortController();
-      const waitMs = this.heardAt + aliveMs - performance.now();
+      const waitMs = isHeld ? aliveMs : this.heardAt + aliveMs - performance.now();
       const late = sleep(waitMs, false, { signal: timer.signal }).catch(() => false);
       const ended = await Promise.race([over, late]);
       timer.abort();

@@ -5,8 +5,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
-  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
@@ -18,7 +16,7 @@ import { AttemptFolder } from "../../../src/dispatch/attempt-folder.ts";
 import { sessionIn } from "../../../src/dispatch/process/session.ts";
 import { type Database, openDatabase } from "../../../src/records/database.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
-import { emptyDisk, fillDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
+import { emptyDisk, fillDisk, mountDisk, mountShared, unmountDisk } from "../../support/small-disk.ts";
 import type { Plan } from "../plan/types.ts";
 import { Daemon } from "./daemon.ts";
 import type { Lane } from "./lane.ts";
@@ -64,6 +62,8 @@ export class Site {
   readonly #mounted: string[] = [];
   readonly #others: Machine[] = [];
   readonly #serveHomes: string[] = [];
+  /** Where a standby has the store of the first serve. */
+  readonly #shared: string[] = [];
   #asleep = false;
   #moves = 0;
   /** Which serve the agents' requests go to while both run. */
@@ -95,7 +95,7 @@ export class Site {
       mountDisk(site.homes[0]!, diskMegabytes);
       site.#mounted.push(site.homes[0]!);
     }
-    site.#linkStore();
+    site.#shareStore();
     // One workspace for both serves, each with a folder for its own notes.
     const id = workspaceId(site.homes[0]!);
     for (const home of site.#serveHomes.slice(1)) writeWorkspaceNote(home, { id, ...locate(home) });
@@ -245,8 +245,9 @@ export class Site {
     renameSync(home, moved);
     for (const homes of [this.homes, this.#serveHomes])
       for (const [i, one] of homes.entries()) if (one === home) homes[i] = moved;
+    for (const [i, at] of this.#shared.entries())
+      if (at.startsWith(`${home}/`)) this.#shared[i] = at.replace(home, moved);
     this.sentinels.follow(home, moved);
-    this.#linkStore();
     for (const daemon of those) if (daemon.home === home) daemon.moveTo(moved);
     for (const daemon of those) daemon.release();
   }
@@ -272,7 +273,7 @@ export class Site {
     await this.network.close();
     await this.database.$disconnect();
     await this.lane.dropDatabase(this.name);
-    for (const home of this.#mounted) unmountDisk(home);
+    for (const folder of [...this.#shared, ...this.#mounted]) unmountDisk(folder);
     removeFolder(this.folder);
   }
 
@@ -313,14 +314,15 @@ export class Site {
     };
   }
 
-  /** Both serves have one store, as on a shared disk: rows name it relative to the workspace. */
-  #linkStore(): void {
+  /** Both serves have one store, on a disk that both have mounted: rows name it relative to the workspace. */
+  #shareStore(): void {
     const [first, ...others] = this.#serveHomes as [string, ...string[]];
     for (const name of ["artifacts", "attempts"]) {
       mkdirSync(join(first, name), { recursive: true });
       for (const home of others) {
-        rmSync(join(home, name), { force: true });
-        symlinkSync(join(first, name), join(home, name));
+        mkdirSync(join(home, name));
+        mountShared(join(first, name), join(home, name));
+        this.#shared.push(join(home, name));
       }
     }
   }

@@ -217,6 +217,20 @@ describe("two agents of one name", () => {
   });
 });
 
+test("an attempt that cannot be launched ends, and its agent keeps its name", async () => {
+  const find = () => ({ address: plane.address, token: plane.token });
+  const mine = new ServeClient(find, "mine");
+  const facts = { pid: 1, build: "b", address: "here", engines: ["process"], npus: 0, slots: 1, info: {} };
+  await mine.sync("n1", { agent: facts, attempts: [] });
+  await submit();
+  await expect.poll(async () => (await attempts())[0]?.nodeId).toBe("n1");
+  await plane.database.stage.updateMany({ data: { spec: { name: 7 } } });
+  expect((await mine.sync("n1", { agent: facts, attempts: [] })).assignments).toEqual([]);
+  const [attempt] = await attempts();
+  expect(attempt!.exitedAt).not.toBeNull();
+  expect(attempt!.result).toMatchObject({ message: expect.stringContaining("its job could not be made") });
+});
+
 describe("an agent that comes back on its folder", () => {
   test("takes over at once after kill -9, and goes on with the same worker", patient, async () => {
     // Nobody waits for so long a silence here.

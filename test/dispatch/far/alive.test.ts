@@ -181,6 +181,28 @@ test("a cancel while inputs are on the line ends the transfer and the stage", {
   expect(statSync(fetching).size).toBe(size);
 });
 
+test("a store that takes nothing keeps no cancelled run from its end", { timeout: 90_000 }, async () => {
+  await plane.stop();
+  await line.close();
+  const quick = { lease: 4000, dispatch: 4000, grace: 3000 };
+  plane = await startControlPlane(servers.database, quick, servers.home);
+  line = await openBadLine(plane.address);
+  mkdirSync(join(servers.home, "artifacts"), { recursive: true });
+  writeFileSync(join(servers.home, "artifacts", ".uploads"), "a file in the place of a folder");
+  const { content } = writeArtifact(join(far, "made"), { "model.bin": Buffer.alloc(1000, 5) });
+  startAgent({ a: delivers(content) });
+  await submit([{ name: "a", outputs: ["model"] }]);
+  const refusals = () => readFileSync(join(far, "agent.log"), "utf8").split("an upload stopped").length;
+  await expect.poll(refusals, patient).toBeGreaterThan(2);
+  // Longer than lease and grace: it is held as long as nobody wants its end.
+  await sleep(9000);
+  expect(await plane.database.attempt.count()).toBe(1);
+  const { id } = await plane.database.run.findFirstOrThrow();
+  await cancelRun(plane.database, id, "test");
+  await plane.look();
+  await expect.poll(statesOf, patient).toEqual(["CANCELLED"]);
+});
+
 test("a checkpoint that is damaged at serve, with none before it, is given up, and its stage goes on from the beginning", {
   timeout: 90_000,
 }, async () => {
