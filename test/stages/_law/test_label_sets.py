@@ -86,3 +86,86 @@ def test_every_reward_has_right_and_wrong_cases():
         bounds = [case["expected"] for case in cases if case["reward"] == reward]
         assert sum(bound.get("at_least", 0) >= 0.9 for bound in bounds) >= 5, reward
         assert sum(bound.get("at_most", 1) <= 0.5 for bound in bounds) >= 5, reward
+
+
+REPLY = ["id", "task", "material", "question", "withheld", "reference", "think", "answer", "fate", "reason"]
+TASKS = {
+    "statute_recitation",
+    "law_application",
+    "charge_choice",
+    "judgment_prediction",
+    "consultation",
+    "summary",
+    "drafting",
+}
+FAULTS = {
+    "wrong_charge",
+    "wrong_letter",
+    "wrong_article",
+    "wrong_term",
+    "wrong_outcome",
+    "wrong_text",
+    "invented_fact",
+    "peeking",
+    "truncated",
+    "contradiction",
+    "not_in_force",
+}
+DATE = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]")
+
+
+def quotes(text: str, source: str, length: int) -> bool:
+    """Whether the text holds so many characters of the source in a row."""
+    return any(source[at : at + length] in text for at in range(len(source) - length + 1))
+
+
+def is_cut(text: str) -> bool:
+    """Whether a text of sentences ends in the middle of one."""
+    return not text.endswith(("。", "”", "！", "？"))
+
+
+def test_replies_are_well_formed():
+    replies = rows("replies.jsonl")
+    for reply in replies:
+        assert list(reply) == REPLY, reply
+        assert all(isinstance(reply[name], str) for name in REPLY), reply
+        assert reply["task"] in TASKS, reply
+        assert 80 <= len(reply["material"]) <= 300, reply
+        assert reply["question"] and reply["reference"] and reply["think"] and reply["answer"], reply
+        assert (reply["fate"] == "keep") == (reply["reason"] == "right"), reply
+        assert reply["fate"] == "keep" or reply["reason"] in FAULTS, reply
+    assert not repeated([reply["id"] for reply in replies])
+    assert not repeated([" ".join(reply[name] for name in REPLY[1:-2]) for reply in replies])
+
+
+def test_replies_have_the_faults_that_they_are_said_to_have():
+    for reply in rows("replies.jsonl"):
+        reason, seen = reply["reason"], reply["material"] + reply["question"]
+        if reason == "peeking":
+            assert reply["withheld"] and not quotes(seen, reply["withheld"], 30), reply
+            assert quotes(reply["think"], reply["withheld"], 8), reply
+        if reply["task"] == "charge_choice" and reason not in ("wrong_letter", "contradiction"):
+            assert re.findall(r"[A-D]", reply["answer"]) == [reply["reference"]], reply
+        if reason == "wrong_letter":
+            assert reply["reference"] not in reply["answer"], reply
+        if reply["task"] == "statute_recitation":
+            assert reply["reference"] in reply["material"], reply
+        assert is_cut(reply["think"]) <= (reason == "truncated"), reply
+
+
+def test_replies_are_spread_over_the_faults():
+    reasons = Counter(reply["reason"] for reply in rows("replies.jsonl"))
+    assert reasons["right"] == 80
+    assert sum(reasons[fault] for fault in FAULTS) == 120
+    assert all(9 <= reasons[fault] <= 13 for fault in FAULTS), reasons
+
+
+def test_laws_of_the_replies_are_well_formed():
+    laws = rows("laws.jsonl")
+    for law in laws:
+        assert list(law) == ["law", "from", "until", "last", "inserted"], law
+        assert DATE.fullmatch(law["from"]), law
+        assert law["until"] is None or (DATE.fullmatch(law["until"]) and law["from"] < law["until"]), law
+        assert law["last"] is None or is_article(law["last"]), law
+        assert all(INSERTED.fullmatch(article) for article in law["inserted"]), law
+    assert not repeated([f"{law['law']} {law['from']}" for law in laws])
