@@ -169,3 +169,20 @@ def test_laws_of_the_replies_are_well_formed():
         assert law["last"] is None or is_article(law["last"]), law
         assert all(INSERTED.fullmatch(article) for article in law["inserted"]), law
     assert not repeated([f"{law['law']} {law['from']}" for law in laws])
+
+
+def test_documents_hold_their_segments():
+    documents = rows("documents.jsonl")
+    for document in documents:
+        assert list(document) == ["id", "kind", "text", "segments"], document["id"]
+        assert 400 <= len(document["text"]) <= 900, document["id"]
+        assert list(document["segments"]) == ["facts", "reasoning", "decision"], document["id"]
+        passages = [passage for found in document["segments"].values() for passage in found]
+        assert all(document["text"].count(passage) == 1 for passage in passages), document["id"]
+        starts = [document["text"].index(passage) for passage in passages]
+        ends = [start + len(passage) for start, passage in zip(starts, passages, strict=True)]
+        assert all(end <= start for end, start in zip(ends, starts[1:], strict=False)), document["id"]
+        assert len(document["segments"]["reasoning"]) == len(document["segments"]["decision"]) == 1
+    assert Counter(document["kind"] for document in documents) == {"civil": 10, "administrative": 10}
+    assert not repeated([document["id"] for document in documents])
+    assert not repeated([document["text"] for document in documents])
