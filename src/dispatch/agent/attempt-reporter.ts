@@ -60,6 +60,7 @@ export class AttemptReporter {
   private starts: readonly number[] = [];
   private retryMs = firstRetryMs;
   private stale = false;
+  /** Takes the values of the variables that the job names from a text: no program that a worker runs tells them to serve. */
   private hide: ((text: string) => string) | undefined;
   private keeping: Keeping | undefined;
   private left = false;
@@ -188,9 +189,7 @@ export class AttemptReporter {
   private async pushLines(final: boolean): Promise<void> {
     for (;;) {
       if (this.stale || this.left) return;
-      const batch = this.hidden(
-        readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final),
-      );
+      const batch = readBatch(join(this.options.folder, "events.jsonl"), this.acknowledged, final);
       if (batch === undefined) return;
       const far = this.options.far();
       // While serve does not answer, nothing more is announced than it may have taken: a checkpoint that was never sent
@@ -199,13 +198,6 @@ export class AttemptReporter {
       for (const piece of far === undefined ? [known] : piecesOf(known))
         if (!(await this.push(piece, far))) break;
     }
-  }
-
-  /** Without the values of the variables that the job names: no program that a worker runs tells them to serve. */
-  private hidden(batch: Batch | undefined): Batch | undefined {
-    if (batch === undefined || this.hide === undefined) return batch;
-    const hide = this.hide;
-    return { ...batch, lines: batch.lines.map((line) => ({ ...line, text: hide(line.text) })) };
   }
 
   /**
@@ -228,7 +220,7 @@ export class AttemptReporter {
       }
       const { attempt, log } = this.options;
       log.error("serve refused a line of an event file", { attempt, offset: batch.offset, error });
-      const taken = await this.send(batch, refusedLine(batch, error.message));
+      const taken = await this.send(batch, refusedLine(batch, error.message, this.hide));
       if (far === undefined) await this.dropStale(lines, taken === undefined ? undefined : false);
     }
     return this.acknowledged === batch.offset + batch.bytes;
@@ -237,11 +229,18 @@ export class AttemptReporter {
   /** The events of a batch. What one announces is at serve before it is, so that a row always has its bytes. */
   private async settled(batch: Batch, far: FarStore | undefined): Promise<EventLine[]> {
     const { folder, home, attempt, epoch } = this.options;
-    const events = eventsOf(batch);
-    if (far === undefined) return events.map((line) => settle(line, folder, home));
+    const events = eventsOf(batch, this.hide);
     const lines: EventLine[] = [];
-    for (const line of events)
-      lines.push(await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal)));
+    for (const line of events) {
+      const told =
+        far === undefined
+          ? settle(line, folder, home)
+          : await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal));
+      // A refusal quotes the path.
+      lines.push(
+        told === line ? told : { ...told, message: this.hide?.(String(told.message)) ?? told.message },
+      );
+    }
     return lines;
   }
 
@@ -261,7 +260,7 @@ export class AttemptReporter {
       if (performance.now() >= this.heardAt + aliveMs && !isHeld) {
         // Noted first: serve that is away is asked no more often.
         this.heardAt = performance.now();
-        const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged);
+        const progress = newestProgress(join(folder, "events.jsonl"), this.acknowledged, this.hide);
         const alive = { offset: this.acknowledged, bytes: 0 };
         await this.send(alive, progress === undefined ? [] : [progress]).catch(() => {});
       }

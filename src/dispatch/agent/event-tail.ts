@@ -112,7 +112,7 @@ function split(batch: Batch, begins: (text: string, before: string, index: numbe
 const announces = /"type"\s*:\s*"(artifact|checkpoint)"/;
 
 /** The newest progress from `offset` on, however far ahead. */
-export function newestProgress(file: string, offset: number): EventLine | undefined {
+export function newestProgress(file: string, offset: number, hide = asItIs): EventLine | undefined {
   let newest: EventLine | undefined;
   for (
     let batch = readBatch(file, offset, false);
@@ -120,47 +120,66 @@ export function newestProgress(file: string, offset: number): EventLine | undefi
     batch = readBatch(file, batch.offset + batch.bytes, false)
   ) {
     const line = batch.lines.findLast(({ text }) => /"type"\s*:\s*"progress"/.test(text));
-    const [event] = line === undefined ? [] : eventsOf({ ...batch, lines: [line] });
+    const [event] = line === undefined ? [] : eventsOf({ ...batch, lines: [line] }, hide);
     if (event?.type === "progress") newest = event;
   }
   return newest;
 }
 
+const asItIs = (text: string): string => text;
+
 /**
  * The events of a batch. What is no event of the protocol becomes a warning that says where and why, so that nothing is
  * lost in silence and no line stops those behind it. Empty lines are dropped.
+ * @param hide takes from every text what no record may hold
  */
-export function eventsOf(batch: Batch): EventLine[] {
+export function eventsOf(batch: Batch, hide = asItIs): EventLine[] {
   let at = batch.offset;
   const events: EventLine[] = [];
   for (const { text, bytes } of batch.lines) {
-    if (text.trim() !== "") events.push(...eventsIn(text, `byte ${at} of the event file`));
+    if (text.trim() !== "") events.push(...eventsIn(text, `byte ${at} of the event file`, hide));
     at += bytes;
   }
   return events;
 }
 
-function eventsIn(line: string, where: string): EventLine[] {
+function eventsIn(line: string, where: string, hide: (text: string) => string): EventLine[] {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = hide === asItIs ? JSON.parse(line) : hiddenJson(line, hide);
   } catch {
-    return [warning("not_json", `${where}: no JSON: ${line.slice(0, 200)}`)];
+    return [warning("not_json", `${where}: no JSON: ${hide(line).slice(0, 200)}`)];
   }
   return eventsFrom(value, where);
+}
+
+/**
+ * The value of a line with its texts hidden, and nothing else: numbers stay numbers, and the path of an output leads where it
+ * lies, though a value may be how it begins. @throws what JSON.parse() throws
+ */
+function hiddenJson(line: string, hide: (text: string) => string): unknown {
+  if (hide(line) === line) return JSON.parse(line);
+  const value: unknown = JSON.parse(line, (_key, inner: unknown) => {
+    if (typeof inner === "string") return hide(inner);
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).map(([key, one]) => [hide(key), one]));
+  });
+  const { type } = (value ?? {}) as { type?: unknown };
+  if (type !== "artifact" && type !== "checkpoint") return value;
+  return { ...(value as object), path: (JSON.parse(line) as { path?: unknown }).path };
 }
 
 /**
  * What stands for a batch of one line that passes our own check and not serve's. How a worker ended is told all the same,
  * in the plainest words there are.
  */
-export function refusedLine(batch: Batch, why: string): EventLine[] {
+export function refusedLine(batch: Batch, why: string, hide = asItIs): EventLine[] {
   const [line] = batch.lines;
   const note = warning(
     "line_refused",
-    `byte ${batch.offset} of the event file: ${why}: ${line?.text.slice(0, 500)}`,
+    `byte ${batch.offset} of the event file: ${why}: ${hide(line?.text ?? "").slice(0, 500)}`,
   );
-  const [event] = eventsOf(batch);
+  const [event] = eventsOf(batch, hide);
   if (event?.type !== "result") return [note];
   const plain = (text: unknown) => String(text ?? "").replace(/[^ -~]/gu, "?");
   const { type, at, status, reason, message } = event;

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createLog } from "../../../src/core/log.ts";
 import { Agent } from "../../../src/dispatch/agent/agent.ts";
 import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
@@ -227,6 +227,35 @@ test("a checkpoint that its worker began to remove is not announced", async () =
   await expect.poll(() => seen.lines.length).toBe(1);
   expect(seen.lines[0]).toMatchObject({ type: "warning", code: "output_refused" });
   expect(existsSync(join(folderOf(spec), "step-7"))).toBe(true);
+});
+
+test("values of variables stand in no line, and hide neither a number nor where an output lies", async () => {
+  // The beginning of the workspace's path, and digits that stand in numbers too.
+  const values = { LEGALONE_CORPUS: workspace.home.slice(0, -2), LEGALONE_JUDGE_KEY: "1234567" };
+  for (const [name, value] of Object.entries(values)) vi.stubEnv(name, value);
+  const wrong = "f".repeat(64);
+  const spec = specOf(`mkdir step-1; printf '{"step":1}' > step-1/manifest.json
+    say '"type":"checkpoint","path":"'"$PWD"'/step-1","step":1,"bytes":1234567,"cursor":{},"sha256":"'$(sha256sum step-1/manifest.json | cut -c1-64)'"'
+    say '"type":"metric","name":"loss","step":1234567,"value":1234567'
+    say '"type":"warning","message":"key 1234567 of ${values.LEGALONE_CORPUS}/a"'
+    say '"type":"artifact","kind":"model","path":"../1234567","sha256":"${wrong}","bytes":7'
+    echo 'key 1234567' >> events.jsonl`);
+  spec.job.with = { corpus: "${LEGALONE_CORPUS}/a", key_env: "LEGALONE_JUDGE_KEY" };
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  vi.unstubAllEnvs();
+  expect(seen.lines).toMatchObject([
+    { type: "checkpoint", step: 1, bytes: 1234567 },
+    { type: "metric", step: 1234567, value: 1234567 },
+    { type: "warning", message: "key ${LEGALONE_JUDGE_KEY} of ${LEGALONE_CORPUS}/a" },
+    {
+      type: "warning",
+      code: "output_refused",
+      message: expect.stringContaining("../${LEGALONE_JUDGE_KEY}: "),
+    },
+    { type: "warning", code: "not_json", message: expect.stringContaining("key ${LEGALONE_JUDGE_KEY}") },
+  ]);
 });
 
 test("an output that is not what its line says is refused, and stays where it is", async () => {
