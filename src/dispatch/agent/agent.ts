@@ -249,7 +249,7 @@ export class Agent {
   private async start(spec: LaunchSpec): Promise<void> {
     const { engines, launchOf, log } = this.options;
     try {
-      if (!(await this.inputsAreSound(spec))) return;
+      await this.refuseUnsound(spec);
       const engine = engines.find(({ name }) => name === spec.engine);
       if (engine === undefined || engine.state?.().is === "absent")
         throw new LegaloneError(
@@ -274,8 +274,8 @@ export class Agent {
    * No worker gets an input that is not what was committed: one that is damaged is told to serve, which gives it up so that
    * the next resume makes it again, and ends the attempt. While files are hashed serve hears that the attempt is here.
    */
-  private async inputsAreSound(spec: LaunchSpec): Promise<boolean> {
-    const { client, home, log, syncMs } = this.options;
+  private async refuseUnsound(spec: LaunchSpec): Promise<void> {
+    const { client, home, syncMs } = this.options;
     const { inputs = [] } = spec.job as { inputs?: Input[] };
     const alive = { epoch: spec.epoch, offset: 0, bytes: 0, lines: [] };
     const timer = setInterval(() => void client.events(spec.attempt, alive).catch(() => {}), syncMs);
@@ -283,19 +283,21 @@ export class Agent {
       for (const { kind, stage, sha256 } of inputs) {
         if (stage === null || !isHash(sha256)) continue;
         // What cannot be looked for here is no damage: its worker says what it finds.
-        if (lookFor(home, artifactUri(sha256)) === "unknown") continue;
+        const seen = lookFor(home, artifactUri(sha256));
+        if (seen === "unknown") continue;
+        const unsound = (why: string) =>
+          Object.assign(new Error(`the input ${kind} of ${stage} is ${why}`), { reason: "data_error" });
+        if (seen === "missing")
+          throw unsound(`not there: ${sha256}; legalone resume takes it, or makes it again`);
         const [damage] = await damageOf(home, { sha256 }, sha256);
         if (damage === undefined) continue;
-        const message = `the input ${kind} of ${stage} is damaged: ${damage.file}: ${damage.what}; legalone resume makes it again`;
-        log.error("an input is damaged", { attempt: spec.attempt, kind, sha256, ...damage });
-        const told = { ...warning("input_damaged", message), input: sha256 };
+        const error = unsound(`damaged: ${damage.file}: ${damage.what}; legalone resume makes it again`);
+        const told = { ...warning("input_damaged", error.message), input: sha256 };
         await client.events(spec.attempt, { ...alive, lines: [told] });
         // Its place is for what the stage makes again.
         setAside(home, { sha256 });
-        await this.reportFailedStart(spec, Object.assign(new Error(message), { reason: "data_error" }));
-        return false;
+        throw error;
       }
-      return true;
     } finally {
       clearInterval(timer);
     }

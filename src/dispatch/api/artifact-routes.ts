@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -54,8 +54,10 @@ export function addArtifactRoutes(api: FastifyInstance, port: ArtifactPort): voi
     const file = manifest.files[index];
     if (file === undefined) throw new TransferError(404, `no file ${index} in the manifest`);
     const path = join(folder, file.path);
-    if (sizeOf(path) !== file.size)
+    if (sizeOf(path) !== file.size) {
+      refuseAway(folder, sha256);
       throw new TransferError(410, `${file.path} of ${sha256} is not what was committed`);
+    }
     const start = firstByte(headers.range);
     if (start > file.size) throw new TransferError(416, `${file.path} has ${file.size} bytes`);
     reply.type("application/octet-stream").header("content-length", file.size - start);
@@ -89,8 +91,15 @@ async function committedManifest(folder: string, sha256: string): Promise<Manife
     const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
     if (code !== undefined && !["ENOENT", "ENOTDIR", "EISDIR"].includes(code))
       throw new TransferError(404, `${sha256} cannot be read: ${error.message}`);
+    refuseAway(folder, sha256);
     throw new TransferError(410, `${sha256} is not what was committed: ${error.message}`);
   }
+}
+
+/** A folder that is not there as a whole may come back, as a disk does. @throws TransferError 404 */
+function refuseAway(folder: string, sha256: string): void {
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new TransferError(404, `${sha256} is committed, and its folder is not there at the moment`);
 }
 
 /** Whose upload it is, and of what. @throws TransferError 409 when it is not the sender's attempt */

@@ -220,6 +220,25 @@ test("an input that was cut off reaches no worker: it is told, given up, and the
   expect(existsSync(join(workspace.home, "artifacts", content))).toBe(false);
 });
 
+test("an input that is not there reaches no worker, and no agent gives it up by looking", async () => {
+  mkdirSync(join(workspace.home, "artifacts", "0".repeat(64)), { recursive: true });
+  writeFileSync(join(workspace.home, "workspace.json"), '{"id":"w"}');
+  const content = "1".repeat(64);
+  const spec = specOf("touch started");
+  spec.job.inputs = [
+    { kind: "corpus", stage: "data", uri: `legalone://artifacts/${content}`, sha256: content },
+  ];
+  const seen = serve.assign(spec);
+  startAgent();
+  await expect.poll(() => seen.exits.length).toBe(1);
+  expect(seen.exits[0]).toMatchObject({
+    reason: "data_error",
+    message: expect.stringContaining("corpus of data is not there"),
+  });
+  expect(seen.lines).toEqual([]);
+  expect(existsSync(join(folderOf(spec), "started"))).toBe(false);
+});
+
 test("a checkpoint that its worker began to remove is not announced", async () => {
   const spec = specOf(`${saves} mkdir claims; ln -s worker claims/step-7; save 7`);
   const seen = serve.assign(spec);

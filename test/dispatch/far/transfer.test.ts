@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -345,6 +346,33 @@ describe("checkpoints", () => {
       expect(brought.warnings).toMatchObject(given);
     },
   );
+
+  test("one that serve's disk does not have at the moment is away, and one without its files is damaged", async () => {
+    const ask = async (sha256: string, file = "") => {
+      const headers = { authorization: `Bearer ${plane.token}` };
+      const answer = await fetch(new URL(`/v1/artifacts/${sha256}${file}`, plane.address), { headers });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    const points: string[] = [];
+    for (const step of [21, 22, 23, 24]) {
+      const made = join(store, `step-${step}`);
+      const { content } = writeArtifact(made, { "model.bin": randomBytes(10) });
+      renameSync(made, join(store, content));
+      const announced = { ...lineOf.artifact("report"), sha256: content };
+      expect((await agent.lines(sender.attempt, [announced])).status).toBe(200);
+      points.push(content);
+    }
+    const [away, awayLater, torn, tornLater] = points as [string, string, string, string];
+    for (const read of [awayLater, tornLater]) expect(await ask(read)).toBe(200);
+    for (const gone of [away, awayLater]) rmSync(join(store, gone), { recursive: true });
+    rmSync(join(store, torn, "manifest.json"));
+    rmSync(join(store, tornLater, "model.bin"));
+    expect(await ask(away)).toBe(404);
+    expect(await ask(awayLater, "/files/0")).toBe(404);
+    expect(await ask(torn)).toBe(410);
+    expect(await ask(tornLater, "/files/0")).toBe(410);
+  });
 
   test("one that was removed before its turn is passed over with a warning", async () => {
     mkdirSync(join(far, "attempts", sender.attempt), { recursive: true });
