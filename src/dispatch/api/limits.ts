@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 
 /**
@@ -16,6 +17,8 @@ export interface Limits {
   streamMs: number;
   streamBytes: number;
   streams: number;
+  /** An answer of which nothing is taken for so long is given up, its connection with it. */
+  answerMs: number;
   /** What still comes after an answer is thrown away for so long: a client that sends may not read at once. */
   lingerMs: number;
   /** Bytes of all bodies that are being read as a whole. */
@@ -30,6 +33,7 @@ export const defaultLimits: Limits = {
   streamMs: 60_000,
   streamBytes: 4096,
   streams: 512,
+  answerMs: 60_000,
   lingerMs: 5_000,
   memory: 512 * 1024 * 1024,
 };
@@ -57,6 +61,7 @@ export function addLimits(api: FastifyInstance, limits: Limits): void {
   let memory = 0;
   let streams = 0;
   api.server.maxConnections = limits.connections;
+  api.server.on("connection", (socket) => dropUntaken(socket, limits.answerMs));
   api.addHook("onResponse", async (request) => {
     if (!request.raw.complete) setTimeout(() => drop(request), limits.lingerMs).unref();
   });
@@ -94,6 +99,18 @@ function watched(request: FastifyRequest, { streamMs, streamBytes }: Limits): No
     before = socket.bytesRead;
     if (brought < streamBytes && request.raw.readableLength === 0) drop(request);
   }, streamMs);
+}
+
+/** Ends a connection on which answers wait and nobody takes a byte of them, also without a token. */
+function dropUntaken(socket: Socket, answerMs: number): void {
+  let before = -1;
+  const watch = setInterval(() => {
+    // What the system has taken from here.
+    const taken = socket.bytesWritten - socket.writableLength;
+    if (socket.writableLength > 0 && taken === before) socket.destroy();
+    before = taken;
+  }, answerMs);
+  socket.once("close", () => clearInterval(watch));
 }
 
 /** With its connection, which may be gone already. */

@@ -1,10 +1,12 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, renameSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { submitRun } from "../../../src/records/runs.ts";
+import { writeArtifact } from "../../support/artifact-folder.ts";
 import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
 import { runOf } from "../../support/pipelines.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
@@ -30,6 +32,7 @@ beforeAll(async () => {
     idleMs: 400,
     bodyMs: 5000,
     streamMs: 400,
+    answerMs: 400,
     lingerMs: 400,
     connections: 50,
     memory: 9_000_000,
@@ -114,6 +117,26 @@ test("an upload that brings next to nothing is given up", async () => {
   const drip = setInterval(() => socket.write("x"), 50);
   await ended;
   clearInterval(drip);
+});
+
+test.each([
+  ["a file", "GET /v1/artifacts/SHA/files/0", 1],
+  ["answers without a token", "GET /v1/nothing", 60_000],
+])("who asks for %s and does not take it holds no connection", async (_, line, times) => {
+  const made = join(home, "artifacts", "made");
+  const { content } = writeArtifact(made, { "model.bin": Buffer.alloc(48 * 1024 * 1024) });
+  renameSync(made, join(home, "artifacts", content));
+  const { socket, said, ended } = open();
+  socket.pause();
+  const token = line.includes("SHA") ? plane.token : "none";
+  socket.write(head(line.replace("SHA", content), {}, token).repeat(times));
+  await sleep(3000);
+  socket.resume();
+  await ended;
+  removeFolder(join(home, "artifacts", content));
+  const answers = said().split("HTTP/1.1 ").length - 1;
+  expect(line.includes("SHA") ? said().length / 1024 / 1024 : answers).toBeLessThan(times === 1 ? 48 : times);
+  expect(answers).toBeGreaterThan(0);
 });
 
 test("what is received at once is bounded; who waits is told to come again", async () => {
