@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 import { isNoFile, openFile } from "../../core/whole-file.ts";
 import { eventsFrom, warning } from "../../worker/protocol.ts";
 import type { EventLine } from "../api/contract.ts";
@@ -111,11 +111,15 @@ function split(batch: Batch, begins: (text: string, before: string, index: numbe
 
 const announces = /"type"\s*:\s*"(artifact|checkpoint)"/;
 
-/** The newest progress from `offset` on, however far ahead. */
+/** So much of the end of a file is looked through for its newest progress: a worker may have written gigabytes since. */
+const lookAhead = 4 * 1024 * 1024;
+
+/** The newest progress from `offset` on, however far ahead, as far as the end of the file tells it. */
 export function newestProgress(file: string, offset: number, hide = asItIs): EventLine | undefined {
   let newest: EventLine | undefined;
+  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
   for (
-    let batch = readBatch(file, offset, false);
+    let batch = readBatch(file, Math.max(offset, size - lookAhead), false);
     batch;
     batch = readBatch(file, batch.offset + batch.bytes, false)
   ) {

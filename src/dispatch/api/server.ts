@@ -16,6 +16,7 @@ import {
   syncRequest,
 } from "./contract.ts";
 import { addLimits, defaultLimits, type Limits } from "./limits.ts";
+import { withinQuota } from "./quota.ts";
 
 /** A batch is read as a whole; one line of an event file may have 16 MiB, and some take twice as many as JSON. */
 const batchBytes = 32 * 1024 * 1024;
@@ -88,7 +89,10 @@ export function createApi(
   api.post("/v1/attempts/:id/events", { bodyLimit: batchBytes }, async ({ params, body }, reply) => {
     const { id } = checked(named, params);
     const { lines, ...batch } = checked(eventBatch, body);
-    const { status, ...answer } = await port.ingest(id, { ...batch, lines: eventsOf(lines, batch.offset) });
+    const { status, ...answer } = await port.ingest(id, {
+      ...batch,
+      lines: withinQuota(eventsOf(lines, batch.offset), batch.offset, batch.bytes),
+    });
     if (status === "stale") return reply.code(409).send({ code: "E_CONFLICT", message: "stale epoch" });
     return reply.code(status === "accepted" ? 200 : 416).send(answer);
   });

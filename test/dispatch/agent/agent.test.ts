@@ -16,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createLog } from "../../../src/core/log.ts";
 import { Agent } from "../../../src/dispatch/agent/agent.ts";
+import { newestProgress } from "../../../src/dispatch/agent/event-tail.ts";
 import { ServeClient } from "../../../src/dispatch/agent/serve-client.ts";
 import type { LaunchSpec } from "../../../src/dispatch/api/contract.ts";
 import { TimerDoorbell } from "../../../src/dispatch/doorbell/timer-doorbell.ts";
@@ -218,6 +219,20 @@ test("an input that was cut off reaches no worker: it is told, given up, and the
   expect(seen.lines).toMatchObject([{ type: "warning", code: "input_damaged", input: content }]);
   expect(existsSync(join(folderOf(spec), "started"))).toBe(false);
   expect(existsSync(join(workspace.home, "artifacts", content))).toBe(false);
+});
+
+test("the newest progress is looked for at the end of a file, however much a worker has written", () => {
+  const file = join(workspace.home, "events.jsonl");
+  const progress = (step: number) =>
+    `${JSON.stringify({ type: "progress", at: "2026-01-01T00:00:00Z", step, of: 9, unit: "step" })}\n`;
+  const other = `${JSON.stringify({ type: "warning", at: "2026-01-01T00:00:00Z", message: "x".repeat(90) })}\n`;
+  const mebi = other.repeat(8000);
+  writeFileSync(file, progress(1) + mebi + progress(2) + mebi.repeat(2));
+  expect(newestProgress(file, 0)).toMatchObject({ step: 2 });
+  expect(newestProgress(file, statSync(file).size)).toBeUndefined();
+  appendFileSync(file, mebi.repeat(5));
+  expect(newestProgress(file, 0)).toBeUndefined();
+  expect(newestProgress(join(workspace.home, "none"), 0)).toBeUndefined();
 });
 
 test("an input that is not there reaches no worker, and no agent gives it up by looking", async () => {

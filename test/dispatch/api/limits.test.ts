@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { mostTold } from "../../../src/dispatch/api/quota.ts";
 import { submitRun } from "../../../src/records/runs.ts";
 import { writeArtifact } from "../../support/artifact-folder.ts";
 import { type ControlPlane, startControlPlane } from "../../support/control-plane.ts";
 import { runOf } from "../../support/pipelines.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
-import { ScriptedAgent } from "../../support/scripted-agent.ts";
+import { line as lineOf, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { type Servers, startServers } from "../../support/servers.ts";
 
 const cases = process.env.LEGALONE_LONG === "1" ? 2000 : 200;
@@ -153,6 +154,40 @@ test("more connections than there is room for are turned away, and room comes ba
   const all = Array.from({ length: 80 }, open);
   await Promise.all(all.map(({ ended }) => ended));
   expect(await healthy()).toBe(200);
+});
+
+test("of an event file without end only what counts is recorded, and it lives", async () => {
+  const agent = new ScriptedAgent(plane);
+  const rows = async () => [
+    await plane.database.event.count({ where: { attemptId: attempt } }),
+    await plane.database.metric.count({ where: { attemptId: attempt } }),
+  ];
+  const said = (n: number) => [
+    ...Array.from({ length: n }, () => ({ type: "warning", at: new Date().toISOString(), message: "again" })),
+    ...Array.from({ length: n }, (_, step) => lineOf.metric("loss", step, 1)),
+    ...Array.from({ length: n }, (_, step) => lineOf.progress(step, n)),
+    ...Array.from({ length: n }, () => lineOf.artifact("report")),
+    ...Array.from({ length: n }, () => lineOf.failed("user_error")),
+  ];
+  let offset = 0;
+  const post = async (bytes: number, lines: unknown[]) => {
+    const answer = await agent.post(`/v1/attempts/${attempt}/events`, { epoch: 1, offset, bytes, lines });
+    expect(answer).toMatchObject({ status: 200, body: { acknowledged: offset + bytes } });
+    offset += bytes;
+  };
+  const heard = async () =>
+    (await plane.database.attempt.findUniqueOrThrow({ where: { id: attempt } })).heartbeatAt;
+  await post(mostTold, [lineOf.heartbeat()]);
+  const [events] = await rows();
+  const before = await heard();
+  await post(1000, said(400));
+  // That it is so, the output, the result.
+  expect(await rows()).toEqual([events! + 3, 0]);
+  await post(1000, said(400));
+  expect(await rows()).toEqual([events! + 5, 0]);
+  expect(before?.getTime()).toBeLessThan((await heard())!.getTime());
+  const told = await plane.database.event.findMany({ where: { attemptId: attempt, type: "worker.warning" } });
+  expect(told.map(({ data }) => data)).toMatchObject([{ code: "too_much_said" }]);
 });
 
 test("a manifest of 40,000 files keeps nobody waiting", async () => {
