@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../core/log.ts";
 import type { AttemptFolder } from "./attempt-folder.ts";
+import { EngineAway } from "./engine.ts";
 
 /** How often a worker that was asked to stop is looked at. */
 const lookMs = 200;
@@ -15,6 +17,12 @@ export class StopLadders {
   private readonly climbing = new Set<string>();
   /** By the clock of this process, which nobody sets. */
   private readonly killAt = new Map<string, number>();
+  private readonly log: Log | undefined;
+
+  /** @param log is told, once each, of errors that keep it from looking or killing: they are tried again for ever */
+  constructor(log?: Log) {
+    this.log = log;
+  }
 
   /** Notes the wish. False when the worker has been asked before; what is asked again can only be sooner. */
   ask(attempt: string, folder: AttemptFolder, graceSeconds: number): boolean {
@@ -53,7 +61,17 @@ export class StopLadders {
   ): void {
     if (this.climbing.has(attempt)) return;
     this.climbing.add(attempt);
-    void this.climb(attempt, folder, () => answered(runs), kill).finally(() => this.climbing.delete(attempt));
+    const tell = (error: unknown) =>
+      this.log?.error("a worker that is to stop cannot be looked at or ended; it is tried again", {
+        attempt,
+        error,
+      });
+    void this.climb(
+      attempt,
+      folder,
+      () => answered(runs, tell),
+      () => answered(kill, tell),
+    ).finally(() => this.climbing.delete(attempt));
   }
 
   /** Nothing of it runs any more. */
@@ -67,7 +85,12 @@ export class StopLadders {
     runs: () => Promise<boolean>,
     kill: () => Promise<void>,
   ): Promise<void> {
-    const end = this.killAt.get(attempt) ?? (await answered(async () => notedEnd(folder)));
+    const end =
+      this.killAt.get(attempt) ??
+      (await answered(
+        async () => notedEnd(folder),
+        () => {},
+      ));
     if (end === undefined) return;
     this.killAt.set(attempt, Math.min(end, this.killAt.get(attempt) ?? end));
     const left = () => (this.killAt.get(attempt) ?? end) - performance.now();
@@ -75,16 +98,20 @@ export class StopLadders {
       if (!(await runs())) return;
       await sleep(Math.min(lookMs, Math.max(1, left())), undefined, { ref: false });
     }
-    if (await runs()) await answered(kill);
+    if (await runs()) await kill();
   }
 }
 
-/** What an engine says, as soon as it can say it. */
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
-  for (;;) {
+/** What an engine says, as soon as it can say it. That it is away its seat tells; every other error `tell` hears once. */
+async function answered<T>(ask: () => Promise<T>, tell: (error: unknown) => void): Promise<T> {
+  for (let told = ""; ; ) {
     try {
       return await ask();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof EngineAway) && String(error) !== told) {
+        told = String(error);
+        tell(error);
+      }
       await sleep(awayMs, undefined, { ref: false });
     }
   }

@@ -11,9 +11,12 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLog } from "../../src/core/log.ts";
 import { startTime } from "../../src/core/start-time.ts";
+import { AttemptFolder } from "../../src/dispatch/attempt-folder.ts";
 import { ProcessEngine } from "../../src/dispatch/process/process-engine.ts";
 import { sessionMembers, signal } from "../../src/dispatch/process/session.ts";
+import { StopLadders } from "../../src/dispatch/stop-ladder.ts";
 import { removeFolder } from "../support/remove-folder.ts";
 import { engineConformance } from "./engine-conformance.ts";
 
@@ -75,6 +78,25 @@ test("a disk that is away for a while ends neither the agent nor the wait for th
   } finally {
     process.off("unhandledRejection", hear);
   }
+});
+
+test("what keeps a stop from its end is told once, and is tried again until it passes", async () => {
+  const file = join(attempts, "engine.log");
+  mkdirSync(join(attempts, "hindered"));
+  const folder = new AttemptFolder(attempts, "hindered");
+  const ladders = new StopLadders(createLog({ file }));
+  ladders.ask("hindered", folder, 0);
+  let [looks, killed] = [0, false];
+  const runs = async () => {
+    if (++looks < 4) throw new Error("EIO: the disk reports an error");
+    return true;
+  };
+  ladders.begin("hindered", folder, runs, async () => {
+    killed = true;
+  });
+  await expect.poll(() => killed, { timeout: 20_000 }).toBe(true);
+  expect(readFileSync(file, "utf8").split("EIO: the disk").length - 1).toBeGreaterThanOrEqual(1);
+  expect(readFileSync(file, "utf8").trim().split("\n")).toHaveLength(1);
 });
 
 test("what a start still waits for is no matter of the disk's clock, which may be another than this machine's", async () => {

@@ -96,11 +96,15 @@ function enginesOf({ home, node, slots, log, everyMs, leaving }: EnginePlace): E
       const socket = containerSocket();
       if (socket === undefined) return undefined;
       const { ContainerEngine } = await import("../../dispatch/container/container-engine.ts");
-      return new ContainerEngine({ socket, attempts, node, env, ...containerPlace(home) });
+      return new ContainerEngine({ socket, attempts, node, env, log, ...containerPlace(home) });
     },
   });
   void containers.watch(leaving);
-  return [new ProcessEngine({ attempts, node, env, onStart }), new CountEngine(attempts, node), containers];
+  return [
+    new ProcessEngine({ attempts, node, env, onStart, log }),
+    new CountEngine(attempts, node),
+    containers,
+  ];
 }
 
 /**

@@ -79,24 +79,24 @@ export class Agent {
   async run(): Promise<void> {
     const { doorbell, node, syncMs, client, log } = this.options;
     doorbell.listen(nodeQueue(node), async () => this.wake.call(), { everyMs: syncMs });
-    let away = false;
+    let away: ServeAway["how"] | undefined;
     while (!this.leaving) {
       let waitMs = syncMs;
       try {
         waitMs = Math.min(syncMs, await this.sync());
-        if (away) {
-          log.info("serve is back");
-          for (const reporter of this.reporters.values()) reporter.tryNow();
-        }
-        away = false;
+        if (away !== undefined) log.info("serve is back");
+        if (away !== undefined) for (const reporter of this.reporters.values()) reporter.tryNow();
+        away = undefined;
       } catch (error) {
         if (error instanceof NodeTaken) {
           await this.waitForName(error);
           continue;
         }
-        const gone = error instanceof ServeAway;
-        if (!away) log.warn("no sync with serve; workers go on", { error: gone ? error.message : error });
-        away = gone;
+        const before = away;
+        away = error instanceof ServeAway ? error.how : undefined;
+        const told = { error: away === undefined ? error : (error as Error).message };
+        if (away === "refused" && before !== away) log.error("serve refuses this agent's token", told);
+        else if (away === undefined || !before) log.warn("no sync with serve; workers go on", told);
         waitMs = Math.min(syncMs, awayMs);
       }
       if (!this.leaving) await this.wake.sleep(waitMs);

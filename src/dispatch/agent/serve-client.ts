@@ -10,6 +10,8 @@ export interface ServeAddress {
 /** Serve cannot be reached, is busy, or does not know us yet: the same request will do later. */
 export class ServeAway extends Error {
   override readonly name = "ServeAway";
+  /** `refused`: it does not know our token, which passes by itself only where serve has just begun anew. */
+  how: "away" | "refused" = "away";
 }
 
 /** Serve refuses the request itself; sending it again changes nothing. */
@@ -124,7 +126,9 @@ export class ServeClient {
     if (status < 300 || expected.includes(status)) return { status, body: parse(text) };
     // An output that serve no longer has is uploaded again.
     if (passes(status) || status === 424)
-      throw new ServeAway(`serve answered ${status} to ${path}: ${text.slice(0, 300)}`);
+      throw Object.assign(new ServeAway(`serve answered ${status} to ${path}: ${text.slice(0, 300)}`), {
+        how: status === 401 || status === 403 ? "refused" : "away",
+      });
     throw new ServeRefuses(status, `serve refused ${path} with ${status}: ${text.slice(0, 300)}`);
   }
 }

@@ -2,6 +2,7 @@ import { closeSync, existsSync } from "node:fs";
 import { constants } from "node:os";
 import Docker from "dockerode";
 import { LegaloneError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { AttemptFolder, openAttempts, refuseOthers } from "../attempt-folder.ts";
 import { type Engine, EngineAway, type Exit, type Launch, type Observation } from "../engine.ts";
 import { StopLadders } from "../stop-ladder.ts";
@@ -16,6 +17,7 @@ export interface ContainerEngineOptions extends ContainerPlace {
   socket: string;
   /** Environment of `prepare`, which runs on this machine. */
   env: NodeJS.ProcessEnv;
+  log?: Log;
 }
 
 /**
@@ -26,12 +28,13 @@ export class ContainerEngine implements Engine {
   readonly name = "container";
   private readonly docker: Docker;
   private readonly options: ContainerEngineOptions;
-  private readonly ladders = new StopLadders();
+  private readonly ladders: StopLadders;
   private readonly preparation: Preparation;
   private readonly moves = new Map<string, Promise<Observation>>();
 
   constructor(options: ContainerEngineOptions) {
     this.options = options;
+    this.ladders = new StopLadders(options.log);
     this.preparation = new Preparation(options);
     this.docker = new Docker({ socketPath: options.socket, timeout: answerMs });
   }

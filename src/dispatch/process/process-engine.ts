@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LegaloneError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { isNoWay } from "../../core/own-folder.ts";
 import { isOfThisBoot, isSameProcess, startTime } from "../../core/start-time.ts";
 import { variableValues } from "../../core/variables.ts";
@@ -28,6 +29,7 @@ export interface ProcessEngineOptions {
   oomKills?: () => number | undefined;
   /** Called with the pid of each new shim, which leads its process group. */
   onStart?: (pid: number) => void;
+  log?: Log;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ProcessEngineOptions {
 export class ProcessEngine implements Engine {
   readonly name = "process";
   private readonly options: ProcessEngineOptions;
-  private readonly ladders = new StopLadders();
+  private readonly ladders: StopLadders;
   /** When attempts were first seen without a shim, on this process's steady clock. */
   private readonly starting = new Map<string, number>();
   /** What was seen to run here, and in which folder: whatever becomes of its notes. */
@@ -47,6 +49,7 @@ export class ProcessEngine implements Engine {
 
   constructor(options: ProcessEngineOptions) {
     this.options = options;
+    this.ladders = new StopLadders(options.log);
   }
 
   async start(launch: Launch): Promise<void> {

@@ -402,6 +402,19 @@ test("while serve is away the worker goes on, and afterwards nothing is missing 
   );
 });
 
+test("a token that serve does not know is told as an error, also where serve was away before", async () => {
+  serve.trouble = 503;
+  startAgent();
+  const log = () => readFileSync(join(workspace.home, "agent.log"), "utf8");
+  await expect.poll(log).toContain("no sync with serve");
+  serve.trouble = 401;
+  await expect
+    .poll(log)
+    .toMatch(/"level":"error","message":"serve refuses this agent's token","error":"serve answered 401/);
+  await sleep(500);
+  expect(log().split("refuses this agent").length).toBe(2);
+});
+
 test("a new agent adopts the worker, and sends on from where serve has read", async () => {
   const spec = specOf(`say '"type":"progress","step":1,"of":2,"unit":"steps"'
     while [ ! -e go ]; do sleep 0.02; done
