@@ -16,6 +16,11 @@ export function sourceRoot(): string {
   return stages ? dirname(resolve(stages)) : packageRoot;
 }
 
+/** The Python of workers on this machine: LEGALONE_PYTHON, or that of this checkout. */
+export function localPython(): string {
+  return process.env.LEGALONE_PYTHON ?? join(packageRoot, ".venv", "bin", "python");
+}
+
 /**
  * The workspace: all state of runs. `LEGALONE_HOME`, or `.legalone` in the checkout. Links are followed: a folder with two
  * paths is one workspace.

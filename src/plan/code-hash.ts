@@ -6,7 +6,8 @@ import { packageRoot, sourceRoot } from "../core/paths.ts";
 import { outsideHash } from "./outside.ts";
 import { standInsInEffect } from "./variables.ts";
 
-const skipped = new Set(["__pycache__", ".pytest_cache", "rank_0", "kernel_meta"]);
+/** Compiled caches, and the early look (stages/_early), which refuses a stage or not and makes nothing of its output. */
+const skipped = new Set(["__pycache__", ".pytest_cache", "rank_0", "kernel_meta", "early.py"]);
 
 /** Folder of a stage kind below `root`: the kind with `-` as `_`. */
 export function stageFolder(kind: string, root = sourceRoot()): string {
@@ -17,7 +18,7 @@ export function stageFolder(kind: string, root = sourceRoot()): string {
  * Hash over what makes a stage's output besides options and inputs: stages/<kind>, stages/_worker, every other folder
  * of stages/ that these import from, the Python lock,
  * for a kind with a Node `prepare` worker the sources of that worker and of the mathematics it uses, and the files
- * from outside that its options name, and the stand-ins that answer for it. Compiled caches do not count.
+ * from outside that its options name, and the stand-ins that answer for it. Compiled caches and early.py do not count.
  */
 export function codeHash(
   { kind, prepare, external, with: options }: Pick<ResolvedStage, "kind" | "prepare" | "external" | "with">,

@@ -3,8 +3,9 @@ import type { ResolvedPipeline } from "../config/types.ts";
 import type { HashedInput } from "../core/cache-key.ts";
 import type { EarlierStage } from "../core/earlier-stage.ts";
 import { codeHash } from "./code-hash.ts";
+import { lookEarly } from "./early.ts";
 import { isThere } from "./outside.ts";
-import { stageKey } from "./plan.ts";
+import { type PlanOptions, planPipeline, stageKey } from "./plan.ts";
 import type { CachedStage, Existing } from "./types.ts";
 import { neededVariables } from "./variables.ts";
 
@@ -17,11 +18,20 @@ export interface PlanRecords {
   earlierStage(pipeline: string, stage: string): Promise<EarlierStage | null>;
 }
 
+export interface GatherOptions {
+  /** Of a fork. */
+  starts?: Existing["starts"];
+  /** What is to be planned; stages that it skips or leaves out are not looked at. */
+  scope?: Pick<PlanOptions, "from" | "until">;
+  /** Hears what is looked at where that takes more than a second. */
+  slow?: (text: string) => void;
+}
+
 /** Looks at files, environment and records; everything that `planPipeline` must know beside the pipeline. */
 export async function gatherExisting(
   pipeline: ResolvedPipeline,
   records: PlanRecords | null,
-  starts: Existing["starts"] = {},
+  { starts = {}, scope = {}, slow }: GatherOptions = {},
 ): Promise<Existing> {
   const codeHashes = Object.fromEntries(pipeline.stages.map((stage) => [stage.name, codeHash(stage)]));
   const outside = pipeline.stages.flatMap(({ inputs, external }) => [
@@ -29,7 +39,7 @@ export async function gatherExisting(
     ...external,
   ]);
   const variables = pipeline.stages.flatMap(neededVariables);
-  return {
+  const existing: Existing = {
     codeHashes,
     cached: records ? await cachedStages(pipeline, codeHashes, records, starts) : new Map(),
     checkpoints: records ? await records.checkpoints(configHash(pipeline)) : new Map(),
@@ -37,7 +47,12 @@ export async function gatherExisting(
     starts,
     missing: new Set(outside.filter((address) => !isThere(address))),
     unsetVariables: new Set(variables.filter((name) => !process.env[name])),
+    early: {},
+    warnings: [],
   };
+  const { stages } = planPipeline(pipeline, existing, scope);
+  const open = new Set(stages.flatMap(({ name, action }) => (action === "SKIP" ? [] : [name])));
+  return { ...existing, ...(await lookEarly(pipeline, open, existing.missing, slow)) };
 }
 
 async function earlierStages(pipeline: ResolvedPipeline, records: PlanRecords): Promise<Existing["earlier"]> {

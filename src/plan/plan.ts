@@ -78,7 +78,7 @@ export function planPipeline(
     missing: gathered(stages, ({ missing }) => missing),
     assumed: gathered(stages, ({ assumed }) => assumed),
     resume: resumable(stages, existing),
-    warnings: warningsOf(pipeline),
+    warnings: [...warningsOf(pipeline), ...existing.warnings],
     verdict: verdictOf(stages),
   };
 }
@@ -207,7 +207,7 @@ function isGang({ resources }: ResolvedStage): boolean {
   return resources.nodes > 1;
 }
 
-/** What of outside is not there. */
+/** What of outside is not there, or not what it has to be. */
 function lacksOf(stage: ResolvedStage, existing: Existing): string[] {
   const folders = stage.inputs.flatMap((input) => (input.stage === null ? [input.uri] : []));
   const variables = neededVariables(stage);
@@ -215,6 +215,7 @@ function lacksOf(stage: ResolvedStage, existing: Existing): string[] {
     ...folders.filter((uri) => existing.missing.has(uri)).map((uri) => `no model at ${fileURLToPath(uri)}`),
     ...stage.external.filter((address) => existing.missing.has(address)).map((address) => `no ${address}`),
     ...variables.filter((name) => existing.unsetVariables.has(name)).map((name) => `${name} is not set`),
+    ...(existing.early[stage.name] ?? []),
   ];
 }
 

@@ -18,6 +18,10 @@ export interface Existing {
   missing: ReadonlySet<string>;
   /** Names of environment variables that the pipeline needs and that are not set. */
   unsetVariables: ReadonlySet<string>;
+  /** What the early look refuses a stage for, as sentences, by name of the stage. */
+  early: Readonly<Record<string, readonly string[]>>;
+  /** What it could not see, or what may change before it counts. */
+  warnings: readonly string[];
 }
 
 export interface Checkpoint {

@@ -80,7 +80,11 @@ function cannotRun({ stages, missing, assumed }: Plan, npusHere: number): string
   const lacks = [...missing, ...assumed];
   const unset = lacks.flatMap(({ what }) => /^(\S+) is not set$/.exec(what)?.[1] ?? []);
   const inputs = lacks.filter(({ what }) => what.startsWith("no "));
-  const limits = lacks.filter(({ what }) => !what.startsWith("no ") && !what.endsWith(" is not set"));
+  const limits = lacks.filter(({ what }) => what.startsWith("asks "));
+  // What --from lacks, and what the early look found.
+  const others = lacks.filter(
+    (lack) => ![...inputs, ...limits].includes(lack) && !lack.what.endsWith(" is not set"),
+  );
   const npus = stages.filter(({ action, resources }) => action !== "SKIP" && resources.npus > npusHere);
   const has = npusHere === 0 ? "none" : npusHere;
   return [
@@ -97,6 +101,9 @@ function cannotRun({ stages, missing, assumed }: Plan, npusHere: number): string
         ? inputs[0]!.what
         : `${inputs.length} inputs are not there`,
     unset.length === 0 ? "" : `${unset.join(", ")} not set`,
+    others.length === 0
+      ? ""
+      : `${[...new Set(others.flatMap(({ stages: names }) => names))].join(", ")} would fail, as told below`,
   ].filter((text) => text !== "");
 }
 

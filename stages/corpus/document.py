@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, fields
+from string import Formatter
 from typing import Any
 
 from stages.corpus.reading.rows import BrokenRow, Row
@@ -57,6 +59,14 @@ def to_document(source: dict[str, Any], row: Row) -> Document | BrokenRow:
         return _broken(
             row, f"no field {error.args[0]}; it has {', '.join(sorted(map(str, row.values)))[:200]}"
         )
+
+
+def columns_of(rule: str) -> list[str]:
+    """The columns that a rule of `fields` reads, in order; ValueError for a template that is none."""
+    if "{" not in rule:
+        return [rule]
+    names = [name for _, name, _, _ in Formatter().parse(rule) if name is not None]
+    return [re.split(r"[.\[]", name)[0] for name in names]
 
 
 def _value(rule: str, values: dict[str, Any]) -> Any:

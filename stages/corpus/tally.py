@@ -87,7 +87,7 @@ class Tally:
         raise DataError(
             f"source {self.source['name']}: {bad} of {self.rows} rows cannot be read, more than "
             f"max_bad_share {limit}; the first is {first.file}:{first.line}: {first.reason}: {first.excerpt!r}",
-            hint=_encoding_hint(first) or "mend the file, or raise max_bad_share if the loss is meant",
+            hint=encoding_hint(first) or "mend the file, or raise max_bad_share if the loss is meant",
         )
 
     def broken_for_reading(self) -> list[dict[str, Any]]:
@@ -134,7 +134,8 @@ class Tally:
         }
 
 
-def _encoding_hint(row: BrokenRow) -> str | None:
+def encoding_hint(row: BrokenRow) -> str | None:
+    """What to try where the bytes of a row are no UTF-8."""
     if not row.reason.startswith("not utf"):
         return None
     return "the file may be GB18030: say `encoding: gb18030` in its source"

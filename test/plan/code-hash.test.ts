@@ -52,6 +52,12 @@ describe("code hash", () => {
     expect(hash("corpus")).toBe(before);
   });
 
+  it("does not change with the early look, nor with what that imports", () => {
+    const before = hash("corpus");
+    write("stages/corpus/early.py", "from stages._lead.client import y\n");
+    expect(hash("corpus")).toBe(before);
+  });
+
   it("changes with the content of a source from outside, not with its folder", () => {
     const [one, two] = ["a", "b"].map((name) => join(root, name, "source.jsonl"));
     for (const path of ["a/source.jsonl", "b/source.jsonl"]) write(path, "{}\n");

@@ -17,6 +17,8 @@ const nothing: Existing = {
   starts: {},
   missing: new Set(),
   unsetVariables: new Set(),
+  early: {},
+  warnings: [],
 };
 const actions = (existing: Existing, ...set: string[]) =>
   Object.fromEntries(planPipeline(load(...set), existing).stages.map(({ name, action }) => [name, action]));

@@ -70,7 +70,7 @@ function fixtureStages(home: string, kinds: readonly string[]): string {
   const stages = join(root, "stages");
   mkdirSync(stages, { recursive: true });
   // Copied: the library looks for its stages beside where it really lies.
-  for (const name of ["__init__.py", "requirements.txt", "_worker", ...kinds]) {
+  for (const name of ["__init__.py", "requirements.txt", "_worker", "_early", ...kinds]) {
     cpSync(join(packageRoot, "stages", name), join(stages, name), { recursive: true });
   }
   cpSync(join(packageRoot, "test", "fixtures", "stages"), stages, { recursive: true });

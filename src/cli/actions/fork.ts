@@ -12,7 +12,7 @@ import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.
 import { forkAmendment } from "../fork-amendment.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { newRun } from "./new-run.ts";
-import { note } from "./output.ts";
+import { note, noteOnTerminal } from "./output.ts";
 import { planRecords } from "./plan-records.ts";
 import { withRecords } from "./records.ts";
 import { submitAndFollow } from "./submit.ts";
@@ -51,7 +51,11 @@ export async function fork(name: string, file: string | undefined, options: Fork
     const { pipeline, ...source } = amendedSource(old, asked, { ...options, step: step ?? 0 }, file);
     const stage = forkedStage(pipeline, old, options.stage);
     const starts = { [stage.name]: { run: old.run.id, step: step ?? 0, sha256 } };
-    const existing = await gatherExisting(pipeline, planRecords(db), starts);
+    const existing = await gatherExisting(pipeline, planRecords(db), {
+      starts,
+      scope: { until: options.until },
+      slow: noteOnTerminal,
+    });
     const plan = planPipeline(pipeline, existing, { until: options.until });
     refuseBlocked(plan);
     if (!options.json) {

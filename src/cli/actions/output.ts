@@ -19,6 +19,11 @@ export async function printPage(text: string, signal?: AbortSignal): Promise<voi
   });
 }
 
+/** Says what is being waited for, to somebody who sits before a terminal. */
+export function noteOnTerminal(text: string): void {
+  if (process.stderr.isTTY) note(text);
+}
+
 /** Writes to standard error what is said beside the result. */
 export function note(text: string): void {
   process.stderr.write(`${shown(text)}\n`);

@@ -5,7 +5,7 @@ import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
 import { lookOf } from "../../views/look.ts";
 import { planView } from "../../views/plan.ts";
-import { note, print } from "./output.ts";
+import { note, noteOnTerminal, print } from "./output.ts";
 import { withPlanRecords } from "./plan-records.ts";
 
 export interface PlanCommandOptions {
@@ -22,7 +22,9 @@ export async function plan(
   { json, set = [], assumeInputs, from, until }: PlanCommandOptions,
 ): Promise<void> {
   const pipeline = loadPipeline(file, { set });
-  const { result: existing, reached } = await withPlanRecords((records) => gatherExisting(pipeline, records));
+  const { result: existing, reached } = await withPlanRecords((records) =>
+    gatherExisting(pipeline, records, { scope: { from, until }, slow: noteOnTerminal }),
+  );
   const planned = planPipeline(pipeline, existing, { assumeInputs, from, until });
   const npusHere = npuDevices().length;
   if (json) print(JSON.stringify({ ...planned, records: reached, npusHere }));

@@ -7,7 +7,7 @@ import type { Plan } from "../../plan/types.ts";
 import { isKeyKnown } from "../../records/runs.ts";
 import { ensureUp } from "./ensure-up.ts";
 import { newRun, type RunSettings } from "./new-run.ts";
-import { note } from "./output.ts";
+import { note, noteOnTerminal } from "./output.ts";
 import { withPlanRecords } from "./plan-records.ts";
 import { withRecords } from "./records.ts";
 import { submitAndFollow } from "./submit.ts";
@@ -31,6 +31,7 @@ export async function train(file: string, options: TrainOptions): Promise<void> 
   if (idempotencyKey === undefined || !(await isKnown(idempotencyKey))) {
     const plan = await planned(pipeline, options);
     refuseBlocked(plan);
+    if (!options.json) for (const warning of plan.warnings) note(`warning ${warning}`);
     if (plan.resume && !options.json) note(besideResume(plan, plan.resume));
   }
   await ensureUp(options);
@@ -48,7 +49,9 @@ async function isKnown(idempotencyKey: string): Promise<boolean> {
 }
 
 async function planned(pipeline: ResolvedPipeline, { from, until }: TrainOptions): Promise<Plan> {
-  const { result: existing } = await withPlanRecords((records) => gatherExisting(pipeline, records));
+  const { result: existing } = await withPlanRecords((records) =>
+    gatherExisting(pipeline, records, { scope: { from, until }, slow: noteOnTerminal }),
+  );
   return planPipeline(pipeline, existing, { from, until });
 }
 
@@ -59,7 +62,11 @@ async function planned(pipeline: ResolvedPipeline, { from, until }: TrainOptions
 export function refuseBlocked(plan: Plan): void {
   const blocked = plan.stages.filter(({ action }) => action === "BLOCKED");
   if (blocked.length === 0) return;
-  const lines = blocked.map((stage) => `\n  ${stage.name}: ${stage.why}`);
+  const lines = blocked.map(({ name, why, missing }) =>
+    missing.length > 1
+      ? `\n  ${name}:${missing.map((what) => `\n    ${what}`).join("")}`
+      : `\n  ${name}: ${why}`,
+  );
   throw new LegaloneError("E_PLAN_REFUSED", `The plan is blocked; nothing was started.${lines.join("")}`, {
     hint: `legalone plan ${plan.file}`,
     fields: { blocked: blocked.map(({ name, why }) => ({ stage: name, why })) },

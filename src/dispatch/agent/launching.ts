@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { LegaloneError } from "../../core/errors.ts";
-import { dataFolder, packageRoot, sourceRoot } from "../../core/paths.ts";
+import { dataFolder, localPython, packageRoot, sourceRoot } from "../../core/paths.ts";
 import { fileUri, isAttemptId, mayBeInput } from "../../core/places.ts";
 import { baseEnvironment, jobVariables, mayBeSet } from "../../core/variables.ts";
 import type { LaunchSpec } from "../api/contract.ts";
@@ -19,10 +19,7 @@ export const imagePrograms: Programs = { python: "python", root: "/opt/legalone"
 
 /** The Python of this checkout, or LEGALONE_PYTHON. */
 export function localPrograms(): Programs {
-  return {
-    python: process.env.LEGALONE_PYTHON ?? join(packageRoot, ".venv", "bin", "python"),
-    root: sourceRoot(),
-  };
+  return { python: localPython(), root: sourceRoot() };
 }
 
 /**

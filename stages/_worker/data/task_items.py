@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,27 +36,32 @@ def task_paths(folder: Path, form: str, *, only: list[str]) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if not only or name in only}
 
 
-def read_items(path: Path, form: str) -> list[Item]:
-    """Items of one file (JSON lines or one array); an item's id is its row, from 0."""
-    return [_item(path, number, row, form) for number, row in enumerate(_rows(path))]
+def read_items(path: Path, form: str, *, first: int | None = None) -> list[Item]:
+    """Items of one file (JSON lines or one array), or its first ones; an item's id is its row, from 0."""
+    return [_item(path, number, row, form) for number, row in enumerate(_rows(path, first))]
 
 
-def _rows(path: Path) -> list[Any]:
-    text = path.read_text(encoding="utf-8-sig")
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{path}: starts as a JSON array, but {error}") from error
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
+def _rows(path: Path, first: int | None) -> list[Any]:
+    with path.open(encoding="utf-8-sig") as file:
+        # Of lines no more than asked for are read; an array can only be read whole.
+        head = next((line for line in file if line.strip()), "")
+        file.seek(0)
+        if head.lstrip().startswith("["):
+            try:
+                return json.loads(file.read())[:first]
+            except ValueError as error:
+                raise DataError(f"{path}: starts as a JSON array, but {error}") from error
+        return list(islice(_lines(path, file), first))
+
+
+def _lines(path: Path, file: Iterable[str]) -> Iterator[Any]:
+    for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
+            yield json.loads(line)
         except ValueError as error:
             raise DataError(f"{path}:{number}: not JSON ({error})") from error
-    return rows
 
 
 def _item(path: Path, number: int, row: Any, form: str) -> Item:

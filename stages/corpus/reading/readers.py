@@ -1,4 +1,7 @@
-"""Formats of sources. A reader yields rows and broken rows; it never ends a run over one bad line."""
+"""Formats of sources. A reader yields rows and broken rows; it never ends a run over one bad line.
+
+Arrow is imported by the formats that need it: the early look reads the first rows of every source in a second.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
-
-import pyarrow
-from pyarrow import parquet
 
 from stages._worker.failures import DataError
 from stages._worker.locate import SourceFile
@@ -62,6 +62,8 @@ def _open(file: SourceFile, form: str) -> io.BufferedIOBase:
     if form.endswith(".gz"):
         return gzip.open(file.path, "rb")
     if form.endswith(".zst"):
+        import pyarrow
+
         # Arrow's reader tells a cut-off stream from a whole one; the one of zstandard ends silently.
         return io.BufferedReader(pyarrow.input_stream(str(file.path), compression="zstd"), 1 << 20)
     return file.path.open("rb")
@@ -90,6 +92,9 @@ def _parse(file: SourceFile, number: int, line: str) -> Row | BrokenRow:
 
 
 def _read_parquet(file: SourceFile, source: dict[str, Any]) -> Records:
+    import pyarrow
+    from pyarrow import parquet
+
     number = 0
     try:
         for batch in parquet.ParquetFile(file.path).iter_batches(batch_size=1024):
