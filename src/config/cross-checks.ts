@@ -1,15 +1,21 @@
+import { didYouMean, listed } from "../core/suggest.ts";
 import { annotated, isObject } from "./annotations.ts";
+import { corpusProblems, packedGroups } from "./corpus-checks.ts";
 import { corpusGroups } from "./corpus-groups.ts";
 import type { Path, Problem } from "./form/problem.ts";
 import { problemAt, type YamlSource } from "./form/yaml-source.ts";
+import { sampleProblems } from "./sample-checks.ts";
 import type { Json, JsonObject, ModelConfig, ResolvedStage } from "./types.ts";
 
 // What no schema of one option says: options that contradict each other, known before anything runs.
 
-/** Schedules that do not fit their steps, bands in the wrong order, weights that leave nothing to sample. */
+/**
+ * Schedules that do not fit their steps, bands in the wrong order, weights that leave nothing to sample, and what is asked
+ * of a corpus or of samples that cannot have it.
+ */
 export function crossProblems(stages: readonly ResolvedStage[], source: YamlSource): Problem[] {
   const groups = corpusGroups(stages);
-  return stages.flatMap((stage) => {
+  const single = stages.flatMap((stage) => {
     const at = ["stages", stage.name, "with"];
     const { schedule, bands, pas } = stage.with;
     return [
@@ -27,8 +33,38 @@ export function crossProblems(stages: readonly ResolvedStage[], source: YamlSour
             "amendments",
           ])
         : []),
+      ...(isObject(pas) ? weightedGroups(pas, packedGroups(stage, stages), source, [...at, "pas"]) : []),
     ];
   });
+  return [...single, ...corpusProblems(stages, source), ...sampleProblems(stages, source)];
+}
+
+/** Groups that weights name and whose documents are not packed. null: not known here. */
+function weightedGroups(
+  pas: JsonObject,
+  packed: ReadonlySet<string> | null,
+  source: YamlSource,
+  at: Path,
+): Problem[] {
+  if (packed === null) return [];
+  const amendments = Array.isArray(pas.amendments) ? pas.amendments : [];
+  const named = [
+    { weights: pas.weights, path: [...at, "weights"] },
+    ...amendments.map((one, i) => ({
+      weights: isObject(one) ? one.weights : undefined,
+      path: [...at, "amendments", i, "weights"],
+    })),
+  ];
+  return named.flatMap(({ weights, path }) =>
+    Object.keys(isObject(weights) ? weights : {})
+      .filter((group) => !packed.has(group))
+      .map((group) =>
+        problemAt(source, [...path, group], `no documents of the group ${group} are packed`, {
+          expected: `one of ${listed([...packed].sort())}`,
+          hint: didYouMean(group, [...packed]) ?? "take it out, or give the corpus a source of it",
+        }),
+      ),
+  );
 }
 
 /** Lengths, marked `x-window` in stage.yaml, that are more than the model reads, alone or after the prompt they follow. */
