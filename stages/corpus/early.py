@@ -11,7 +11,7 @@ from typing import Any
 from stages._early.at_once import at_once
 from stages._early.problem import Problem
 from stages._early.task_files import look_at_task_files
-from stages._worker.failures import DataError
+from stages._worker.failures import DataError, WorkerFailure
 from stages._worker.locate import SourceFile, locate
 from stages.corpus.config import complete_corpus
 from stages.corpus.document import columns_of, to_document
@@ -50,7 +50,7 @@ def _look_at_source(source: dict[str, Any], *, may_be_broken: bool) -> Iterator[
     for address in addresses:
         try:
             files += locate(name, address)
-        except DataError as error:
+        except WorkerFailure as error:
             yield Problem(message=str(error), hint=error.hint, address=address)
     if not files:
         return
@@ -135,7 +135,7 @@ def _all_broken(name: str, broken: list[BrokenRow]) -> Problem:
 def _look_at_license(name: str, address: str) -> Iterator[Problem]:
     try:
         files = locate(name, address)
-    except DataError as error:
+    except WorkerFailure as error:
         yield Problem(message=f"license_file of {error}", hint=error.hint, address=address)
         return
     if len(files) > 1:

@@ -19,6 +19,17 @@ class _Passing(Exception):
     """A failure that a later try may not see."""
 
 
+def server_address(options: dict[str, Any]) -> tuple[str, str | None]:
+    """Base URL and key of `with.server`, from the environment; UserError where there is no address."""
+    base = os.environ.get(options["base_url_env"], "")
+    if not base.startswith(("http://", "https://")):
+        raise UserError(
+            f"with.backend is server, but {options['base_url_env']} holds no http(s) address",
+            hint="set it to the base URL of the rollout server (…/v1)",
+        )
+    return base.rstrip("/"), os.environ.get(options["api_key_env"]) or None
+
+
 class ServerBackend:
     """Asks `<base>/completions` and tells the server to load new weights after every update.
 
@@ -28,15 +39,8 @@ class ServerBackend:
     needs_weights = True
 
     def __init__(self, options: dict[str, Any], *, tokenizer: Tokenizer) -> None:
-        base = os.environ.get(options["base_url_env"], "")
-        if not base.startswith(("http://", "https://")):
-            raise UserError(
-                f"with.backend is server, but {options['base_url_env']} holds no http(s) address",
-                hint="set it to the base URL of the rollout server (…/v1)",
-            )
-        key = os.environ.get(options["api_key_env"])
+        self._base, key = server_address(options)
         self._options = options
-        self._base = base.rstrip("/")
         self._stop = tokenizer.end_of_turn
         self._http = httpx.Client(
             timeout=options["timeout_seconds"], headers={"Authorization": f"Bearer {key}"} if key else {}

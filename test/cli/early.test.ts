@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,5 +98,59 @@ describe("the first rows of a source", () => {
       code: 0,
       warnings: ["could not look at the first rows of 1 source: MemoryError"],
     });
+  });
+});
+
+describe("the servers of models", () => {
+  /** A server in a process of its own: a command line is waited for without an event loop. */
+  async function models(...names: string[]) {
+    const body = JSON.stringify({ data: names.map((id) => ({ id })) });
+    const script = `const s = require("node:http").createServer((_, r) => r.end(${JSON.stringify(body)}));
+      s.listen(0, "127.0.0.1", () => console.log(s.address().port))`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [port] = (await once(child.stdout, "data")) as [Buffer];
+    return { url: `http://127.0.0.1:${String(port).trim()}/v1`, stop: () => child.kill() };
+  }
+  const model = "Qwen3-235B-A22B-Thinking-2507";
+
+  it("refuse on this machine what does not answer or has another model, and let through what has it", async () => {
+    const teacher = await models(model);
+    const judge = await models("Qwen3-235B-A22B-Thinking-2506");
+    const asked = { LEGALONE_TEACHER_URL: teacher.url, LEGALONE_JUDGE_URL: judge.url };
+    const says = `the judge at LEGALONE_JUDGE_URL: it has no model ${model}; expected one of Qwen3-235B-A22B-Thinking-2506; did you mean Qwen3-235B-A22B-Thinking-2506?`;
+    try {
+      const { code, stdout, json } = runCli(["plan", "pipelines/demo.yaml", "--json"], asked);
+      expect({ code, ...(json() as object) }).toMatchObject({
+        code: 3,
+        missing: [{ what: says, stages: ["lead-judge"] }],
+      });
+      for (const { url } of [teacher, judge]) expect(stdout).not.toContain(url.split("/")[2]);
+    } finally {
+      teacher.stop();
+      judge.stop();
+    }
+  });
+
+  it("refuse what train would find out after mid-training, and name no address", () => {
+    const { code, stderr } = runCli(["train", "pipelines/demo.yaml"], {
+      LEGALONE_TEACHER_URL: "http://127.0.0.1:1/v1",
+      LEGALONE_TEACHER_KEY: "sk-0123456789abcdef",
+    });
+    expect(code).toBe(3);
+    expect(stderr).toContain(
+      "\n  lead-refine: the teacher at LEGALONE_TEACHER_URL: nobody listens there (connection refused); start or mend it",
+    );
+    expect(stderr).not.toMatch(/127\.0\.0\.1|sk-0123/);
+  });
+
+  it("are a warning where a cluster runs the stages", () => {
+    const { json } = runCli(["plan", "pipelines/legalone-8b.yaml", "--assume-inputs", "--json"], {
+      LEGALONE_TEACHER_URL: "http://127.0.0.1:1/v1",
+    });
+    const { warnings, assumed } = json() as { warnings: string[]; assumed: { what: string }[] };
+    expect(warnings).toContainEqual(
+      expect.stringMatching(/^the teacher at LEGALONE_TEACHER_URL: nobody listens there/),
+    );
+    expect(assumed.filter(({ what }) => what.includes("TEACHER"))).toEqual([]);
   });
 });
