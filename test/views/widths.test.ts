@@ -59,6 +59,8 @@ function plan(file: string) {
     starts: {},
     missing: new Set(),
     unsetVariables: new Set(),
+    early: {},
+    warnings: [],
   });
   const step = planned.stages[3]!;
   const why =
