@@ -35,6 +35,8 @@ export class ScriptedServe {
   trouble: number | undefined;
   /** Lines with this type are refused with 400. */
   refuseType: string | undefined;
+  /** Every batch arrives twice, and the second answer is the one that comes back, as on some networks. */
+  twice = false;
   private server: Server | undefined;
   private port = 0;
 
@@ -85,7 +87,10 @@ export class ScriptedServe {
       return { status: 200, body: this.sync(sent as SyncRequest) };
     const attempt = this.attempts.get(decodeURIComponent(name));
     if (attempt === undefined) return { status: 404, body: {} };
-    if (action === "events") return this.events(attempt, sent as EventBatch);
+    if (action === "events") {
+      const first = this.events(attempt, sent as EventBatch);
+      return this.twice ? this.events(attempt, sent as EventBatch) : first;
+    }
     if (action === "exit") return this.exit(attempt, sent as ExitReport);
     return { status: 404, body: {} };
   }

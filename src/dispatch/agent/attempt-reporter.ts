@@ -57,6 +57,8 @@ export class AttemptReporter {
   private acknowledged = 0;
   /** Up to here lines were sent, or about to be, and may be in the records. */
   private unanswered = 0;
+  /** Where lines begin that serve refused: what it has in their place is a warning. */
+  private readonly aside = new Set<number>();
   private starts: readonly number[] = [];
   private retryMs = firstRetryMs;
   private stale = false;
@@ -220,6 +222,7 @@ export class AttemptReporter {
       }
       const { attempt, log } = this.options;
       log.error("serve refused a line of an event file", { attempt, offset: batch.offset, error });
+      this.aside.add(batch.offset);
       const taken = await this.send(batch, refusedLine(batch, error.message, this.hide));
       if (far === undefined) await this.dropStale(lines, taken === undefined ? undefined : false);
     }
@@ -292,7 +295,7 @@ export class AttemptReporter {
     }
   }
 
-  /** True when the lines were taken, undefined when that is not known. @throws ServeRefuses */
+  /** True when the lines were taken, now or when they were sent before; undefined when that is not known. @throws ServeRefuses */
   private async send(batch: Pick<Batch, "offset" | "bytes">, lines: EventLine[]): Promise<true | undefined> {
     const { attempt, epoch, client } = this.options;
     const { offset, bytes } = batch;
@@ -310,7 +313,8 @@ export class AttemptReporter {
     if (answer.status === "accepted") this.desired = answer.desired;
     if (answer.status === "accepted" && answer.desired === "STOP")
       await this.askToStop(answer.graceSeconds ?? 120);
-    return answer.status === "accepted" ? true : undefined;
+    const already = answer.status === "wrong_offset" && bytes > 0 && answer.acknowledged === offset + bytes;
+    return answer.status === "accepted" || (already && !this.aside.has(offset)) ? true : undefined;
   }
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {

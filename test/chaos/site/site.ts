@@ -223,9 +223,10 @@ export class Site {
     await machine?.cutPower();
   }
 
-  /** Workspaces that can be carried elsewhere. */
+  /** Workspaces that can be carried elsewhere: none whose store is mounted from another. */
   movable(): string[] {
-    return [...new Set(this.daemons().map(({ home }) => home))];
+    const mounted = (home: string) => this.#shared.some((at) => at.startsWith(`${home}/`));
+    return [...new Set(this.daemons().map(({ home }) => home))].filter((home) => !mounted(home));
   }
 
   /**
@@ -245,8 +246,6 @@ export class Site {
     renameSync(home, moved);
     for (const homes of [this.homes, this.#serveHomes])
       for (const [i, one] of homes.entries()) if (one === home) homes[i] = moved;
-    for (const [i, at] of this.#shared.entries())
-      if (at.startsWith(`${home}/`)) this.#shared[i] = at.replace(home, moved);
     this.sentinels.follow(home, moved);
     for (const daemon of those) if (daemon.home === home) daemon.moveTo(moved);
     for (const daemon of those) daemon.release();

@@ -585,3 +585,30 @@ test("checkpoints that the job's rule does not keep go when a newer one is taken
   await expect.poll(() => seen.exits.length).toBe(1);
   expect(left()).toEqual(["step-3", "step-4", "step-6", "step-7"]);
 });
+
+test("checkpoints go also where every answer is that to a repetition, and not those that stand for a refused line", async () => {
+  const spec = specOf(`${saves}
+    for n in 1 2 3 4 5 6; do mkdir -p claims; save $n; while [ ! -e go-$n ]; do sleep 0.02; done; done`);
+  spec.job.checkpoint = { keep: 1 };
+  serve.twice = true;
+  const seen = serve.assign(spec);
+  startAgent();
+  const folder = folderOf(spec);
+  const left = () => readdirSync(folder).filter((name) => name.startsWith("step-"));
+  const steps = () => seen.lines.flatMap(({ type, step }) => (type === "checkpoint" ? [step] : []));
+  for (const n of [1, 2, 3, 4]) {
+    await expect.poll(steps).toContain(n);
+    await expect.poll(left).toEqual([`step-${n}`]);
+    if (n === 4) serve.refuseType = "checkpoint";
+    writeFileSync(join(folder, `go-${n}`), "");
+  }
+  await expect.poll(() => seen.lines.some(({ type }) => type === "warning")).toBe(true);
+  await sleep(200);
+  expect(left()).toContain("step-4");
+  serve.refuseType = undefined;
+  writeFileSync(join(folder, "go-5"), "");
+  await expect.poll(steps).toContain(6);
+  await expect.poll(() => left().includes("step-4")).toBe(false);
+  writeFileSync(join(folder, "go-6"), "");
+  await expect.poll(() => seen.exits.length).toBe(1);
+});
