@@ -8,6 +8,7 @@ import { AttemptFolder } from "../attempt-folder.ts";
 import { type Engine, EngineAway, type Exit, type Observation } from "../engine.ts";
 import { type CheckpointLine, Claims, type Keeping, keepingOf } from "./claims.ts";
 import {
+  asItIs,
   type Batch,
   before,
   eventsOf,
@@ -63,7 +64,7 @@ export class AttemptReporter {
   private retryMs = firstRetryMs;
   private stale = false;
   /** Takes the values of the variables that the job names from a text: no program that a worker runs tells them to serve. */
-  private hide: ((text: string) => string) | undefined;
+  private hide = asItIs;
   private keeping: Keeping | undefined;
   private left = false;
   /** By the clock of this process, which nobody sets. */
@@ -127,7 +128,7 @@ export class AttemptReporter {
     // Once, before the worker may have written over it.
     const job = this.files.read("job.json");
     this.keeping = keepingOf(job);
-    this.hide = job === undefined ? undefined : variableHider(namedVariables(job).map(({ name }) => name));
+    this.hide = job === undefined ? asItIs : variableHider(namedVariables(job).map(({ name }) => name));
     const watcher = this.watch();
     try {
       while (!this.left) {
@@ -232,17 +233,12 @@ export class AttemptReporter {
   /** The events of a batch. What one announces is at serve before it is, so that a row always has its bytes. */
   private async settled(batch: Batch, far: FarStore | undefined): Promise<EventLine[]> {
     const { folder, home, attempt, epoch } = this.options;
-    const events = eventsOf(batch, this.hide);
     const lines: EventLine[] = [];
-    for (const line of events) {
-      const told =
-        far === undefined
-          ? settle(line, folder, home)
-          : await this.staying(far.settle(line, folder, { attempt, epoch }, this.sending.signal));
+    for (const line of eventsOf(batch, this.hide)) {
+      const sent = () => this.staying(far!.settle(line, folder, { attempt, epoch }, this.sending.signal));
+      const told = far === undefined ? settle(line, folder, home) : await sent();
       // A refusal quotes the path.
-      lines.push(
-        told === line ? told : { ...told, message: this.hide?.(String(told.message)) ?? told.message },
-      );
+      lines.push(told === line ? told : { ...told, message: this.hide(String(told.message)) });
     }
     return lines;
   }
@@ -328,7 +324,7 @@ export class AttemptReporter {
     const report: ExitReport = {
       ...{ epoch, code, signal, lost, at, asked },
       ...(reason === undefined ? {} : { reason }),
-      ...(message === undefined ? {} : { message }),
+      ...(message === undefined ? {} : { message: this.hide(message) }),
     };
     await client.exit(attempt, report);
     return true;
