@@ -117,6 +117,11 @@ describe("a backup of a workspace that trains", patience, () => {
     expect(files.some(({ path }) => /^artifacts\/[0-9a-f]{64}\/manifest.json$/.test(path))).toBe(true);
     expect(Math.max(...stepsIn(made))).toBeGreaterThanOrEqual(10);
     expect((await legalone(home, "backup", made, "--check")).stdout).toContain("is whole");
+    // What stands where it is first written stays, unless a backup left it.
+    mkdirSync(join(line.home, ".other.half"));
+    writeFileSync(join(line.home, ".other.half", "thesis"), "of years");
+    expect(errorOf(await legalone(home, "backup", join(line.home, "other"), "--json")).code).toBe("E_BACKUP");
+    expect(readdirSync(join(line.home, ".other.half"))).toEqual(["thesis"]);
     // Into a folder with something in it nothing is written.
     expect(errorOf(await legalone(home, "backup", made, "--json")).code).toBe("E_BACKUP");
   });

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, linkSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { ConnectionSpec } from "../../core/connections.ts";
@@ -119,6 +119,7 @@ async function writeBackup(
   const half = join(dirname(to), `.${basename(to)}.half`);
   const held = join(home, ".backup");
   await mkdir(dirname(to), { recursive: true });
+  await refuseOthersHalf(half);
   for (const left of [half, held]) await rm(left, { recursive: true, force: true });
   const missing: string[] = [];
   try {
@@ -168,6 +169,18 @@ async function writeBackup(
   } finally {
     for (const left of [half, held]) await rm(left, { recursive: true, force: true });
   }
+}
+
+/** What a backup that was killed left is removed; anything else of that name is somebody's. @throws E_BACKUP */
+async function refuseOthersHalf(half: string): Promise<void> {
+  const seen = lstatSync(half, { throwIfNoEntry: false });
+  if (seen === undefined) return;
+  const ours = new Set(["records", "artifacts", "attempts", "manifest.json"]);
+  const other = seen.isDirectory() ? (await readdir(half)).find((name) => !ours.has(name)) : ".";
+  if (other === undefined) return;
+  throw new LegaloneError("E_BACKUP", `${join(half, other)} is in the way and of no backup`, {
+    hint: "Move it elsewhere, or name another folder.",
+  });
 }
 
 /** The same files under another path; on file systems without links they are read where they are. */
