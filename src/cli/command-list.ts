@@ -75,6 +75,12 @@ export const commandList: readonly CommandEntry[] = [
     summary: "Change how soon a run gets free slots and NPUs",
   },
   {
+    name: "label",
+    load: () => import("./commands/label.ts"),
+    group: "Run",
+    summary: "Give a run a name, tags and a note",
+  },
+  {
     name: "cancel",
     load: () => import("./commands/cancel.ts"),
     group: "Run",

@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from "commander";
 import { durationPattern, durationSeconds } from "../core/duration.ts";
 import { LegaloneError } from "../core/errors.ts";
+import { isNote, isRunName, isTag, labelForms, mostTags } from "../core/labels.ts";
 import { mostPlaces } from "../core/rows.ts";
 import { quoted } from "../core/text.ts";
 
@@ -67,6 +68,25 @@ export function address(text: string): string {
 export function key(text: string): string {
   if (text.length > 200 || !/^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(text) || text.trim() !== text)
     throw new Unfit("at most 200 letters, digits, signs and spaces between them");
+  return text;
+}
+
+/** A name for a run. */
+export function runName(text: string): string {
+  if (!isRunName(text)) throw new Unfit(labelForms.name);
+  return text;
+}
+
+/** Collects tags. */
+export function tags(text: string, previous: string[] = []): string[] {
+  if (!isTag(text)) throw new Unfit(labelForms.tag);
+  if (previous.length >= mostTags) throw new Unfit(`at most ${mostTags} tags`);
+  return [...previous, text];
+}
+
+/** A note on a run. */
+export function note(text: string): string {
+  if (!isNote(text)) throw new Unfit(labelForms.note);
   return text;
 }
 

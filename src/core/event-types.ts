@@ -6,6 +6,7 @@ export const eventTypes = [
   "run.submitted",
   "run.resumed",
   "run.priority",
+  "run.labelled",
   "run.quarantined",
   "run.released",
   "stage.waits",

@@ -37,6 +37,10 @@ export interface NewRun {
   from?: string;
   /** Runs of a higher number get free places first; 0 when left out. */
   priority?: number;
+  /** What people call it. */
+  name?: string;
+  tags?: string[];
+  note?: string;
   /** The run it is a fork of. */
   forkedFrom?: string;
   createdBy: string;
@@ -92,7 +96,7 @@ async function knownRun(database: Database, run: NewRun): Promise<string | undef
   );
 }
 
-/** What keeps two submits with one key from being the same. Priority does not: it is how soon, not what. */
+/** What keeps two submits with one key from being the same. Priority and labels do not: they are how soon and what it is called, not what. */
 function differenceOf(
   found: { configHash: string; until: string | null; from: string | null; forkedFrom: string | null },
   run: NewRun,
@@ -118,6 +122,9 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
       until: run.until ?? null,
       from: run.from ?? null,
       priority: run.priority ?? 0,
+      name: run.name ?? null,
+      tags: run.tags ?? [],
+      note: run.note ?? null,
       forkedFrom: run.forkedFrom ?? null,
       createdBy: run.createdBy,
       createdAt: now,
@@ -127,8 +134,11 @@ async function insertRun(writer: Writer, id: string, run: NewRun): Promise<void>
     newStageRows(id, { ...stage, generation: 1 }, now, wanted.has(stage.name)),
   );
   const { pipeline, configHash, createdBy, from, until, priority, forkedFrom } = run;
-  const { commit } = run;
-  const data = { pipeline, configHash, createdBy, from, until, priority, forkedFrom, commit };
+  const { commit, name, tags, note } = run;
+  const data = {
+    ...{ pipeline, configHash, createdBy, from, until, priority, forkedFrom, commit },
+    ...{ name, tags, note },
+  };
   await writeHappenings(writer, [{ runId: id, type: "run.submitted", data, changes }]);
   await addBells(writer, [{ topic: "reconcile", key: `submit-${id}` }]);
 }

@@ -93,6 +93,9 @@ export function verdictJson(detail: RunDetail): Record<string, unknown> {
     type: "verdict",
     ...verdict,
     priority: run.priority,
+    name: run.name,
+    tags: run.tags,
+    note: run.note,
     forkedFrom: run.forkedFrom,
     quarantine: detail.quarantine && {
       since: detail.quarantine.since,

@@ -12,7 +12,8 @@ import { verdictSentence } from "./verdict.ts";
 /** The runs, newest first, a line each. */
 export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
   if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
-  const ranked = runs.some(({ run }) => run.priority !== 0);
+  const titled = (title: string, has: (run: RunDetail["run"]) => boolean) =>
+    runs.some(({ run }) => has(run)) ? title : "";
   const rows = runs.map(({ run, stages, verdict, quarantine }) => {
     const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
     const now =
@@ -20,12 +21,14 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
       stages.find((stage) => stage.name === verdict.stage);
     return [
       run.id,
+      run.name ?? "",
       run.pipeline,
       paintRun(verdict.state, look.colors)(words(verdict.state)),
       `${done}/${stages.length}`,
       clock(run.createdAt, look.now),
       runTime(verdict, look.now),
       run.priority === 0 ? "" : String(run.priority),
+      run.tags.join(", "),
       [
         now?.name ?? "",
         quarantine === null ? "" : "in quarantine",
@@ -38,12 +41,14 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
   return table(
     [
       { title: "RUN" },
+      { title: titled("NAME", (run) => run.name !== null), gives: "cut" },
       { title: "PIPELINE", gives: "cut" },
       { title: "STATE" },
       { title: "STAGES", align: "right" },
       { title: "STARTED" },
       { title: "TIME", align: "right", drop: "late" },
-      { title: ranked ? "PRIORITY" : "", align: "right", drop: "late" },
+      { title: titled("PRIORITY", (run) => run.priority !== 0), align: "right", drop: "late" },
+      { title: titled("TAGS", (run) => run.tags.length > 0), gives: "wrap", drop: "late" },
       { title: "AT", gives: "below" },
     ],
     rows,
@@ -60,7 +65,8 @@ export function runStatus(
 ): string {
   const { colors } = look;
   const lines = detail.stages.map((stage) => stageLine(stage, live, look.now));
-  const heading = `${runHeading(detail, look)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd();
+  const heading =
+    `${runHeading(detail, look)}${noteText(detail, look)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd();
   const parts = [heading, stageTable(lines, look)];
   const gates = gateTable(detail, look, 2);
   if (gates !== "") parts.push(gates);
@@ -108,6 +114,7 @@ export function runHeading({ run, verdict }: RunDetail, look: Look): string {
   const { colors } = look;
   const parts = [
     `run ${colors.bold(run.id)}`,
+    run.name === null ? "" : colors.bold(cut(run.name, look.width - 2)),
     cut(run.pipeline, Math.min(60, look.width - 2)),
     paintRun(verdict.state, colors)(words(verdict.state)),
     runTime(verdict, look.now),
@@ -115,6 +122,7 @@ export function runHeading({ run, verdict }: RunDetail, look: Look): string {
     run.forkedFrom === null ? "" : colors.dim(`fork of ${run.forkedFrom}`),
     run.from === null ? "" : colors.dim(`from ${run.from}`),
     run.priority === 0 ? "" : `priority ${run.priority}`,
+    run.tags.length === 0 ? "" : `tagged ${run.tags.join(", ")}`,
   ];
   const lines: string[] = [];
   for (const part of parts.filter((part) => part !== "")) {
@@ -123,6 +131,13 @@ export function runHeading({ run, verdict }: RunDetail, look: Look): string {
     else lines.push(lines.length === 0 ? part : `  ${part}`);
   }
   return lines.join("\n");
+}
+
+/** What somebody has noted about the run, below its heading. */
+export function noteText({ run }: RunDetail, look: Look): string {
+  if (run.note === null) return "";
+  const lines = run.note.split("\n").map((line) => wrap(line, pageWidth(look) - 2));
+  return `\n${look.colors.dim(indent(lines.join("\n")))}`;
 }
 
 function runTime(verdict: RunDetail["verdict"], now: Date): string {

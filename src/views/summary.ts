@@ -5,14 +5,14 @@ import { bytes, duration, words } from "./format.ts";
 import { type Look, pageWidth } from "./look.ts";
 import { mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { standIns } from "./stand-ins.ts";
-import { gateTable, paintRun, sentences } from "./status.ts";
+import { gateTable, noteText, paintRun, sentences } from "./status.ts";
 import { cut, indent, table, wrap } from "./table.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** What a run came to: stages, numbers, gates, stand-ins, where the model is, what to do next. */
 export function summary(detail: RunDetail, look: Look): string {
   const parts = [
-    `${wrap(heading(detail, look), look.width)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd(),
+    `${wrap(heading(detail, look), look.width)}${noteText(detail, look)}\n${wrap(verdictSentence(detail), pageWidth(look))}`.trimEnd(),
     stageSection(detail, look),
     section("Gates", gateTable(detail, look, 2), look),
     section("Stand-ins", standInSection(detail, look), look),
@@ -29,7 +29,8 @@ function heading({ run, verdict }: RunDetail, { colors, now }: Look): string {
     verdict.startedAt === null
       ? ""
       : ` in ${duration((verdict.endedAt ?? now).getTime() - verdict.startedAt.getTime())}`;
-  return `run ${colors.bold(run.id)} of ${cut(run.pipeline, 60)} ${paintState(words(verdict.state))}${took}`;
+  const name = run.name === null ? "" : `, ${run.name},`;
+  return `run ${colors.bold(run.id)}${name} of ${cut(run.pipeline, 60)} ${paintState(words(verdict.state))}${took}`;
 }
 
 /** A stage takes as many lines as it has numbers worth telling: three a line. */

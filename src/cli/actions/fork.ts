@@ -2,11 +2,13 @@ import { loadPipeline, writtenText } from "../../config/load.ts";
 import type { ResolvedPipeline, ResolvedStage } from "../../config/types.ts";
 import { differences, shortValue } from "../../core/differences.ts";
 import { LegaloneError } from "../../core/errors.ts";
+import { uniqueTags } from "../../core/labels.ts";
 import { withRecordedPipeline } from "../../core/recorded.ts";
 import { unknownName } from "../../core/suggest.ts";
 import { gatherExisting } from "../../plan/existing.ts";
 import { planPipeline } from "../../plan/plan.ts";
 import type { Database } from "../../records/database.ts";
+import { refuseTooMany } from "../../records/labels.ts";
 import { checkpointAt, checkpointsOf } from "../../records/reads/checkpoints.ts";
 import { type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { forkAmendment } from "../fork-amendment.ts";
@@ -26,6 +28,9 @@ export interface ForkOptions {
   set?: string[];
   until?: string;
   priority?: number;
+  name?: string;
+  tag?: string[];
+  note?: string;
   idempotencyKey?: string;
 }
 
@@ -66,7 +71,15 @@ export async function fork(name: string, file: string | undefined, options: Fork
       if (again.length > 0)
         note(`not there by content, so run first: ${again.map((one) => one.name).join(", ")}`);
     }
-    const settings = { ...options, fork: { run: old.run.id, stage: stage.name, checkpoint: id } };
+    // A name means one run; tags and note are as true of what was made from it.
+    const tag = uniqueTags(old.run.tags, options.tag ?? []);
+    refuseTooMany(tag);
+    const settings = {
+      ...options,
+      tag,
+      ...(old.run.note === null ? {} : { note: options.note ?? old.run.note }),
+      fork: { run: old.run.id, stage: stage.name, checkpoint: id },
+    };
     await submitAndFollow(db, newRun(pipeline, source.file, source.written, settings), options);
   });
 }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { configHash } from "../../config/config-hash.ts";
 import type { ResolvedPipeline } from "../../config/types.ts";
+import { uniqueTags } from "../../core/labels.ts";
 import { sourceRoot } from "../../core/paths.ts";
 import { stagesFrom } from "../../core/scope.ts";
 import { codeHash } from "../../plan/code-hash.ts";
@@ -15,6 +16,9 @@ export interface RunSettings {
   until?: string;
   from?: string;
   priority?: number;
+  name?: string;
+  tag?: string[];
+  note?: string;
   /** Of a fork: the old run, and the checkpoint that one stage begins with. */
   fork?: { run: string; stage: string; checkpoint: string };
 }
@@ -28,7 +32,7 @@ export function newRun(
   pipeline: ResolvedPipeline,
   file: string,
   written: string,
-  { idempotencyKey, until, from, priority, fork }: RunSettings,
+  { idempotencyKey, until, from, priority, name, tag = [], note, fork }: RunSettings,
 ): NewRun {
   const fresh = stagesFrom(pipeline.stages, from);
   const commit = commitOf(sourceRoot());
@@ -44,6 +48,9 @@ export function newRun(
     ...(until === undefined ? {} : { until }),
     ...(from === undefined ? {} : { from }),
     ...(priority === undefined ? {} : { priority }),
+    ...(name === undefined ? {} : { name }),
+    ...(tag.length === 0 ? {} : { tags: uniqueTags(tag) }),
+    ...(note === undefined ? {} : { note }),
     ...(fork === undefined ? {} : { forkedFrom: fork.run }),
     stages: pipeline.stages.map((stage) => ({
       name: stage.name,

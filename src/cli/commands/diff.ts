@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 export function define(command: Command): void {
   command
-    .argument("<run>", "run, or a unique beginning of its id; `latest` for the newest")
+    .argument("<run>", "run: its name, its id or a unique beginning of it; `latest` for the newest")
     .argument("<other>", "the run to compare it with")
     .addHelpText(
       "after",

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .requiredOption("--to <folder>", "folder to make: a Hugging Face folder that transformers and vLLM load")
     .option("--force", "replace the folder when it is an exported model and nothing else")
     .action(async (run: string | undefined) => {

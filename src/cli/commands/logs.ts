@@ -3,7 +3,7 @@ import { wholeNumber } from "../values.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .argument("[stage]", "only this stage")
     .option("-f, --follow", "go on until the run or the stage ends")
     .option("-n, --tail <lines>", "begin with the last lines", wholeNumber, 100)

@@ -3,7 +3,7 @@ import { repeated, wholeNumber } from "../values.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .argument("[stage]", "only this stage")
     .option("--name <metric>", "only this metric; may be repeated", repeated)
     .option("--plot", "draw each curve")

@@ -62,7 +62,7 @@ function audit(pas: Command): void {
     .description(
       "Compares the planned order of a run with what every checkpoint and result of every attempt recorded: rows, ledger and hash of the order. Says `equal`, or the first step where they part. Works on a run that goes on, has ended or has failed; ends with 8 where they differ.",
     )
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .option("--stage <name>", "the stage, where a run has several with an order")
     .addHelpText(
       "after",

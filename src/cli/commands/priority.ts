@@ -3,7 +3,7 @@ import { integer } from "../values.ts";
 
 export function define(command: Command): void {
   command
-    .argument("<run>", "run, or a unique beginning of its id; `latest` for the newest")
+    .argument("<run>", "run: its name, its id or a unique beginning of it; `latest` for the newest")
     .argument("<n>", "runs of a higher number get free slots and NPUs first; after -- also below 0", integer)
     .addHelpText(
       "after",

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .option("--detach", "start it again and leave")
     .option("--until <stage>", "last stage to run, with what it needs")
     .addHelpText(

@@ -3,7 +3,7 @@ import { repeated } from "../values.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; the newest when left out")
+    .argument("[run]", "run: its name, its id or a unique beginning of it; the newest when left out")
     .requiredOption("--stage <name>", "stage to try again; may be repeated", repeated)
     .option("--detach", "start them again and leave")
     .addHelpText(

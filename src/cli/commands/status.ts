@@ -3,7 +3,10 @@ import { wholeNumber } from "../values.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; `latest` for the newest; none lists the runs")
+    .argument(
+      "[run]",
+      "run: its name, its id or a unique beginning of it; `latest` for the newest; none lists the runs",
+    )
     .option("--exit-code", "end with the exit code of the run (6 while it goes on)")
     .option("-n, --limit <runs>", "longest list", wholeNumber, 20)
     .addHelpText(

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { integer, key, repeated } from "../values.ts";
+import { integer, key, note, repeated, runName, tags } from "../values.ts";
 
 export function define(command: Command): void {
   command
@@ -15,6 +15,9 @@ export function define(command: Command): void {
     )
     .option("--until <stage>", "last stage to run, with what it needs")
     .option("--priority <n>", "runs of a higher number get free slots and NPUs first; 0 unless said", integer)
+    .option("--name <name>", "call the run so; a name can stand wherever a run can", runName)
+    .option("--tag <tag>", "tag the run; may be repeated", tags)
+    .option("--note <text>", "what the run is for", note)
     .option("--detach", "submit and leave; the run goes on")
     .option(
       "--idempotency-key <key>",
@@ -23,7 +26,7 @@ export function define(command: Command): void {
     )
     .addHelpText(
       "after",
-      "\n  $ legalone train pipelines/demo.yaml\n  $ legalone train pipelines/demo.yaml --set seed=7 --until sft\n  $ legalone train pipelines/demo.yaml --from sft --until eval\n  $ legalone train pipelines/demo.yaml --priority 5 --detach\n\nCtrl-C leaves the run running (exit code 6).",
+      "\n  $ legalone train pipelines/demo.yaml\n  $ legalone train pipelines/demo.yaml --set seed=7 --until sft\n  $ legalone train pipelines/demo.yaml --from sft --until eval\n  $ legalone train pipelines/demo.yaml --priority 5 --detach\n  $ legalone train pipelines/demo.yaml --set seed=7 --name seed-7 --tag seeds\n\nCtrl-C leaves the run running (exit code 6).",
     )
     .action(async (file: string) => {
       const { train } = await import("../actions/train.ts");

@@ -2,7 +2,10 @@ import type { Command } from "commander";
 
 export function define(command: Command): void {
   command
-    .argument("[run]", "run, or a unique beginning of its id; everything of this workspace when left out")
+    .argument(
+      "[run]",
+      "run: its name, its id or a unique beginning of it; everything of this workspace when left out",
+    )
     .option("--stage <name>", "only what this stage of the run made")
     .option("--artifact <hash>", "only what this hash, or beginning of one, names")
     .option("--anew", "hash every file, also those that have not changed since they were last verified")

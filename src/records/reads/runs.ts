@@ -53,15 +53,16 @@ function detail(
 }
 
 /**
- * The id of the run that `name` means: a whole id, a unique beginning of one, or the newest run when it is `latest` or absent.
- * @throws E_USAGE for an empty name; E_NOT_FOUND with the nearest ids when nothing, or more than one run, begins with `name`.
+ * The id of the run that `name` means: a whole id, the name of one run, a unique beginning of an id, or the newest run
+ * when it is `latest` or absent.
+ * @throws E_USAGE for an empty name; E_NOT_FOUND with the nearest ids when it means nothing, or more than one run.
  */
 export async function resolveRunId(db: PrismaClient, name: string | undefined): Promise<string> {
   // An unset variable of a script: as a beginning it would mean every run, and the only one where there is one.
   if (name?.trim() === "")
     throw new LegaloneError(
       "E_USAGE",
-      "the name of the run is empty, expected an id, a beginning of one, or latest",
+      "the name of the run is empty, expected a name, an id, a beginning of one, or latest",
       {
         hint: "legalone status lists the runs.",
       },
@@ -74,24 +75,26 @@ export async function resolveRunId(db: PrismaClient, name: string | undefined): 
     });
   }
   // As LIKE reads them these mean any character: `cancel _` is no beginning of an id.
-  const matches = /[%_\\]/.test(name)
-    ? []
-    : await db.run.findMany({
-        where: { id: { startsWith: name } },
-        orderBy: { createdAt: "desc" },
-        take: 6,
-        select: { id: true },
-      });
+  const begins = /[%_\\]/.test(name) ? [] : [{ id: { startsWith: name } }];
+  const matches = await db.run.findMany({
+    where: { OR: [{ name }, ...begins] },
+    orderBy: { createdAt: "desc" },
+    take: 6,
+    select: { id: true, name: true },
+  });
   const exact = matches.find((run) => run.id === name);
   if (exact !== undefined) return exact.id;
   if (matches.length === 1) return matches[0]!.id;
   if (matches.length > 1) {
     const ids = matches.map((run) => run.id);
+    const named = matches.some((run) => run.name === name);
     throw new LegaloneError(
       "E_NOT_FOUND",
-      `more than one run begins with ${quoted(name)}: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`,
+      `more than one run ${named ? "is called" : "begins with"} ${quoted(name)}: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`,
       {
-        hint: "Give more characters of the id.",
+        hint: named
+          ? "Give the id, or another name: legalone label ID --name NAME"
+          : "Give more characters of the id.",
         fields: { near: ids },
       },
     );
@@ -102,7 +105,7 @@ export async function resolveRunId(db: PrismaClient, name: string | undefined): 
 /** What was given in place of a run, when that can be told, or the run whose id is nearest to it. */
 async function noRun(db: PrismaClient, name: string): Promise<LegaloneError> {
   const refused = (hint: string, near: string[] = []) =>
-    new LegaloneError("E_NOT_FOUND", `no run has the id ${quoted(name)}`, { hint, fields: { near } });
+    new LegaloneError("E_NOT_FOUND", `no run has the id or name ${quoted(name)}`, { hint, fields: { near } });
   const [, run] = /^(r\w{9})-.*-g\d/.exec(name) ?? [];
   if (run !== undefined && (await db.run.count({ where: { id: run } })) > 0)
     return refused(`This is the id of a stage or attempt of run ${run}: legalone status ${run}`, [run]);
@@ -129,17 +132,22 @@ async function noRun(db: PrismaClient, name: string): Promise<LegaloneError> {
   return refused(`Did you mean ${near.join(" or ")}? legalone status lists the runs.`, near);
 }
 
-/** Runs whose ids begin nearly as `name` does: at most two characters of it are others. */
+/** Names nearly like `name`, and ids that begin nearly as it does: at most two characters of it are others. */
 async function nearRunIds(db: PrismaClient, name: string): Promise<string[]> {
   if (name.length < 3 || name.length > 20) return [];
   const { distance } = await import("fastest-levenshtein");
-  const runs = await db.run.findMany({ orderBy: { createdAt: "desc" }, take: 200, select: { id: true } });
-  return runs
+  const runs = await db.run.findMany({
+    orderBy: { createdAt: "desc" },
+    take: 200,
+    select: { id: true, name: true },
+  });
+  const named = runs.flatMap((run) => (run.name !== null && distance(name, run.name) <= 2 ? [run.name] : []));
+  const begin = runs
     .map(({ id }) => ({ id, far: distance(name, id.slice(0, Math.max(name.length, 4))) }))
     .filter(
       ({ id, far }) => id.startsWith(name.slice(0, 3)) || far <= Math.max(2, Math.floor(name.length / 2)),
     )
     .sort((a, b) => a.far - b.far)
-    .slice(0, 3)
     .map(({ id }) => id);
+  return [...new Set([...named, ...begin])].slice(0, 3);
 }

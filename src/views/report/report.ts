@@ -81,9 +81,10 @@ function header(data: ReportData, sections: Section[]): Markup {
   const done = stages.filter((stage) => stage.state === "SUCCEEDED" || stage.state === "SKIPPED").length;
   return html`<header><h1>${run.pipeline} <span class="${tone}">${words(verdict.state)}</span></h1>
 ${said === "" ? "" : html`<p class="verdict">${said}</p>`}
-<div class="facts"><span>run <b class="mono">${run.id}</b></span><span>started <b>${run.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</b></span>
+<div class="facts"><span>run <b class="mono">${run.id}</b></span>${run.name === null ? "" : html`<span>name <b>${run.name}</b></span>`}${run.tags.length === 0 ? "" : html`<span>tags <b>${run.tags.join(", ")}</b></span>`}<span>started <b>${run.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</b></span>
 ${took === null ? "" : html`<span>took <b>${took}</b></span>`}<span>stages <b>${done} of ${stages.length}</b></span><span>configuration <b class="mono">${run.configHash.slice(0, 12)}</b></span>${data.commit ? html`<span>legalone at commit <b class="mono">${data.commit}</b></span>` : ""}</div>
 ${verdict.stage === null ? "" : html`<p class="bad">${verdict.stage}: ${words(verdict.reason ?? "")}${verdict.message === null ? "" : `: ${verdict.message}`}</p>`}
+${run.note === null ? "" : html`<p class="note" style="white-space:pre-line">${run.note}</p>`}
 ${standInNote(data)}
 <nav>${sections.map((section) => html`<a href="#${section.id}">${section.title}</a>`)}</nav></header>`;
 }
