@@ -47,7 +47,7 @@ export function layOut(
   const all = columns.map((_, i) => i).filter((i) => natural[i]! > 0);
   const sizes = { columns, natural, room };
   if (total(all, natural) <= room) return { panels: [all], widths: [...natural], below: undefined };
-  const below = all.find((i) => columns[i]!.gives === "below");
+  const below = all.findLast((i) => columns[i]!.gives === "below");
   const early = without(columns, all, "early");
   const late = without(columns, early.at(-1)!, "late");
   for (const shown of early) {

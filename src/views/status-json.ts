@@ -4,11 +4,13 @@ import { fileUri } from "../core/places.ts";
 import type { QueuePlace } from "../records/reads/queue.ts";
 import type { RunDetail } from "../records/reads/runs.ts";
 import { metricsOf } from "./key-numbers.ts";
+import { differingOptions } from "./run-options.ts";
 import { type Live, nothingLive, stageLine } from "./stage-line.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** A line a run; the last line counts them. */
 export function runListLines(runs: RunDetail[], queue: readonly QueuePlace[] = []): string {
+  const differing = differingOptions(runs);
   const lines = runs.map((detail) => ({
     ...verdictJson(detail),
     type: "run",
@@ -16,6 +18,9 @@ export function runListLines(runs: RunDetail[], queue: readonly QueuePlace[] = [
     file: detail.run.file,
     createdAt: detail.run.createdAt,
     queue: queue.filter(({ runId }) => runId === detail.run.id),
+    differs: Object.fromEntries(
+      [...differing.get(detail.run.id)!].map(([name, value]) => [name, value === undefined ? null : value]),
+    ),
   }));
   return jsonLines([...lines, { type: "verdict", runs: runs.length }]);
 }

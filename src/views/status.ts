@@ -5,13 +5,23 @@ import type { RunState } from "../records/reads/verdict.ts";
 import { clock, count, duration, number, words } from "./format.ts";
 import { formatOf, gateMetric } from "./key-numbers.ts";
 import { type Colors, type Look, pageWidth } from "./look.ts";
+import { differingOptions, differingText } from "./run-options.ts";
 import { type Live, mark, nothingLive, paint, reasonText, type StageLine, stageLine } from "./stage-line.ts";
 import { cut, displayWidth, indent, paragraphs, table, wrap } from "./table.ts";
 import { verdictSentence } from "./verdict.ts";
 
-/** The runs, newest first, a line each. */
-export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlace[] = []): string {
-  if (runs.length === 0) return "No run yet. Start one: legalone train pipelines/demo.yaml";
+/** The runs, newest first, a line each, and what differs between those of a pipeline. */
+export function runList(
+  runs: RunDetail[],
+  look: Look,
+  queue: readonly QueuePlace[] = [],
+  filtered = false,
+): string {
+  if (runs.length === 0)
+    return filtered
+      ? "No run is of this pipeline with these tags. All: legalone status"
+      : "No run yet. Start one: legalone train pipelines/demo.yaml";
+  const differing = differingOptions(runs);
   const titled = (title: string, has: (run: RunDetail["run"]) => boolean) =>
     runs.some(({ run }) => has(run)) ? title : "";
   const rows = runs.map(({ run, stages, verdict, quarantine }) => {
@@ -29,13 +39,12 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
       runTime(verdict, look.now),
       run.priority === 0 ? "" : String(run.priority),
       run.tags.join(", "),
-      [
-        now?.name ?? "",
-        quarantine === null ? "" : "in quarantine",
-        ...queue.filter(({ runId }) => runId === run.id).map(placeText),
-      ]
-        .filter((text) => text !== "")
-        .join("; "),
+      whereText(
+        now?.name,
+        quarantine !== null,
+        queue.filter(({ runId }) => runId === run.id),
+      ),
+      differingText(differing.get(run.id)!),
     ];
   });
   return table(
@@ -49,11 +58,21 @@ export function runList(runs: RunDetail[], look: Look, queue: readonly QueuePlac
       { title: "TIME", align: "right", drop: "late" },
       { title: titled("PRIORITY", (run) => run.priority !== 0), align: "right", drop: "late" },
       { title: titled("TAGS", (run) => run.tags.length > 0), gives: "wrap", drop: "late" },
-      { title: "AT", gives: "below" },
+      { title: "AT", gives: "wrap" },
+      {
+        title: titled("DIFFERS", (run) => differing.get(run.id)!.size > 0),
+        gives: "below",
+      },
     ],
     rows,
     look,
   );
+}
+
+function whereText(stage: string | undefined, quarantined: boolean, places: readonly QueuePlace[]): string {
+  return [stage ?? "", quarantined ? "in quarantine" : "", ...places.map(placeText)]
+    .filter((text) => text !== "")
+    .join("; ");
 }
 
 /** One run: a heading, a line a stage, its gates, and why it ended when it did not end well. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { runList, runStatus } from "../../src/views/status.ts";
 import { runListLines, runStatusLines } from "../../src/views/status-json.ts";
+import { displayWidth } from "../../src/views/table.ts";
 import { demoRun } from "./demo-rows.ts";
 import {
   at,
@@ -135,6 +136,71 @@ describe("list of runs", () => {
     const [heading, line] = runList([detail], plainLook).split("\n");
     expect(heading?.split(/\s+/)).toEqual(["RUN", "PIPELINE", "STATE", "STAGES", "STARTED", "TIME", "AT"]);
     expect(line).toMatch(new RegExp(`^${runId}  demo +running +1/3 .* 3m 20s  midtrain$`));
+  });
+
+  test("what differs between the runs of a pipeline, and nothing of a run alone", () => {
+    const given = (id: string, pipeline: string, seed: number, steps: number, more = {}) => {
+      const { detail } = runningRun();
+      const sft = { name: "sft", position: 0, identity: { steps }, with: { steps, data: [1, 2] }, shards: 1 };
+      const config = {
+        name: pipeline,
+        file: `/${id}.yaml`,
+        seed,
+        model: { name: "tiny", depth: steps },
+        stages: [sft],
+      };
+      return { ...detail, run: { ...detail.run, id, pipeline, config, ...more } };
+    };
+    const runs = [
+      given("r1", "a", 1, 50, { name: "long", tags: ["ablation", "消融"], until: "sft" }),
+      given("r2", "a", 2, 10),
+      given("r3", "b", 3, 50),
+    ];
+    const lines = runList(runs, { ...plainLook, width: 200 }).split("\n");
+    expect(lines[0]).toMatch(/^RUN {2}NAME {2}PIPELINE .* TAGS +AT +DIFFERS$/);
+    expect(lines[1]).toMatch(
+      /^r1 +long +a .* ablation, 消融 +midtrain {2}seed=1 model.depth=50 until=sft sft.steps=50$/,
+    );
+    expect(lines[2]).toMatch(/midtrain {2}seed=2 model.depth=10 no until sft.steps=10$/);
+    expect(lines[3]).toMatch(/ midtrain$/);
+    const [first, , third] = runListLines(runs)
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(first).toMatchObject({
+      name: "long",
+      tags: ["ablation", "消融"],
+      differs: { seed: 1, "sft.steps": 50, until: "sft" },
+    });
+    expect(third.differs).toEqual({});
+    for (const width of [60, 80, 120])
+      for (const line of runList(runs, { ...plainLook, width }).split("\n"))
+        expect(displayWidth(line)).toBeLessThanOrEqual(width);
+    expect(runList(runs, { ...plainLook, width: 60 }).replaceAll(/\s+/g, " ")).toContain(
+      "until=sft sft.steps=50",
+    );
+  });
+
+  test("another model is told by its name, many options by the first of them", () => {
+    const given = (model: object, many: number) => {
+      const { detail } = runningRun();
+      const options = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`o${i}`, many]));
+      return {
+        ...detail,
+        run: { ...detail.run, id: `r${many}`, config: { model, stages: [{ name: "x", with: options }] } },
+      };
+    };
+    const runs = [given({ name: "tiny", depth: 1 }, 1), given({ name: "large", depth: 9 }, 2)];
+    expect(runList(runs, { ...plainLook, width: 400 })).toMatch(/model=tiny x.o0=1 .* x.o6=1 and 23 more$/m);
+  });
+
+  test("a configuration that is none does not keep the list from being shown", () => {
+    const { detail } = runningRun();
+    const broken = { ...detail, run: { ...detail.run, id: "rb", config: [null] } };
+    const odd = {
+      ...detail,
+      run: { ...detail.run, id: "ro", config: { stages: [null, { with: 3 }], seed: null } },
+    };
+    expect(runList([detail, broken, odd] as never, plainLook)).toContain("rb");
   });
 
   test("without runs the first command is named", () => {

@@ -1,3 +1,4 @@
+import { LegaloneError } from "../../core/errors.ts";
 import type { Database } from "../../records/database.ts";
 import { latestMetrics } from "../../records/reads/metrics.ts";
 import { readQueue } from "../../records/reads/queue.ts";
@@ -13,15 +14,26 @@ export interface StatusOptions {
   json?: boolean;
   exitCode?: boolean;
   limit: number;
+  tag?: string[];
+  pipeline?: string;
 }
 
 /** Without a run: the list. With one: its stages; with `exitCode` the process ends as the run did. */
 export async function runStatusCommand(name: string | undefined, options: StatusOptions): Promise<void> {
+  const { tag, pipeline } = options;
+  const filtered = tag !== undefined || pipeline !== undefined;
+  if (filtered && (name !== undefined || options.exitCode))
+    throw new LegaloneError("E_USAGE", "--tag and --pipeline choose runs of the list, not one run", {
+      hint: "legalone status --tag TAG lists them; legalone status RUN shows one.",
+    });
   await withRecords(async (db) => {
     if (name === undefined && !options.exitCode) {
-      const runs = await listRuns(db, options.limit);
+      const filter = { ...(tag ? { tags: tag } : {}), ...(pipeline === undefined ? {} : { pipeline }) };
+      const runs = await listRuns(db, options.limit, filter);
       const queue = await readQueue(db);
-      print(options.json ? runListLines(runs, queue) : runList(runs, lookOf(process.stdout), queue));
+      print(
+        options.json ? runListLines(runs, queue) : runList(runs, lookOf(process.stdout), queue, filtered),
+      );
       return;
     }
     const detail = await readRun(db, await resolveRunId(db, name), { all: options.json ?? false });

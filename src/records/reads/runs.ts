@@ -13,9 +13,21 @@ export interface RunDetail {
   quarantine: Omit<Quarantine, "id"> | null;
 }
 
+/** Which runs a list is of. */
+export interface RunFilter {
+  pipeline?: string;
+  /** All of them. */
+  tags?: string[];
+}
+
 /** The newest runs first, each with its stages of the current generation, of wide ones only some shards. */
-export async function listRuns(db: PrismaClient, limit = 20): Promise<RunDetail[]> {
+export async function listRuns(
+  db: PrismaClient,
+  limit = 20,
+  { pipeline, tags = [] }: RunFilter = {},
+): Promise<RunDetail[]> {
   const runs = await db.run.findMany({
+    where: { ...(pipeline === undefined ? {} : { pipeline }), tags: { hasEvery: tags } },
     orderBy: { createdAt: "desc" },
     take: limit,
     include: { quarantine: true },
