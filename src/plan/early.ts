@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { ClusterConfig, ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { dataFolder, localPython, sourceRoot, workspace } from "../core/paths.ts";
 import { redactValues } from "../core/redact.ts";
@@ -31,12 +32,15 @@ const patienceMs = 20_000;
  * @param slow hears what is looked at when a second has gone by
  */
 export async function lookEarly(
-  { stages, cluster }: ResolvedPipeline,
+  { stages, cluster, model }: ResolvedPipeline,
   open: ReadonlySet<string>,
   missing: ReadonlySet<string>,
   slow: (text: string) => void = () => {},
 ): Promise<Seen> {
-  const looked = stages.filter((stage) => open.has(stage.name) && hasLook(stage));
+  const looked = stages
+    .filter(({ name }) => open.has(name))
+    .map((stage) => ({ ...stage, outside: model && modelFolder(stage, missing) }))
+    .filter((stage) => stage.outside !== null || hasLook(stage));
   if (looked.length === 0) return { early: {}, warnings: [] };
   const late = setTimeout(() => slow(`looking at ${whatOf(looked)} …`), 1000);
   const variables = jobVariables(
@@ -44,7 +48,13 @@ export async function lookEarly(
     cluster.variables,
   );
   try {
-    const findings = await findingsOf(looked, variables);
+    const findings = await findingsOf(
+      looked.map(({ name, kind, with: options, outside }) => ({
+        ...{ name, kind, with: options },
+        ...(outside === null ? {} : { model: { folder: outside, config: model } }),
+      })),
+      variables,
+    );
     return sorted(
       findings.filter(({ address }) => address === undefined || !missing.has(address)),
       cluster,
@@ -60,6 +70,13 @@ export async function lookEarly(
 
 function hasLook(stage: ResolvedStage): boolean {
   return existsSync(join(stageFolder(stage.kind), "early.py"));
+}
+
+/** Folder of a model from outside that a stage reads and that is there. */
+function modelFolder({ inputs }: ResolvedStage, missing: ReadonlySet<string>): string | null {
+  for (const input of inputs)
+    if (input.stage === null && !missing.has(input.uri)) return fileURLToPath(input.uri);
+  return null;
 }
 
 /** `the first rows of 4 sources`, or what else the stages read. */
@@ -95,10 +112,7 @@ function sorted(
 }
 
 /** @throws Error with why there are none */
-async function findingsOf(
-  stages: readonly ResolvedStage[],
-  variables: readonly string[],
-): Promise<Finding[]> {
+async function findingsOf(stages: readonly object[], variables: readonly string[]): Promise<Finding[]> {
   const python = localPython();
   const child = spawn(python, ["-m", "stages._early"], {
     cwd: sourceRoot(),
@@ -120,11 +134,7 @@ async function findingsOf(
   });
   // One that cannot be started, or ends at once, closes its input; its end says why.
   child.stdin.on("error", () => {});
-  child.stdin.end(
-    JSON.stringify({
-      stages: stages.map(({ name, kind, with: options }) => ({ name, kind, with: options })),
-    }),
-  );
+  child.stdin.end(JSON.stringify({ stages }));
   let patient = true;
   const timer = setTimeout(() => {
     patient = false;

@@ -1,7 +1,10 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { configHash } from "../config/config-hash.ts";
 import type { ResolvedPipeline } from "../config/types.ts";
 import type { HashedInput } from "../core/cache-key.ts";
 import type { EarlierStage } from "../core/earlier-stage.ts";
+import { workspace } from "../core/paths.ts";
 import { codeHash } from "./code-hash.ts";
 import { lookEarly } from "./early.ts";
 import { isThere } from "./outside.ts";
@@ -47,12 +50,24 @@ export async function gatherExisting(
     starts,
     missing: new Set(outside.filter((address) => !isThere(address))),
     unsetVariables: new Set(variables.filter((name) => !process.env[name])),
+    freeBytes: pipeline.cluster.engine === "process" ? freeBytes(workspace()) : null,
     early: {},
     warnings: [],
   };
   const { stages } = planPipeline(pipeline, existing, scope);
   const open = new Set(stages.flatMap(({ name, action }) => (action === "SKIP" ? [] : [name])));
   return { ...existing, ...(await lookEarly(pipeline, open, existing.missing, slow)) };
+}
+
+/** Of the file system that a folder lies on, or will lie on. */
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    const above = dirname(folder);
+    return above === folder ? null : freeBytes(above);
+  }
 }
 
 async function earlierStages(pipeline: ResolvedPipeline, records: PlanRecords): Promise<Existing["earlier"]> {

@@ -26,10 +26,40 @@ export interface PlanOptions {
 export function planPipeline(
   pipeline: ResolvedPipeline,
   existing: Existing,
-  { assumeInputs = false, from, until }: PlanOptions = {},
+  options: PlanOptions = {},
+): Plan {
+  const plan = planned(pipeline, existing, options);
+  const tooMuch = beyondDisk(plan, existing);
+  if (tooMuch === null) return plan;
+  // Known only once all stages are priced that are not skipped.
+  const full = plan.stages
+    .filter(({ action, cost }) => action !== "SKIP" && cost.checkpointBytes)
+    .map(({ name }) => [name, [...(existing.early[name] ?? []), tooMuch]] as const);
+  return planned(
+    pipeline,
+    { ...existing, early: { ...existing.early, ...Object.fromEntries(full) } },
+    options,
+  );
+}
+
+/** Checkpoints that the disk has no room for, as a sentence. */
+function beyondDisk({ totals: { checkpointBytes } }: Plan, { freeBytes }: Existing): string | null {
+  if (freeBytes === null || checkpointBytes <= freeBytes) return null;
+  return `the checkpoints of the run need ${gigabytes(checkpointBytes)}, and the disk of the workspace has ${gigabytes(freeBytes)} left; lower checkpoint.keep, free space, or set LEGALONE_HOME to a folder of a larger disk`;
+}
+
+/** With three digits, so that two that are near each other differ. */
+function gigabytes(bytes: number): string {
+  return `${Number((bytes / 1e9).toPrecision(3))} GB`;
+}
+
+function planned(
+  pipeline: ResolvedPipeline,
+  existing: Existing,
+  { assumeInputs = false, from, until }: PlanOptions,
 ): Plan {
   checkScope(pipeline.stages, from, until);
-  const planned = new Map<string, PlannedStage>();
+  const done = new Map<string, PlannedStage>();
   const outputs = new Map<string, HashedInput[]>();
   const wanted = stagesUntil(pipeline.stages, until);
   const fresh = stagesFrom(pipeline.stages, from);
@@ -45,7 +75,7 @@ export function planPipeline(
     if (from !== undefined && !cached && !fresh.has(name))
       missing.unshift(lacksOutputs(earlier, changed, from));
     const decision = decide(stage, {
-      planned,
+      planned: done,
       cached: cached?.run ?? null,
       missing,
       checkpoint: key === null || fresh.has(name) ? undefined : existing.checkpoints.get(key),
@@ -65,9 +95,9 @@ export function planPipeline(
       changed,
       comparedWith: earlier?.run ?? null,
     };
-    planned.set(name, { name, kind, position, ...decision, ...rest });
+    done.set(name, { name, kind, position, ...decision, ...rest });
   }
-  const stages = [...planned.values()];
+  const stages = [...done.values()];
   return {
     pipeline: pipeline.name,
     file: pipeline.file,

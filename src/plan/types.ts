@@ -18,6 +18,8 @@ export interface Existing {
   missing: ReadonlySet<string>;
   /** Names of environment variables that the pipeline needs and that are not set. */
   unsetVariables: ReadonlySet<string>;
+  /** Bytes that the disk of the workspace has left, where stages run on this machine; null: not known here. */
+  freeBytes: number | null;
   /** What the early look refuses a stage for, as sentences, by name of the stage. */
   early: Readonly<Record<string, readonly string[]>>;
   /** What it could not see, or what may change before it counts. */

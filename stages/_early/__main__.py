@@ -1,9 +1,10 @@
 """The early look: what must fail fails in seconds, before anything is started.
 
-`python -m stages._early` reads {"stages": [{"name", "kind", "with"}]} from standard input and writes a list of
+`python -m stages._early` reads {"stages": [{"name", "kind", "with", "model"?}]} from standard input and writes a list of
 {"stage", "message", "expected"?, "hint"?, "about", "address"?} to standard output. What a kind looks at stands in
 `look` of its early.py, beside its run.py and by the same readers and rules; a kind without that file has nothing to
-look at. The file makes no output, so that it counts for no cache key.
+look at. `model` is {"folder", "config"} of a model from outside that the stage reads. An early.py makes no output, so
+that it counts for no cache key.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from stages._early.at_once import at_once
@@ -34,11 +36,15 @@ def look_at(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _look(stage: dict[str, Any]) -> Iterable[Problem]:
+def _look(stage: dict[str, Any]) -> Iterator[Problem]:
+    if "model" in stage:
+        # Brings tokenizers along: only where there is a model to look at.
+        from stages._early.model_folder import look_at_model
+
+        yield from look_at_model(Path(stage["model"]["folder"]), stage["model"]["config"])
     folder = stage_folder(stage["kind"])
-    if not (folder / "early.py").is_file():
-        return []
-    return importlib.import_module(f"stages.{folder.name}.early").look(stage["with"])
+    if (folder / "early.py").is_file():
+        yield from importlib.import_module(f"stages.{folder.name}.early").look(stage["with"])
 
 
 def _told(problem: Problem) -> dict[str, str]:

@@ -154,3 +154,19 @@ describe("the servers of models", () => {
     expect(assumed.filter(({ what }) => what.includes("TEACHER"))).toEqual([]);
   });
 });
+
+describe("a model from outside", () => {
+  it("is refused where its folder holds another, by every stage that reads it", () => {
+    const model = join(folder, "models", "Qwen3-8B-Base");
+    mkdirSync(model, { recursive: true });
+    writeFileSync(join(model, "config.json"), '{"model_type": "llama"}');
+    const { code, json } = runCli(["plan", "pipelines/legalone-8b.yaml", "--json"], {
+      LEGALONE_MODELS: join(folder, "models"),
+    });
+    expect(code).toBe(3);
+    expect((json() as { missing: object[] }).missing).toContainEqual({
+      what: `${model}/config.json: expected model_type qwen3, saw llama`,
+      stages: ["perplexity", "midtrain", "lexeval", "jecqa"],
+    });
+  });
+});

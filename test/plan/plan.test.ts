@@ -17,6 +17,7 @@ const nothing: Existing = {
   starts: {},
   missing: new Set(),
   unsetVariables: new Set(),
+  freeBytes: null,
   early: {},
   warnings: [],
 };
@@ -136,6 +137,40 @@ describe("a plan", () => {
       nothing,
     );
     expect(plan.stages[1]).toMatchObject({ action: "BLOCKED", why: "asks for 3 nodes; two-nodes has 2" });
+  });
+});
+
+describe("the disk of the workspace", () => {
+  const demo = loadPipeline(join(packageRoot, "pipelines/demo.yaml"));
+  const existing = { ...nothing, codeHashes: {} };
+  const { checkpointBytes } = planPipeline(demo, existing).totals;
+
+  it("has to hold the checkpoints of the stages that run", () => {
+    expect(planPipeline(demo, { ...existing, freeBytes: checkpointBytes }).verdict).toBe("ready");
+    const full = planPipeline(demo, { ...existing, freeBytes: checkpointBytes / 2 });
+    expect(full.missing).toEqual([
+      {
+        what: expect.stringMatching(
+          /^the checkpoints of the run need 0\.135 GB, and the disk of the workspace has 0\.067\d GB left; /,
+        ),
+        stages: ["base", "midtrain", "sft", "rl"],
+      },
+    ]);
+    expect(full.stages.find(({ name }) => name === "perplexity")).toMatchObject({ why: "waits for base" });
+    const assumed = planPipeline(demo, { ...existing, freeBytes: 1 }, { assumeInputs: true });
+    expect(assumed.verdict).toBe("assumed");
+    // What is left out needs no room.
+    expect(planPipeline(demo, { ...existing, freeBytes: 1 }, { until: "corpus" }).verdict).toBe("ready");
+  });
+
+  it("is asked for what it has where stages run on this machine, and only there", async () => {
+    const here = await gatherExisting(load(), null);
+    expect(here.freeBytes).toBeGreaterThan(0);
+    const elsewhere = await gatherExisting(
+      loadPipeline(join(packageRoot, "pipelines/legalone-8b.yaml")),
+      null,
+    );
+    expect(elsewhere.freeBytes).toBeNull();
   });
 });
 

@@ -59,6 +59,7 @@ function plan(file: string) {
     starts: {},
     missing: new Set(),
     unsetVariables: new Set(),
+    freeBytes: null,
     early: {},
     warnings: [],
   });

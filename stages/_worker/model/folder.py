@@ -27,6 +27,14 @@ def load_model(folder: Path, *, max_length: int | None = None) -> tuple[Qwen3For
     from stages._worker.model.qwen3 import Qwen3ForCausalLM
     from stages._worker.model.weights import load_weights
 
+    config, tokenizer = read_config_and_tokenizer(folder)
+    network = Qwen3ForCausalLM(config, max_length=max_length)
+    load_weights(network, folder)
+    return network, tokenizer
+
+
+def read_config_and_tokenizer(folder: Path) -> tuple[Qwen3Config, Tokenizer]:
+    """Config and tokenizer of a model folder, checked against each other; DataError where they do not fit."""
     config = read_config(folder)
     tokenizer = load_tokenizer(folder)
     if len(tokenizer) > config.vocab_size:
@@ -35,9 +43,7 @@ def load_model(folder: Path, *, max_length: int | None = None) -> tuple[Qwen3For
             hint="put the tokenizer.json that the model was trained with beside its config.json",
         )
     _check_marks(folder, tokenizer)
-    network = Qwen3ForCausalLM(config, max_length=max_length)
-    load_weights(network, folder)
-    return network, tokenizer
+    return config, tokenizer
 
 
 def _check_marks(folder: Path, tokenizer: Tokenizer) -> None:
