@@ -39,6 +39,7 @@ export interface LiveAttempt {
   state: AttemptState;
   acknowledged: bigint;
   step: number | null;
+  unit: string | null;
   stepAt: Date | null;
   stepMs: number | null;
   startedAt: Date | null;
@@ -117,7 +118,7 @@ export async function readLiveAttempt(
   epoch: number,
 ): Promise<LiveAttempt | undefined> {
   const [row] = await writer.$queryRaw<LiveAttempt[]>`
-    select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a."stepAt", a."stepMs",
+    select a.id, a."shardId", a.epoch, a.state::text as state, a.acknowledged, a.step, a.unit, a."stepAt", a."stepMs",
            a."startedAt", a."exitedAt", a."resumeFrom", a."stopReason", sh.epoch as "shardEpoch", sh.index as shard,
            a.instance, a."nodeId", n.instance as holder, n.address, n."agentPid", n."instanceSince", st."startFrom", st.id as "stageId", st."runId", st.desired::text as desired,
            st.spec -> 'checkpoint' as checkpoint,
@@ -238,6 +239,8 @@ function signsOfLife(row: LiveAttempt, lines: EventLine[], now: Date, times: Tim
   if (!last) return alive;
   const step = Number(last.step);
   const progress = { step, of: Number(last.of), unit: String(last.unit) };
+  // What is counted has changed: how long one took says nothing of the next.
+  if (progress.unit !== row.unit) return { ...alive, ...progress, stepAt: now, stepMs: null };
   if (step === row.step) return { ...alive, ...progress };
   return { ...alive, ...progress, stepAt: now, stepMs: smoothedStepMs(row, step, now) };
 }

@@ -70,8 +70,15 @@ export function progressLines(before: StageLine[], now: StageLine[], due: boolea
     if (old !== undefined && old.retries < line.retries)
       return [`${mark(line, look.colors)} ${line.name}: attempt ${line.retries + 1}`];
     const note = noteOf(line);
+    if (old !== undefined && line.doing !== null && activityOf(old) !== activityOf(line))
+      return [`${mark(line, look.colors)} ${line.name}: ${line.word} ${note}`];
     return due && note !== "" ? [`${mark(line, look.colors)} ${line.name}: ${line.word} ${note}`] : [];
   });
+}
+
+/** What it does without how far it is: numbers change with every look. */
+function activityOf({ word, doing }: StageLine): string {
+  return `${word} ${(doing ?? "").replaceAll(/\d[\d,.]*/g, "#")}`;
 }
 
 function changeLine(line: StageLine, look: Look): string {

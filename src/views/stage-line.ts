@@ -4,10 +4,15 @@ import { briefNumbers, metricsOf, showNumber } from "./key-numbers.ts";
 import type { Colors } from "./look.ts";
 import { type Pace, paceOf } from "./pace.ts";
 
-/** Last metrics of live attempts, by attempt id. */
-export type Live = ReadonlyMap<string, ReadonlyMap<string, number>>;
+/** What is known of live attempts beside their rows, by attempt id. */
+export interface Live {
+  /** Last metrics. */
+  metrics: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** What they do in their phase, in their words. */
+  doing: ReadonlyMap<string, string>;
+}
 
-export const nothingLive: Live = new Map();
+export const nothingLive: Live = { metrics: new Map(), doing: new Map() };
 
 /** One stage as every view tells it: the words, before any layout. */
 export interface StageLine {
@@ -18,6 +23,8 @@ export interface StageLine {
   outcome: StageRow["state"];
   /** What a person calls it now: `training`, `done`, `cached`, `waiting`, … */
   word: string;
+  /** What it does in this phase, in the words of its worker; null where it says no more than the phase. */
+  doing: string | null;
   reason: string | null;
   message: string | null;
   /** Wall time from its first start to its end, or to now. Null while nothing has started. */
@@ -54,6 +61,10 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     state: stage.state,
     outcome: gateFailed(stage) ? "FAILED" : stage.state,
     word: wordOf(stage),
+    doing:
+      stage.state === "RUNNING" && lead !== undefined
+        ? (live.doing.get(lead.id)?.replaceAll(/\s+/g, " ") ?? null)
+        : null,
     reason: stage.reason,
     message: stage.message,
     elapsedMs: elapsed(stage, now),
@@ -61,7 +72,7 @@ export function stageLine(stage: StageRow, live: Live, now: Date): StageLine {
     progress: stage.state === "RUNNING" ? progress : null,
     // Of very many shards those that run say little about how long the others take.
     pace: lead === undefined || counts ? null : paceOf(lead),
-    live: (lead === undefined ? undefined : live.get(lead.id)) ?? new Map(),
+    live: (lead === undefined ? undefined : live.metrics.get(lead.id)) ?? new Map(),
     numbers: briefNumbers(metricsOf(stage.result)).map(showNumber),
     cachedRun: stage.cachedRun,
     waitsFor: stage.state === "PENDING" ? stage.waitsFor : null,

@@ -60,6 +60,7 @@ function stageJson(detail: RunDetail, name: string, now: Date, live: Live): Reco
     startFrom: stage.startFrom,
     state: stage.state,
     phase: line.word,
+    doing: line.doing,
     reason: stage.reason,
     cause: stage.cause,
     message: stage.message,

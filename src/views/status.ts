@@ -202,7 +202,7 @@ export function noteOf(line: StageLine): string {
 }
 
 function runningNote(line: StageLine): string {
-  const parts: string[] = [];
+  const parts: string[] = line.doing === null ? [] : [cut(line.doing, 120)];
   if (line.progress !== null)
     parts.push(`${count(line.progress.step)}/${count(line.progress.of)} ${line.progress.unit}`);
   if (line.shards.of > 1 && line.progress?.unit !== "shards")

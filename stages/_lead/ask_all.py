@@ -31,6 +31,10 @@ def ask_all(
     As many at once as the endpoint allows; raises what `open_client` and `map_in_order` raise.
     """
 
+    # In the phase it is in: the synthetic stage calls it training, and has said what it asks for.
+    if worker.current_phase != "training":
+        worker.phase(worker.current_phase or "loading", f"asking the {role} about {len(rows):,} {unit}")
+
     async def all_rows() -> tuple[list[Result], dict[str, Any]]:
         async with open_client(config, role, job, worker) as client:
             results = await map_in_order(

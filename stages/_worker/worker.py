@@ -7,6 +7,8 @@ import math
 import resource
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from stages._worker.job import Job
 
 LARGEST_METRIC = 1e100
 PHASES = ("loading", "compiling", "training", "saving")
+SAID_EVERY = 15.0
+"""Seconds between two words on work within a phase: each stays in the log."""
 
 
 class Worker:
@@ -57,11 +61,31 @@ class Worker:
         return self._stop.wait(seconds)
 
     def phase(self, phase: str, detail: str | None = None) -> None:
-        """Enters `loading`, `compiling`, `training` or `saving`; stalls are judged in `training` only."""
+        """Enters `loading`, `compiling`, `training` or `saving`; `detail` says what is done, with what amounts."""
         if phase not in PHASES:
             raise ValueError(f"phase '{phase}' is none of {PHASES}")
         self.current_phase = phase
         self._events.write("phase", phase=phase, **({} if detail is None else {"detail": detail}))
+
+    def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
+        """Says `what` is done in the current phase, at once and then now and then how far it is and what is left.
+
+        For work that makes no steps of the stage, such as measuring: takes (done, of).
+        """
+        phase = self.current_phase or "loading"
+        self.phase(phase, what)
+        began = said = time.monotonic()
+
+        def tell(done: int, of: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if done <= 0 or done >= of or now - said < SAID_EVERY:
+                return
+            said = now
+            left = _in_words((of - done) * (now - began) / done)
+            self.phase(phase, f"{what}: {done:,} of {of:,} {unit}, about {left} left")
+
+        return tell
 
     def progress(self, step: int, of: int, unit: str) -> None:
         """`step` of `of` units (steps, documents, prompts) are done."""
@@ -160,6 +184,13 @@ def peak_memory() -> int:
     """Largest resident size of this process so far, in bytes (Linux counts KiB, macOS bytes)."""
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
+
+
+def _in_words(seconds: float) -> str:
+    whole = max(1, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    return f"{round(whole / 60)} min" if whole < 6000 else f"{round(whole / 3600)} h"
 
 
 def _finite(value: float | None) -> float | None:

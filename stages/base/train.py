@@ -13,7 +13,7 @@ from stages._worker.data.documents import groups_of, read_documents
 from stages._worker.data.packing import PackingCounts, pack_documents
 from stages._worker.data.tokenizer import Tokenizer, train_tokenizer
 from stages._worker.failures import DataError
-from stages._worker.inference.heldout import HeldOut, training_metrics
+from stages._worker.inference.heldout import HeldOut, counting, training_metrics
 from stages._worker.job import Job
 from stages._worker.model.config import config_from
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
@@ -32,7 +32,7 @@ from stages.base.mixture import plan_mixture
 def train_base(job: Job, worker: Worker) -> None:
     """The whole stage."""
     options = job.options
-    worker.phase("loading", "tokenizer")
+    worker.phase("loading", f"training the tokenizer on {options['tokenizer_characters']:,} characters")
     rank = start_device()
     corpus = job.input("corpus")
     config = config_from(job.model, where=f"configs/models/{job.model.get('name')}.yaml")
@@ -42,7 +42,7 @@ def train_base(job: Job, worker: Worker) -> None:
         _sample(corpus, options["tokenizer_characters"]), size=config.vocab_size, folder=folder
     )
     worker.raise_if_stopping()
-    worker.phase("loading", "documents")
+    worker.phase("loading", "packing the documents of the corpus")
     entries, counts = _pack(corpus, tokenizer, options)
     length, batch = options["sequence_length"], options["batch"]
     steps = options["steps"] or math.ceil(options["tokens"] / (batch * length))
@@ -62,7 +62,7 @@ def train_base(job: Job, worker: Worker) -> None:
     linear = job.model.get("linear_initializer_range", deviation)
     initialise(network, seed=job.seed, linear_std=linear, embedding_std=deviation)
     heldout = HeldOut(network, tokenizer, corpus, options["heldout"])
-    before = heldout.measure() if rank[0] == 0 else {}
+    before = heldout.measure(counting(worker, heldout, "before training")) if rank[0] == 0 else {}
     loss = choose_loss(network, options["attention"], end_of_document=tokenizer.end_of_text)
     trainer = Trainer(
         worker=worker,
@@ -79,7 +79,7 @@ def train_base(job: Job, worker: Worker) -> None:
     trainer.run()
     if rank[0] != 0:
         return
-    after = heldout.measure()
+    after = heldout.measure(counting(worker, heldout, "after training"))
     metrics = training_metrics(before["loss"], after["loss"], after) | {
         "tokens": steps * batch * length,
         "parameters": config.parameter_count(),

@@ -49,9 +49,10 @@ class CorpusBuilder:
         self._processes = processes
         self._hits: Counter[str] = Counter()
 
-    def build(self, progress: Progress) -> dict[str, Any]:
+    def build(self, progress: Progress, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Reads every source and writes documents, report and licences; returns the report.
 
+        `progress` hears of every batch that is done; `waiting` is called while nothing is, and may raise.
         Raises DataError for a missing file, too many broken rows, or a group that ends up empty.
         """
         config = self._config
@@ -73,7 +74,7 @@ class CorpusBuilder:
             if self._processes == 1:
                 batches = map(preparation.of, read_batches(config["sources"], work.files))
             else:
-                batches = stack.enter_context(prepared_by(self._processes, work, lambda: progress(at)))
+                batches = stack.enter_context(prepared_by(self._processes, work, waiting))
             for batch in batches:
                 at = batch.place[0]
                 self._settle(batch, tallies[at], duplicates, written)

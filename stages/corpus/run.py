@@ -20,16 +20,21 @@ def run(job: Job, worker: Worker) -> None:
     for left in [job.output / "corpus", *job.output.glob("scratch-*")]:
         shutil.rmtree(left, ignore_errors=True)
     folder = worker.stage_output("corpus")
-    said = time.monotonic()
+    said = told = time.monotonic()
+    of = len(config["sources"])
 
     def progress(source: int) -> None:
-        nonlocal said
+        nonlocal said, told
         worker.raise_if_stopping()
+        # One source may take hours: that it goes on is said again, or it would be taken for a stall.
+        if time.monotonic() - told > 60:
+            worker.phase("loading", f"reading and cleaning source {min(source + 1, of)} of {of}")
+            told = time.monotonic()
         if time.monotonic() - said > 1:
-            worker.progress(source, len(config["sources"]), "sources")
+            worker.progress(source, of, "sources")
             said = time.monotonic()
 
-    worker.phase("loading")
+    worker.phase("loading", f"reading and cleaning {of} sources")
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=job.output) as scratch:
         builder = CorpusBuilder(
             config,
@@ -39,7 +44,7 @@ def run(job: Job, worker: Worker) -> None:
             max_bad_share=job.options["max_bad_share"],
             processes=job.options["processes"],
         )
-        report = builder.build(progress)
+        report = builder.build(progress, worker.raise_if_stopping)
     metrics = {
         f"{split}_{group}_{name}": value
         for split, groups in report["splits"].items()
@@ -52,7 +57,7 @@ def run(job: Job, worker: Worker) -> None:
             dropped[reason] = dropped.get(reason, 0) + count
     kept = sum(value for name, value in metrics.items() if name.endswith("_documents"))
     summary = {"splits": report["splits"], "dropped": dict(sorted(dropped.items()))}
-    worker.phase("saving")
+    worker.phase("saving", f"{kept:,} documents")
     worker.commit("corpus", meta={"corpus": config["name"], "splits": report["splits"]})
     worker.finish(metrics={**metrics, "documents": kept}, summary=summary)
 

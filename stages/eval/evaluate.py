@@ -8,7 +8,7 @@ from stages._worker.artifacts import file_sha256
 from stages._worker.config_form import complete_config
 from stages._worker.failures import DataError
 from stages._worker.inference.bootstrap import Interval
-from stages._worker.inference.heldout import HeldOut
+from stages._worker.inference.heldout import HeldOut, counting
 from stages._worker.job import Input, Job
 from stages._worker.jsonl import write_json
 from stages._worker.locations import resolve_data
@@ -42,7 +42,7 @@ class _Results:
 
 def evaluate(job: Job, worker: Worker) -> None:
     """One attempt."""
-    worker.phase("loading")
+    worker.phase("loading", "the tasks of the suite")
     device.set_up()
     suite = complete_config("eval", job.options["evaluation"])
     tasks = suite_tasks(job, suite)
@@ -57,7 +57,6 @@ def evaluate(job: Job, worker: Worker) -> None:
     delivered, base = contestants(models)
     mine = _share(job, tasks, [*models, *offline], together=[name for name in (base, delivered) if name])
     units = sum(name != PERPLEXITY for name in mine)
-    worker.phase("compiling")
     for model, folder in models.items():
         chosen = [task for task in tasks if (model, task.id) in mine]
         if not chosen and PERPLEXITY not in mine:
@@ -65,10 +64,11 @@ def evaluate(job: Job, worker: Worker) -> None:
         engine = engine_for(folder, engines, job.options)
         for task in chosen:
             worker.raise_if_stopping()
+            worker.phase("compiling", f"{model} answers {task.id}, {len(task.items):,} items")
             _answer(job, worker, engine, task, model, results)
             worker.progress(len(results.rows), units, "tasks")
         if PERPLEXITY in mine:
-            _perplexity(job, engine, model, folder, scorers, results)
+            _perplexity(job, worker, engine, model, folder, scorers, results)
     for label, path in offline.items():
         chosen = [task for task in tasks if (label, task.id) in mine]
         if chosen:
@@ -171,6 +171,7 @@ def _add(
 
 def _perplexity(
     job: Job,
+    worker: Worker,
     engine: Engine,
     model: str,
     folder: Path,
@@ -186,7 +187,7 @@ def _perplexity(
         scorers[key] = HeldOut(
             engine.network, engine.tokenizer, corpus, job.options["heldout"], seed=job.seed
         )
-    results.perplexities[model] = scorers[key].measure()
+    results.perplexities[model] = scorers[key].measure(counting(worker, scorers[key], f"with {model}"))
 
 
 def _score_file(job: Job, path: Path, label: str, tasks: list[Task], results: _Results) -> None:
@@ -212,7 +213,7 @@ def _write(
     tasks: int,
     verdict: dict[str, Any] | None,
 ) -> None:
-    worker.phase("saving")
+    worker.phase("saving", f"scores of {len(results.rows):,} tasks and models")
     split = worker.job.shards > 1
     for model in models:
         scores = {row["task"]: {"score": row["compatible"]} for row in results.rows if row["model"] == model}

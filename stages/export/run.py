@@ -22,11 +22,11 @@ def run(job: Job, worker: Worker) -> None:
     """Commits `delivery`."""
     options = job.options
     source = job.input("model")
-    worker.phase("loading")
+    worker.phase("loading", "checking the model")
     check_folder(source)
     config = read_config(source)
     folder = worker.stage_output("delivery")
-    worker.phase("saving")
+    worker.phase("saving", "the Hugging Face folder and its model card")
     history = history_of(source)
     facts = {"name": options["name"], "run": job.run, "history": history}
     save_model(

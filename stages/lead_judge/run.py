@@ -30,7 +30,7 @@ def run(job: Job, worker: Worker) -> None:
     Every shard looks at all rows, so that what was said before is known in each, and judges its share of what is left.
     """
     config = complete_lead(job.options["lead"])
-    worker.phase("loading")
+    worker.phase("loading", "refined traces, and those that are whole")
     judged, heldout, dropped = _whole_rows(config, job)
     mine = judged[job.shard :: job.shards]
     marks, asked = ask_all(
@@ -118,7 +118,7 @@ def _write(
     job: Job,
     worker: Worker,
 ) -> None:
-    worker.phase("saving")
+    worker.phase("saving", f"{len(samples):,} samples")
     folder = worker.stage_output("samples")
     every = enumerate(general_samples(documents_of(job, "train", "general"), config["general"], job.seed))
     general = [(place, sample) for place, sample in every if place % job.shards == job.shard]

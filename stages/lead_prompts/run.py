@@ -24,11 +24,11 @@ from stages.lead_prompts.queries import queries_of
 def run(job: Job, worker: Worker) -> None:
     """Collects, scores and selects the prompts of every task."""
     config = complete_lead(job.options["lead"])
-    worker.phase("loading")
+    worker.phase("loading", f"collecting prompts of {len(config['tasks'])} tasks from the corpus")
     candidates = collect(config, lambda split: documents_of(job, split), job.seed)
     refusals, asked = _settle_all(config, candidates, job, worker)
     prompts, report = select(config, candidates, refusals)
-    worker.phase("saving")
+    worker.phase("saving", f"{len(prompts):,} prompts")
     folder = worker.stage_output("prompts")
     jsonl.write(folder / "prompts.jsonl", (prompt.as_row() for prompt in prompts))
     jsonl.write_json(

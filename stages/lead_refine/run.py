@@ -18,7 +18,7 @@ from stages.lead_refine.refine import refine
 def run(job: Job, worker: Worker) -> None:
     """Refines this shard's trajectories."""
     config = complete_lead(job.options["lead"])
-    worker.phase("loading")
+    worker.phase("loading", "trajectories")
     trajectories = own_share(job, rows_of(job, "trajectories"))
     results, asked = ask_all(
         config,
@@ -32,7 +32,7 @@ def run(job: Job, worker: Worker) -> None:
     refined = [result for result in results if result is not None]
     dropped = len(trajectories) - len(refined)
     check_losses(job.stage, dropped, len(trajectories), config["max_lost_share"])
-    worker.phase("saving")
+    worker.phase("saving", f"{len(refined):,} refined traces")
     folder = worker.stage_output("refined")
     report = {
         "version": 1,

@@ -22,7 +22,7 @@ from stages.lead_synthesize.chain import synthesize
 def run(job: Job, worker: Worker) -> None:
     """Writes the trajectories of this shard's prompts."""
     config = complete_lead(job.options["lead"])
-    worker.phase("loading")
+    worker.phase("loading", "prompts and statutes")
     prompts = own_share(job, rows_of(job, "prompts"))
     unknown = sorted({prompt["task"] for prompt in prompts} - set(config["tasks"]))
     if unknown:
@@ -42,7 +42,7 @@ def run(job: Job, worker: Worker) -> None:
     trajectories = [result for result in results if result is not None]
     dropped = len(prompts) - len(trajectories)
     check_losses(job.stage, dropped, len(prompts), config["max_lost_share"])
-    worker.phase("saving")
+    worker.phase("saving", f"{len(trajectories):,} trajectories")
     folder = worker.stage_output("trajectories")
     report = {
         "version": 1,

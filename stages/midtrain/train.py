@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages._worker.inference.heldout import HeldOut
+from stages._worker.inference.heldout import HeldOut, counting
 from stages._worker.job import Job
 from stages._worker.model.folder import load_model
 from stages._worker.training.document_loss import choose_loss
@@ -19,7 +19,7 @@ from stages.midtrain.planned import read_planned
 def train_in_order(job: Job, worker: Worker) -> None:
     """The whole stage."""
     options = job.options
-    worker.phase("loading")
+    worker.phase("loading", "the planned order, its packed data and the model")
     planned = read_planned(job)
     packed, order = planned.packed, planned.order
     length = packed.sequence_length
@@ -30,7 +30,7 @@ def train_in_order(job: Job, worker: Worker) -> None:
     planned.check_vocabulary(network.config.vocab_size)
     planned.check_tokenizer(tokenizer)
     heldout = HeldOut(network, tokenizer, job.input("corpus"), options["heldout"])
-    before = heldout.measure() if rank[0] == 0 else {}
+    before = heldout.measure(counting(worker, heldout, "before training")) if rank[0] == 0 else {}
     worker.raise_if_stopping()
 
     loss = choose_loss(network, options["attention"], end_of_document=packed.facts["endOfDocument"])
@@ -51,7 +51,8 @@ def train_in_order(job: Job, worker: Worker) -> None:
     trainer.run()
     if rank[0] != 0:
         return
-    metrics = midtrain_metrics(before, heldout.measure(), tokens=order.steps * order.batch * length)
+    after = heldout.measure(counting(worker, heldout, "after training"))
+    metrics = midtrain_metrics(before, after, tokens=order.steps * order.batch * length)
     summary = {
         "orderSha256": order.sha256,
         "ledger": trainer.ledger_head,

@@ -34,7 +34,7 @@ NARROWEST = 128
 
 def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     """The whole stage."""
-    worker.phase("loading")
+    worker.phase("loading", "the model")
     counts = own_counts(job)
     device.set_up()
     score = job.options["score"]
@@ -42,13 +42,14 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     network, tokenizer = load_model(job.input("model"), max_length=score["tokens"])
     scorer = Scorer(network, batch=score["batch"], lengths=widths, end_of_text=tokenizer.end_of_text)
     folder = worker.stage_output("packed")
-    worker.phase("compiling")
+    worker.phase("compiling", f"the graphs for documents of up to {', '.join(map(str, widths))} tokens")
     if rule.mode == "absolute":
         first = own_windows(job, tokenizer, counts, first=PROBED)
         _check_reach(rule, score_sample(first, scorer, per_token=False))
     known, spools = _score(job, worker, rule, scorer, tokenizer, counts, folder)
 
-    worker.phase("saving")
+    documents = sum(len(spool.perplexities) for spool in spools.values())
+    worker.phase("saving", f"sorting {documents:,} documents into bands, and packing them")
     thresholds = _thresholds(rule, known, spools)
     predictor = None
     if any(spool.predicted.any() for spool in spools.values()):
@@ -64,7 +65,7 @@ def score_and_pack(job: Job, worker: Worker, rule: BandRule) -> None:
     facts = write_packed(
         folder,
         [
-            Cell(group=group, band=band, documents=_tokens(spool, bands[group] == number))
+            Cell(group=group, band=band, documents=_tokens(worker, spool, bands[group] == number, band))
             for group, spool in spools.items()
             for number, band in enumerate(BANDS)
         ],
@@ -175,8 +176,10 @@ def _check_kept(
         worker.warning(f"{message} (shard {job.shard} of {job.shards})", code="group_dropped")
 
 
-def _tokens(spool: Spool, chosen: np.ndarray) -> Iterator[list[int]]:
-    return (tokens.tolist() for tokens in spool.documents(chosen))
+def _tokens(worker: Worker, spool: Spool, chosen: np.ndarray, band: str) -> Iterator[list[int]]:
+    worker.phase("saving", f"packing {int(chosen.sum()):,} documents of {spool.group}, {band}")
+    for tokens in spool.documents(chosen):
+        yield tokens.tolist()
 
 
 def _score_rows(spools: dict[str, Spool], bands: dict[str, np.ndarray]) -> Iterable[dict[str, Any]]:

@@ -94,7 +94,7 @@ class Progress:
         def progress(done: int, of: int) -> None:
             self._worker.raise_if_stopping()
             if self._said is None:
-                self._worker.phase("training", "scoring")
+                self._worker.phase("training", f"scoring {self._of:,} documents")
                 self._said = time.monotonic()
             self._done = before + done
             if time.monotonic() - self._said > 1 or self._done >= self._of:

@@ -48,7 +48,7 @@ class LevelsRun:
     def to_the_end(self) -> None:
         """Goes on to the end of the last level, or raises Stopped after SIGTERM with a checkpoint saved."""
         done = self.progress
-        self._worker.phase("compiling")
+        self._worker.phase("compiling", "the graphs of answers and of a step")
         hand_over(self._backend, self._worker, self._network, done.step)
         while done.position.level < len(self._levels):
             level = self._levels[done.position.level]
@@ -75,7 +75,7 @@ class LevelsRun:
         done.updates = self._learner.train_step.updates
         done.learnt_from(report.prompts, draws=report.draws)
         if done.position.step == 0 or self._worker.current_phase != "training":
-            self._worker.phase("training", level.name)
+            self._worker.phase("training", f"level {level.name}, {len(level.pool.train):,} prompts")
         self._worker.unsaved = True
         self._log(level, report, time.monotonic() - since)
         self._look(level, report)
@@ -134,6 +134,9 @@ class LevelsRun:
             ("probe", level.pool.probes, "reward"),
             ("heldout", level.pool.heldout, "heldout"),
         ):
+            phase = self._worker.current_phase or "compiling"
+            if prompts:
+                self._worker.phase(phase, f"level {level.name}, {len(prompts):,} {kind} prompts {when}")
             result = self._ask(level, kind, prompts)
             if result is None:
                 continue

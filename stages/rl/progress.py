@@ -49,7 +49,7 @@ class Progress:
         settings: dict[str, Any],
     ) -> None:
         """Commits a checkpoint of this moment."""
-        worker.phase("saving")
+        worker.phase("saving", f"checkpoint after step {self.step:,}")
         save_checkpoint(
             worker,
             step=self.step,

@@ -5,7 +5,7 @@ from typing import Any
 from stages._worker.data.replay import read_replay
 from stages._worker.data.samples import read_samples
 from stages._worker.data.tokenizer import Tokenizer, load_tokenizer
-from stages._worker.inference.heldout import HeldOut, interval_metrics
+from stages._worker.inference.heldout import HeldOut, counting, interval_metrics
 from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
@@ -25,7 +25,7 @@ _FREE = ("server", "judge", "heldout", "alarms")
 
 def train_rl(job: Job, worker: Worker) -> None:
     """One attempt."""
-    worker.phase("loading")
+    worker.phase("loading", "the samples, and the prompts of each level")
     device.set_up()
     options = job.options
     source = job.input("model")
@@ -38,6 +38,8 @@ def train_rl(job: Job, worker: Worker) -> None:
     again = options["replay"]
     replay = read_replay(job.find_input("corpus"), tokenizer, again, length=again["length"], seed=job.seed)
     lengths = [longest, options["heldout"]["tokens"], *([again["length"]] if replay else [])]
+    prompts = sum(len(level.pool.train) for level in levels)
+    worker.phase("loading", f"the model, to learn from {prompts:,} prompts in {len(levels)} levels")
     network, _ = load_model(source, max_length=max(lengths))
     backend = _backend(options, network, tokenizer)
     learner = Learner(network, tokenizer, backend, options=options, replay=replay, seed=job.seed)
@@ -53,7 +55,8 @@ def train_rl(job: Job, worker: Worker) -> None:
     corpus = job.find_input("corpus")
     if corpus is not None:
         worker.phase("loading", "held-out perplexity")
-        measured = HeldOut(network, tokenizer, corpus, options["heldout"], seed=job.seed).measure()
+        heldout = HeldOut(network, tokenizer, corpus, options["heldout"], seed=job.seed)
+        measured = heldout.measure(counting(worker, heldout, "after training"))
         for name in measured.keys() - {"loss"}:
             metrics |= interval_metrics(name, measured[name])
     commit_model(worker, network, tokenizer_from=source, metrics=metrics, summary=_summary(levels, progress))

@@ -19,6 +19,10 @@ class HeldoutLoss:
         self._batch = batch
         self._rows = [fill_row([made], length=length, padding=padding) for made in samples.tokens[:most]]
 
+    def __len__(self) -> int:
+        """Samples that are measured."""
+        return len(self._rows)
+
     def measure(self, seed: int) -> Interval:
         """Value and bootstrap interval over samples."""
         means, counts = [], []

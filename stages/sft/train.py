@@ -9,7 +9,7 @@ from stages._worker.data.replay import read_replay
 from stages._worker.data.tokenizer import load_tokenizer
 from stages._worker.failures import DataError
 from stages._worker.inference.bootstrap import Interval
-from stages._worker.inference.heldout import HeldOut, interval_metrics, training_metrics
+from stages._worker.inference.heldout import HeldOut, counting, interval_metrics, training_metrics
 from stages._worker.job import Job
 from stages._worker.model import device
 from stages._worker.model.folder import load_model
@@ -28,7 +28,7 @@ from stages.sft.think_check import FEWEST_PROMPTS, ThinkCheck, check_think_form
 def train_sft(job: Job, worker: Worker) -> None:
     """One attempt: measure, train, measure again, commit the model."""
     options = job.options
-    worker.phase("loading")
+    worker.phase("loading", "the samples, as tokens")
     device.set_up()
     source = job.input("model")
     tokenizer = load_tokenizer(source)
@@ -44,6 +44,7 @@ def train_sft(job: Job, worker: Worker) -> None:
         padding=tokenizer.end_of_text,
         steps=options["steps"],
     )
+    worker.phase("loading", f"the model, to train on {len(training.rows):,} samples")
     network, _ = load_model(source, max_length=max(options["length"], options["heldout"]["tokens"]))
     loss = AnswerLoss(network)
     check = HeldoutLoss(
@@ -54,13 +55,14 @@ def train_sft(job: Job, worker: Worker) -> None:
         length=options["length"],
         padding=tokenizer.end_of_text,
     )
-    worker.phase("compiling", "held-out loss")
+    worker.phase("compiling", f"held-out loss of {len(check):,} samples before training")
     before = check.measure(job.seed)
     trainer = _train(job, worker, network, loss, plan, steps)
-    worker.phase("loading", "measuring")
+    worker.phase("loading", f"measuring {len(check):,} held-out samples after training")
     after = check.measure(job.seed)
+    worker.phase("loading", "answering held-out prompts to check the form of thinking")
     think = check_think_form(network, tokenizer, heldout, options=options["checks"], seed=job.seed)
-    perplexities = _perplexities(job, network, tokenizer)
+    perplexities = _perplexities(job, worker, network, tokenizer)
 
     metrics = training_metrics(before, after, perplexities) | _think_metrics(think)
     _warn(worker, think, training)
@@ -122,11 +124,12 @@ def _train(
     return trainer
 
 
-def _perplexities(job: Job, network: Qwen3ForCausalLM, tokenizer: Any) -> dict[str, Interval]:
+def _perplexities(job: Job, worker: Worker, network: Qwen3ForCausalLM, tokenizer: Any) -> dict[str, Interval]:
     corpus = job.find_input("corpus")
     if corpus is None:
         return {}
-    return HeldOut(network, tokenizer, corpus, job.options["heldout"], seed=job.seed).measure()
+    heldout = HeldOut(network, tokenizer, corpus, job.options["heldout"], seed=job.seed)
+    return heldout.measure(counting(worker, heldout, "after training"))
 
 
 def _think_metrics(think: ThinkCheck | None) -> dict[str, float]:

@@ -28,7 +28,7 @@ Marks = dict[int, dict[str, float] | None]
 def run(job: Job, worker: Worker) -> None:
     """Asks for this shard's part of the plan, checks and judges what comes, and commits what stays."""
     config = complete_synthetic(job.options["synthetic"])
-    worker.phase("loading")
+    worker.phase("loading", "a plan of texts, from the corpus")
     plan = make_plan(config, documents_of(job, "train"), job.seed)
     if plan.left_out:
         worker.warning(
@@ -38,7 +38,7 @@ def run(job: Job, worker: Worker) -> None:
     mine = own_part(plan.wanted, job.shard, job.shards)
     sources = _sources(job, mine)
     statutes = Statutes(_articles(job))
-    worker.phase("training", "writing")
+    worker.phase("training", f"writing {len(mine):,} texts")
     written, teacher = ask_all(
         config,
         "teacher",
@@ -50,7 +50,7 @@ def run(job: Job, worker: Worker) -> None:
     )
     _check_lost(job, config, "bad_reply", written, len(written))
     marks, judge = _judge(config, written, job, worker)
-    worker.phase("saving")
+    worker.phase("saving", f"{len(written):,} texts, and what was left out")
     folder = worker.stage_output("synthetic")
     told = write_results(folder, config, written, marks)
     summary = {"teacher": teacher, **told, **_told_of(judge, marks)}
@@ -66,7 +66,7 @@ def _judge(
     places = [place for place, each in enumerate(written) if each.fault is None]
     if config["quality"] is None or not places:
         return {}, None
-    worker.phase("training", "judging")
+    worker.phase("training", f"judging {len(places):,} texts")
     marks, judge = ask_all(
         {"judge": config["quality"]["judge"]},
         "judge",

@@ -3,6 +3,7 @@ import { readTimes } from "../../src/core/times.ts";
 import type { Database } from "../../src/records/database.ts";
 import { recordExit } from "../../src/records/exits.ts";
 import { type EventLine, ingestEvents } from "../../src/records/ingest.ts";
+import { phaseTexts } from "../../src/records/reads/phases.ts";
 import { submitRun } from "../../src/records/runs.ts";
 import { runOf } from "../support/pipelines.ts";
 import { openRecords, type TestRecords } from "../support/records.ts";
@@ -83,6 +84,24 @@ test("lines become events, metrics, artifacts and the attempt's state; the offse
     "worker.artifact",
     "worker.result",
   ]);
+});
+
+test("what is counted anew is timed anew, and what a live attempt does is read from its newest phase", async () => {
+  const hour = new Date(Date.now() - 3_600_000);
+  await send([line.phase("loading"), line.progress(5, 20)], 0);
+  await db.attempt.update({ where: { id }, data: { stepAt: hour, stepMs: 9_000 } });
+  const documents = { ...line.progress(6, 900), unit: "documents" };
+  await send([{ ...line.phase("loading"), detail: "measuring 900 documents" }, documents], 100);
+  // An hour between a step and a document is no time that a document took.
+  expect(await attempt()).toMatchObject({ step: 6, of: 900, unit: "documents", stepMs: null });
+  const { stageId } = await db.shard.findUniqueOrThrow({ where: { id: shardId } });
+  const asked = [
+    { id, stageId },
+    { id: `${id}0`, stageId },
+  ];
+  expect(await phaseTexts(db, asked)).toEqual(new Map([[id, "measuring 900 documents"]]));
+  await send([line.phase("training")], 200);
+  expect(await phaseTexts(db, asked)).toEqual(new Map());
 });
 
 test("the same batch twice, even at once, is taken once", async () => {

@@ -53,6 +53,20 @@ describe("lines that stay", () => {
     ]);
   });
 
+  test("what a phase does is told when it begins with something else, not with every number", () => {
+    const stage = training(0);
+    const attempt = stage.shards[0]!.attempt!;
+    attempt.phase = "loading";
+    const saying = (doing: string) =>
+      stageLine(stage, { metrics: new Map(), doing: new Map([[attempt.id, doing]]) }, plainLook.now);
+    const lines = (before: string, after: string) =>
+      progressLines([saying(before)], [saying(after)], false, plainLook);
+    expect(lines("reading 4 sources", "packing 4,500 documents")).toEqual([
+      "● midtrain: loading packing 4,500 documents · 0/360 steps · 8 steps/s · 45s left",
+    ]);
+    expect(lines("packing 4,500 documents", "packing 9,000 documents")).toEqual([]);
+  });
+
   test("progress is told when due", () => {
     const [line] = progressLines([lineOf(training(10))], [lineOf(training(20))], true, plainLook);
     expect(line).toBe("● midtrain: training 20/360 steps · 8 steps/s · 43s left");

@@ -38,7 +38,7 @@ function runningRun() {
 describe("status of one run", () => {
   test("a training stage tells its step, rate, time left and live numbers", () => {
     const { detail, attempt } = runningRun();
-    const live = new Map([
+    const metrics = new Map([
       [
         attempt.id,
         new Map([
@@ -47,13 +47,29 @@ describe("status of one run", () => {
         ]),
       ],
     ]);
-    expect(runStatus(detail, plainLook, live).split("\n")).toEqual([
+    expect(runStatus(detail, plainLook, { metrics, doing: new Map() }).split("\n")).toEqual([
       `run ${runId}  demo  running  3m 20s  pipelines/demo.yaml`,
       "",
       "  ✓ base      done      1m 40s  held-out loss 8.400 → 6",
       "  ● midtrain  training     50s  120/360 steps · 8 steps/s · 30s left · loss 5.312 · 8123 tokens/s",
       "  ○ sft       waiting",
     ]);
+  });
+
+  test("what a phase does is told in the worker's words, with how far it is", () => {
+    const { detail, attempt } = runningRun();
+    Object.assign(attempt, { phase: "loading", step: 600, of: 1800, unit: "documents", stepMs: 10 });
+    const doing = new Map([[attempt.id, "measuring held-out loss before training"]]);
+    const live = { metrics: new Map(), doing };
+    expect(runStatus(detail, plainLook, live)).toContain(
+      "● midtrain  loading     50s  measuring held-out loss before training · 600/1800 documents · 100 documents/s · 12s left",
+    );
+    const [, line] = runStatusLines(detail, at(200), live).split("\n");
+    expect(JSON.parse(line!)).toMatchObject({
+      stage: "midtrain",
+      phase: "loading",
+      doing: doing.get(attempt.id),
+    });
   });
 
   test("a second attempt is told", () => {

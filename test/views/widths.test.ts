@@ -44,8 +44,10 @@ function busyRun() {
   };
 }
 
-const live = ({ attempt }: ReturnType<typeof busyRun>) =>
-  new Map([[attempt.id, new Map(Object.entries({ loss: 5.3121, tokens_per_second: 8123 }))]]);
+const live = ({ attempt }: ReturnType<typeof busyRun>) => ({
+  metrics: new Map([[attempt.id, new Map(Object.entries({ loss: 5.3121, tokens_per_second: 8123 }))]]),
+  doing: new Map([[attempt.id, "用八道题目检查模型的回答"]]),
+});
 
 const placed = { runId, stageId: `${runId}-sft-g1`, stage: "sft", place: 2, of: 5, waiting: 3 };
 

@@ -1,10 +1,11 @@
 import { LegaloneError } from "../../core/errors.ts";
 import type { Database } from "../../records/database.ts";
 import { latestMetrics } from "../../records/reads/metrics.ts";
+import { phaseTexts } from "../../records/reads/phases.ts";
 import { readQueue } from "../../records/reads/queue.ts";
 import { listRuns, type RunDetail, readRun, resolveRunId } from "../../records/reads/runs.ts";
 import { lookOf } from "../../views/look.ts";
-import type { Live } from "../../views/stage-line.ts";
+import { type Live, nothingLive } from "../../views/stage-line.ts";
 import { runList, runStatus } from "../../views/status.ts";
 import { runListLines, runStatusLines } from "../../views/status-json.ts";
 import { print } from "./output.ts";
@@ -48,10 +49,15 @@ export async function runStatusCommand(name: string | undefined, options: Status
   });
 }
 
-/** Last metrics of the attempts that are alive. */
+/** Last metrics of the attempts that are alive, and what they say they do. */
 export async function liveMetrics(db: Database, { stages }: RunDetail): Promise<Live> {
-  const ids = stages.flatMap((stage) =>
-    stage.shards.flatMap(({ attempt }) => (attempt === null || attempt.endedAt !== null ? [] : [attempt.id])),
+  const attempts = stages.flatMap((stage) =>
+    stage.shards.flatMap(({ attempt }) =>
+      attempt === null || attempt.endedAt !== null ? [] : [{ id: attempt.id, stageId: stage.id }],
+    ),
   );
-  return ids.length === 0 ? new Map() : latestMetrics(db, ids);
+  if (attempts.length === 0) return nothingLive;
+  const ids = attempts.map(({ id }) => id);
+  const [metrics, doing] = await Promise.all([latestMetrics(db, ids), phaseTexts(db, attempts)]);
+  return { metrics, doing };
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from stages._worker.failures import DataError
 from stages._worker.inference.bootstrap import Interval, ratio_interval
 from stages._worker.inference.scoring import Scorer
 from stages._worker.model.qwen3 import Qwen3ForCausalLM
+from stages._worker.worker import Worker
 
 
 class HeldOut:
@@ -50,9 +51,16 @@ class HeldOut:
             end_of_text=tokenizer.end_of_text,
         )
 
-    def measure(self) -> dict[str, Interval]:
-        """`loss` (nats a token, all groups together), `legal_ppl`, `general_ppl`, …, with intervals over documents."""
-        scores = self._scorer.score(self._documents)
+    def __len__(self) -> int:
+        """Documents that are scored."""
+        return len(self._documents)
+
+    def measure(self, progress: Callable[[int, int], None] | None = None) -> dict[str, Interval]:
+        """`loss` (nats a token, all groups together), `legal_ppl`, `general_ppl`, …, with intervals over documents.
+
+        `progress(done, of)` is called after every batch of documents.
+        """
+        scores = self._scorer.score(self._documents, progress)
         found = {"loss": ratio_interval(scores.nll, scores.tokens, seed=self._seed)}
         names = np.array(self._group_of)
         for group in self._groups:
@@ -62,6 +70,11 @@ class HeldOut:
                 value=math.exp(loss.value), low=math.exp(loss.low), high=math.exp(loss.high)
             )
         return found
+
+
+def counting(worker: Worker, heldout: HeldOut, when: str) -> Callable[[int, int], None]:
+    """Tells of the measuring of `heldout`."""
+    return worker.counting(f"measuring {len(heldout):,} held-out documents {when}", "documents")
 
 
 def training_metrics(before: Interval, after: Interval, heldout: Mapping[str, Interval]) -> dict[str, float]:

@@ -28,7 +28,7 @@ def commit_model(
     `tokenizer_from` is the model folder the stage started from; what made that model stays in its history.
     `meta`: what the records keep of the model beside its size.
     """
-    worker.phase("saving")
+    worker.phase("saving", f"model of {network.config.parameter_count():,} parameters")
     tensors = weights_of(network)
     refuse_non_finite({"model": tensors}, where="the trained model")
     save_model(

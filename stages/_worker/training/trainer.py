@@ -59,7 +59,7 @@ class Trainer:
         job = self.worker.job
         done = 0 if job.resume is None else self._resume(job.resume)
         self._meter = _Meter(done)
-        self.worker.phase("compiling")
+        self.worker.phase("compiling", f"the graph of a step of {self.tokens_per_step:,} tokens")
         self.worker.progress(done, self.schedule.steps, "steps")
         for step in range(done, self.schedule.steps):
             rate = self.schedule.learning_rate(step)
@@ -98,7 +98,7 @@ class Trainer:
         if self.rank != 0:
             self.worker.unsaved = False
             return
-        self.worker.phase("saving")
+        self.worker.phase("saving", f"checkpoint after step {step:,}")
         guard = self._guard
         save_checkpoint(
             self.worker,

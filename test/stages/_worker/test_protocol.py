@@ -46,6 +46,20 @@ def program(folder: Path, body: str) -> list[str]:
     return [str(path)]
 
 
+def test_counting_says_what_how_far_and_what_is_left(tmp_path: Path) -> None:
+    body = (
+        "import stages._worker.worker as w; w.SAID_EVERY = 0.05; "
+        "tell = worker.counting('measuring 9 documents', 'documents'); "
+        "[(time.sleep(0.1), tell(done, 9)) for done in range(1, 10)]; worker.finish()"
+    )
+    assert run_stage(make_job("export", tmp_path), program(tmp_path, body)) == 0
+    said = [event for event in read_events(tmp_path) if event["type"] == "phase"][1:]
+    assert {event["phase"] for event in said} == {"training"}
+    assert said[0]["detail"] == "measuring 9 documents"
+    assert said[1]["detail"] == "measuring 9 documents: 1 of 9 documents, about 1 s left"
+    assert [event["detail"].split(": ")[1][:6] for event in said[1:]] == [f"{n} of 9" for n in range(1, 9)]
+
+
 @pytest.mark.parametrize("body", ENDS)
 def test_every_end_has_its_code_and_reason(tmp_path: Path, body: str) -> None:
     code, status, reason = ENDS[body]

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.jobs import last_checkpoint, make_job, read_events, result_of, run_stage, signal_when, stderr_of
+from support.jobs import (
+    assert_says_what,
+    last_checkpoint,
+    make_job,
+    read_events,
+    result_of,
+    run_stage,
+    signal_when,
+    stderr_of,
+)
 from support.tiny_corpus import tiny_corpus
 from support.tiny_model import tiny_model_folder
 from support.tiny_samples import tiny_samples
@@ -64,6 +73,7 @@ def inputs(root: Path) -> dict[str, Path]:
 
 def finished(job: dict[str, Any]) -> dict[str, Any]:
     assert run_stage(job) == 0, stderr_of(job)
+    assert_says_what(job)
     return job
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support.jobs import (
     CHECKOUT,
+    assert_says_what,
     last_checkpoint,
     make_job,
     read_events,
@@ -204,6 +205,7 @@ def test_the_delivery_loads_in_transformers_with_the_same_logits(
 
 def finished(job: dict[str, Any]) -> dict[str, Any]:
     assert run_stage(job) == 0, stderr_of(job)
+    assert_says_what(job)
     for kind in (e["kind"] for e in read_events(Path(job["folder"])) if e["type"] == "artifact"):
         verify(output(job, kind))
     return job

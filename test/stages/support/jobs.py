@@ -21,6 +21,13 @@ from stages._worker.worker import Worker
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
+def assert_says_what(job: dict[str, Any]) -> None:
+    """Every phase of a job that has run says what is done; steps tell it of training that goes on after a save."""
+    phases = [event for event in read_events(Path(job["folder"])) if event["type"] == "phase"]
+    silent = [event for event in phases if event["phase"] != "training" and not event.get("detail")]
+    assert phases and not silent, silent
+
+
 def make_job(
     kind: str, folder: Path, *, inputs: dict[str, Path] | None = None, **fields: Any
 ) -> dict[str, Any]:
