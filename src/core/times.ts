@@ -24,6 +24,10 @@ export const defaultTimes = {
   stop: 120_000,
   /** No step for this long, or for 10 median steps, in the training phase is a stall. */
   stall: 600_000,
+  /** No step and no word (a phase said again) for this long outside of training is a stall; never scaled, since work takes the time it takes. */
+  stallLoading: 14_400_000,
+  stallCompiling: 14_400_000,
+  stallSaving: 7_200_000,
   /** First wait before a retry; it doubles with every retry, with jitter. */
   backoff: 5_000,
   /** Longest wait before a retry. */
@@ -38,7 +42,12 @@ export const defaultTimes = {
   databaseWait: 20_000,
 } as const;
 
-const unscaled: ReadonlySet<string> = new Set(["databaseWait"] satisfies (keyof typeof defaultTimes)[]);
+const unscaled: ReadonlySet<string> = new Set([
+  "databaseWait",
+  "stallLoading",
+  "stallCompiling",
+  "stallSaving",
+] satisfies (keyof typeof defaultTimes)[]);
 
 export type Times = { readonly [K in keyof typeof defaultTimes]: number };
 

@@ -34,11 +34,21 @@ export function isTimedOut(world: World, stage: StageRow): boolean {
   return timeoutSeconds != null && world.isPast(stage.startedAt, timeoutSeconds * 1000);
 }
 
-/** Alive, in the training phase, and no step for ten times as long as a step takes: a dead collective looks like this. */
+/**
+ * Alive, and without a step or a word for longer than its phase explains, and for ten times as long as a step takes: a dead
+ * collective, a compiler or a server that never comes back look like this.
+ */
 function isStalled(world: World, attempt: AttemptRow): boolean {
-  if (attempt.state !== "RUNNING" || attempt.phase !== "training") return false;
+  if (attempt.state !== "RUNNING") return false;
   const without = world.observations.silence.steps.get(attempt.id) ?? 0;
-  return without >= Math.max(world.policy.times.stall, 10 * (attempt.stepMs ?? 0));
+  return without >= Math.max(stallIn(attempt.phase, world.policy.times), 10 * (attempt.stepMs ?? 0));
+}
+
+/** How long a phase may show nothing. Before its first one a worker loads. */
+function stallIn(phase: string | null, times: Times): number {
+  if (phase === "training") return times.stall;
+  if (phase === "compiling") return times.stallCompiling;
+  return phase === "saving" ? times.stallSaving : times.stallLoading;
 }
 
 /**

@@ -379,7 +379,37 @@ describe("silence", () => {
     expect(records.liveOf("base").nodeId).toBe("n2");
   });
 
-  test("a stall is judged in the training phase only", () => {
+  test.each([
+    [null, defaultTimes.stallLoading],
+    ["loading", defaultTimes.stallLoading],
+    ["compiling", defaultTimes.stallCompiling],
+    ["saving", defaultTimes.stallSaving],
+  ])("in the phase %s a worker that beats and says nothing has stalled after %d ms", (phase, most) => {
+    const records = running();
+    const attempt = () => records.liveOf("base");
+    const word = () => records.hear(attempt(), { phase, phaseAt: phase === null ? null : records.now });
+    const beats = (ms: number) => {
+      for (let left = ms; left > 0; left -= 60_000) {
+        records.wait(Math.min(60_000, left));
+        records.hear(attempt());
+      }
+    };
+    word();
+    expect(types(records)).toEqual([]);
+    beats(most - 60_000);
+    expect(types(records)).toEqual([]);
+    // Saying the phase again, as counting does, is a word.
+    if (phase !== null) {
+      word();
+      beats(most - 60_000);
+      expect(types(records)).toEqual([]);
+    }
+    beats(60_000);
+    expect(types(records)).toEqual(["attempt.stop_requested"]);
+    expect(attempt()).toMatchObject({ state: "STOPPING", stopReason: "stalled" });
+  });
+
+  test("in the training phase a stall is judged by its steps, sooner than in the others", () => {
     const records = running();
     const beat = () => records.hear(records.liveOf("base"));
     records.hear(records.liveOf("base"), { phase: "compiling", phaseAt: records.now });
