@@ -30,8 +30,9 @@ from stages._worker.model import device
 from stages._worker.protocol import versions
 
 VARIABLE = "LEGALONE_COMPILE_CACHE"
+KIND = "compile_cache"
 _CODE = Path(__file__).resolve().parents[2]
-_PRIVATE = ".private-"
+_PRIVATE = ".legalone-compiling-"
 _KEPT = re.compile("[0-9a-f]{64}")
 _DAY_SECONDS = 86_400
 # A private folder is used for one compilation; a day later its process was killed.
@@ -98,20 +99,29 @@ def _private_folder(root: Path) -> Path | None:
 
 
 def _clean(root: Path) -> None:
-    """Takes away what killed processes left, and compilations that nobody used for long. Nothing else that lies there.
+    """Takes away what killed processes left, and compilations that nobody used for long. Nothing else that lies there:
+    the folder may be one that others fill too, with hashes for names like ours.
 
     Another process may do the same at this moment.
     """
     for path in root.iterdir():
         if path.name.startswith(_PRIVATE):
             unused = _ABANDONED_SECONDS
-        elif _KEPT.fullmatch(path.name):
+        elif _KEPT.fullmatch(path.name) and _is_compilation(path):
             unused = _UNUSED_SECONDS
         else:
             continue
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > unused:
                 shutil.rmtree(path)
+
+
+def _is_compilation(folder: Path) -> bool:
+    """Whether _keep() made it, as its manifest says."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == KIND
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _copy_complete(kept: Path, private: Path) -> bool:
@@ -133,5 +143,5 @@ def _copy_complete(kept: Path, private: Path) -> bool:
 def _keep(private: Path, kept: Path) -> None:
     """Makes what was compiled in `private` complete; of two processes that compiled the same, one is kept."""
     with suppress(OSError):
-        write_manifest(private, kind="compile_cache")
+        write_manifest(private, kind=KIND)
         os.rename(private, kept)

@@ -19,8 +19,8 @@ IN_A_STEP = Kill(name="in a step", event={"type": "progress", "step": 20}, after
 HALF_WRITTEN = [
     Kill(name="while compiling", event={"type": "phase", "phase": "compiling"}, after=0.5),
     # Of all renames of the attempt those of a folder that begins so: the one into place, and its manifest before.
-    Kill(name="before the manifest", place="os.rename|/.private-|1"),
-    Kill(name="before it is in place", place="os.rename|/.private-|2"),
+    Kill(name="before the manifest", place="os.rename|/.legalone-compiling-|1"),
+    Kill(name="before it is in place", place="os.rename|/.legalone-compiling-|2"),
 ]
 
 
