@@ -304,13 +304,15 @@ export class AttemptReporter {
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
     this.unanswered = 0;
-    if (answer.status === "accepted" && answer.keep) this.starts = answer.keep;
     this.heardAt = performance.now();
-    if (answer.status === "accepted") this.desired = answer.desired;
-    if (answer.status === "accepted" && answer.desired === "STOP")
-      await this.askToStop(answer.graceSeconds ?? 120);
-    const already = answer.status === "wrong_offset" && bytes > 0 && answer.acknowledged === offset + bytes;
-    return answer.status === "accepted" || (already && !this.aside.has(offset)) ? true : undefined;
+    if (answer.status === "wrong_offset")
+      return bytes > 0 && answer.acknowledged === offset + bytes && !this.aside.has(offset)
+        ? true
+        : undefined;
+    if (answer.keep) this.starts = answer.keep;
+    this.desired = answer.desired;
+    if (answer.desired === "STOP") await this.askToStop(answer.graceSeconds ?? 120);
+    return true;
   }
 
   private async reportExit(seen: Exclude<Observation, { state: "running" }>): Promise<boolean> {
