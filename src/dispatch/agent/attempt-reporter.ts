@@ -296,19 +296,14 @@ export class AttemptReporter {
     const { attempt, epoch, client } = this.options;
     const { offset, bytes } = batch;
     const answer = await client.events(attempt, { epoch, offset, bytes, lines });
-    if (answer.status === "stale") {
-      await this.abandon();
-      return undefined;
-    }
+    if (answer.status === "stale") return void (await this.abandon());
     if (answer.status === "wrong_offset" && answer.acknowledged === offset)
       throw new Error(`serve refuses offset ${offset} and asks for the same`);
     this.acknowledged = answer.acknowledged;
     this.unanswered = 0;
     this.heardAt = performance.now();
-    if (answer.status === "wrong_offset")
-      return bytes > 0 && answer.acknowledged === offset + bytes && !this.aside.has(offset)
-        ? true
-        : undefined;
+    const taken = bytes > 0 && answer.acknowledged === offset + bytes && !this.aside.has(offset);
+    if (answer.status === "wrong_offset") return taken || undefined;
     if (answer.keep) this.starts = answer.keep;
     this.desired = answer.desired;
     if (answer.desired === "STOP") await this.askToStop(answer.graceSeconds ?? 120);
