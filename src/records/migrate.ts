@@ -34,6 +34,26 @@ export async function checkMigrations(spec: ConnectionSpec, folder = migrationsF
 }
 
 /**
+ * Why a query found no such table or column: the database holds no records yet (false), or those of an older version.
+ * @returns true when all migrations are there
+ * @throws E_MIGRATION, E_DATABASE
+ */
+export async function hasRecords(spec: ConnectionSpec, folder = migrationsFolder): Promise<boolean> {
+  const wanted = await readMigrations(folder);
+  const applied = await withClient(spec, readApplied);
+  if (applied.length === 0) return false;
+  const pending = pendingOf(wanted, applied);
+  if (pending.length === 0) return true;
+  throw new LegaloneError(
+    "E_MIGRATION",
+    `The records are of an older version: they lack ${names(pending)}.`,
+    {
+      hint: "`legalone up` brings them to this version; docs/workspace.md says how to go back",
+    },
+  );
+}
+
+/**
  * Brings the database to this version's migrations. The table `_prisma_migrations` alone is believed: where it
  * agrees nothing is done; otherwise the pending ones are applied under an advisory lock, and it is read again.
  * @returns names of the migrations applied now

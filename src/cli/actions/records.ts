@@ -1,10 +1,11 @@
 import { LegaloneError } from "../../core/errors.ts";
-import { type Database, databaseError, openDatabase } from "../../records/database.ts";
+import { type Database, databaseError, openDatabase, sqlState } from "../../records/database.ts";
+import { hasRecords } from "../../records/migrate.ts";
 import { databaseSpec } from "../../services/addresses.ts";
 
 /**
  * Does `work` with the records of this workspace and closes them. Starts nothing.
- * @throws E_DATABASE when PostgreSQL does not answer or holds no records yet
+ * @throws E_DATABASE when PostgreSQL does not answer or holds no records yet; E_MIGRATION for records of another version
  */
 export async function withRecords<Result>(work: (db: Database) => Promise<Result>): Promise<Result> {
   const spec = databaseSpec();
@@ -13,7 +14,7 @@ export async function withRecords<Result>(work: (db: Database) => Promise<Result
     return await work(db);
   } catch (error) {
     if (error instanceof LegaloneError) throw error;
-    if (hasNoTables(error)) {
+    if (lacksTables(error) && !(await hasRecords(spec))) {
       throw new LegaloneError(
         "E_DATABASE",
         `The database ${spec.database} holds no records of legalone yet.`,
@@ -44,7 +45,8 @@ export async function withRecords<Result>(work: (db: Database) => Promise<Result
   }
 }
 
-/** Prisma's code for a table that does not exist: serve, which migrates, has never run here. */
-function hasNoTables(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "P2021";
+/** A table, column or type that does not exist: serve, which migrates, has never run here, or another version of it. */
+function lacksTables(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "P2021" || code === "P2022" || /^42(?:P01|703|704)$/.test(sqlState(error).code ?? "");
 }
