@@ -52,6 +52,21 @@ export function number(value: number): string {
   return decimals > 3 ? text.replace(/(\.\d{3}\d*?)0+$/, "$1") : text;
 }
 
+/** The numbers of an axis, all with as many decimals as the one that needs most: 5.5 6.0 6.5. Null where nothing is written. */
+export function ticks(values: readonly (number | null)[]): string[] {
+  const decimals = values.map((value) => {
+    const text = String(Number((value ?? 0).toPrecision(6)));
+    return text.includes("e") ? 0 : (text.split(".")[1] ?? "").length;
+  });
+  const most = Math.max(0, ...decimals);
+  return values.map((value) => {
+    if (value === null) return "";
+    const size = Math.abs(value);
+    const plain = size === 0 || (size >= 1e-4 && size < 1e6);
+    return plain ? (size === 0 ? "0" : value.toFixed(most)) : value.toExponential(1).replace("e+", "e");
+  });
+}
+
 /** A score or an interval's end in percent points, as the evaluation's tables have them. */
 export function points(value: number): string {
   return value.toFixed(1);

@@ -107,7 +107,7 @@ describe("report", () => {
   });
 
   test("a small rate is written as it is, on the page and by the page's own script", () => {
-    const format = /const number = ([\s\S]*?);\n {2}const shorten/.exec(plotScript)![1]!;
+    const format = /const number = ([\s\S]*?);\n {2}const ticks/.exec(plotScript)![1]!;
     const run = new Function(`return (${format})`)() as (value: number) => string;
     expect([0.0015, 0.00205, 2e-5, 12.345, 0.5, 3].map(run)).toEqual([
       "0.0015",
@@ -117,6 +117,16 @@ describe("report", () => {
       "0.500",
       "3",
     ]);
+  });
+
+  test("the numbers of an axis have as many decimals each, and as many as they need", () => {
+    const format = /const ticks = ([\s\S]*?);\n {2}const shorten/.exec(plotScript)![1]!;
+    const run = new Function(`return (${format})`)() as (values: (number | null)[]) => string[];
+    expect(run([4.5, 5, 5.5, 6])).toEqual(["4.5", "5.0", "5.5", "6.0"]);
+    expect(run([0, 0.0005, 0.001, 0.0015])).toEqual(["0", "0.0005", "0.0010", "0.0015"]);
+    expect(run([0.6000000000000001, 0.65, null, 100])).toEqual(["0.60", "0.65", "", "100.00"]);
+    expect(run([10, 1000])).toEqual(["10", "1000"]);
+    expect(run([0, 2e-5, 4e-5])).toEqual(["0", "2.0e-5", "4.0e-5"]);
   });
 
   test("stand-ins stand at the top", () => {

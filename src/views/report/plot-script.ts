@@ -1,4 +1,4 @@
-import { number } from "../format.ts";
+import { number, ticks } from "../format.ts";
 
 /** Draws every plot of the page with uPlot, again when the page's width or the colour scheme changes. Runs in a browser. */
 export const plotScript = `
@@ -6,6 +6,7 @@ export const plotScript = `
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const number = ${number.toString()};
+  const ticks = ${ticks.toString()};
   const shorten = (v) => v == null ? "–" : number(v);
   const drawn = new Map();
 
@@ -53,7 +54,7 @@ export const plotScript = `
     return {
       width, height: 220, legend: { live: true, markers: { width: 2 } },
       scales: { x: { time: false, distr: plot.x.scale === "log" ? 3 : 1 }, y: plot.y.scale === "log" ? { distr: 3 } : plot.stacked || curves.some((c) => c.style === "bars") ? { range: [0, null] } : {} },
-      axes: [{ ...axis(plot.x.label, 34), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }, { ...axis(null, 54), values: (u, vs) => vs.map((v) => v == null ? "" : shorten(v)) }],
+      axes: [{ ...axis(plot.x.label, 34), values: (u, vs) => ticks(vs) }, { ...axis(null, 54), values: (u, vs) => ticks(vs) }],
       series: [{ label: plot.x.label, value: (u, v) => v == null ? "–" : String(v) }, ...curves.map(curve)],
       hooks: { draw: [(u) => drawMarks(u, plot.marks ?? [])] },
       cursor: { drag: { x: true, y: false }, points: { size: 6 } },
