@@ -2,6 +2,7 @@ import { LegaloneError } from "../core/errors.ts";
 import type { GateRow, StageState } from "../core/rows.ts";
 import { stagesUntil } from "../core/scope.ts";
 import { unknownName } from "../core/suggest.ts";
+import { measured } from "../core/text.ts";
 
 /** A stage of the highest generation, as a resume sees it. */
 export interface CurrentStage {
@@ -95,7 +96,7 @@ function refuseBehindGate(stages: readonly CurrentStage[]): void {
     const rule = `${gate.comparison} ${gate.against}`;
     throw new LegaloneError(
       "E_GATE_FAILED",
-      `the gate of ${stage.name} did not hold: ${gate.metric} is ${gate.value}, to be ${rule} (${gate.threshold})`,
+      `the gate of ${stage.name} did not hold: ${gate.metric} is ${measured(gate.value)}, to be ${rule} (${measured(gate.threshold)})`,
       {
         hint: "change the pipeline and train it again; stages that stay the same are skipped",
         fields: { stage: stage.name },

@@ -1,6 +1,7 @@
 import type { ResolvedInput } from "../config/types.ts";
 import { cacheKey, type HashedInput } from "../core/cache-key.ts";
 import type { StageRow } from "../core/rows.ts";
+import { measured } from "../core/text.ts";
 import { endStage } from "./end-stage.ts";
 import { failedGate, gatesMeasured } from "./gates.ts";
 import { hasFailed, hasOutputs } from "./states.ts";
@@ -137,7 +138,7 @@ function obstacle(world: World, need: StageRow): { reason: string; message: stri
   const gate = hasOutputs(need) ? failedGate(world, need) : undefined;
   if (!gate) return undefined;
   const rule = `${gate.metric} ${gate.comparison} ${gate.against}`;
-  return { reason: "gate_failed", message: `${need.name}: ${rule} did not hold (${gate.value})` };
+  return { reason: "gate_failed", message: `${need.name}: ${rule} did not hold (${measured(gate.value)})` };
 }
 
 /** Content hashes of all inputs in bound order, or what is missing. */

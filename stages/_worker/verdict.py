@@ -109,7 +109,7 @@ def _forgotten(history: list[dict[str, Any]]) -> list[str]:
 
 
 def _not_carried_over(history: list[dict[str, Any]]) -> list[str]:
-    """Levels of RL whose reward on held-out prompts did not rise, as far as its interval tells."""
+    """Levels of RL for whose reward on held-out prompts no rise can be told from chance, by its interval."""
     found = []
     for step in history:
         if step["kind"] != "rl":
@@ -121,7 +121,7 @@ def _not_carried_over(history: list[dict[str, Any]]) -> list[str]:
             if level == name or before is None or metrics.get(f"{level}_heldout_gain_lo", 0) > 0:
                 continue
             found.append(f"{_words(level)} {before:.3g} → {metrics[name]:.3g}")
-    return [f"the reward of RL did not rise on held-out prompts: {', '.join(found)}"] if found else []
+    return [f"on held-out prompts no rise of RL's reward can be told: {', '.join(found)}"] if found else []
 
 
 def _words(name: str) -> str:

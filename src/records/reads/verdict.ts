@@ -1,5 +1,6 @@
 import { ExitCode } from "../../core/errors.ts";
 import { fieldsOf } from "../../core/recorded.ts";
+import { measured } from "../../core/text.ts";
 import type { Gate, Run, Stage } from "../generated/client.ts";
 
 /** What a run has come to; derived from its stages, never stored. */
@@ -86,10 +87,13 @@ function failedStage(stages: StageLike[]): Culprit | null {
 
 function failedGate(stages: StageLike[]): Culprit | null {
   for (const stage of stages) {
-    const gate = stage.gates.find((one) => !one.passed);
-    if (gate === undefined) continue;
-    const rule = `${gate.metric} ${gate.comparison} ${gate.against}`;
-    const message = `${rule} did not hold: ${gate.value ?? "not measured"} against ${gate.threshold ?? "nothing"}`;
+    const failed = stage.gates.filter((one) => !one.passed);
+    if (failed.length === 0) continue;
+    const told = failed.map(({ metric, comparison, against, value, threshold }) => {
+      const limit = threshold === null ? "nothing" : measured(threshold);
+      return `${metric} ${comparison} ${against} did not hold: ${measured(value)} against ${limit}`;
+    });
+    const message = told.join("; ");
     return { state: RunState.gateFailed, stage: stage.name, reason: "gate_failed", message };
   }
   return null;

@@ -76,6 +76,15 @@ test("the gate that did not hold is told with its values", () => {
   expect(message).toBe("legal_ppl below base.legal_ppl did not hold: 244.1 against 365.2");
 });
 
+test("all gates of a stage that did not hold are told, each to four digits", () => {
+  const [gate] = gated(false).gates;
+  const more = { ...gate!, metric: "general_ppl", value: 4825.645923717053, threshold: null };
+  const { message } = verdictOf(run, [{ ...gated(false), gates: [gate!, more] }]);
+  expect(message).toBe(
+    "legal_ppl below base.legal_ppl did not hold: 244.1 against 365.2; general_ppl below base.legal_ppl did not hold: 4826 against nothing",
+  );
+});
+
 test("time runs from the submission to the last end", () => {
   const verdict = verdictOf(run, [done, doneStage("b", 60, 300, {})]);
   expect([verdict.startedAt, verdict.endedAt]).toEqual([at(0), at(300)]);

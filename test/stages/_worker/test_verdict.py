@@ -107,4 +107,4 @@ def test_rewards_that_did_not_rise_on_held_out_prompts_are_said() -> None:
         "recall_heldout_gain_lo": 0.1,
     }
     text = told([BETTER], history=[step("rl", **metrics)])
-    assert "the reward of RL did not rise on held-out prompts: choice 0.234 → 0.219." in text
+    assert "on held-out prompts no rise of RL's reward can be told: choice 0.234 → 0.219." in text
