@@ -21,6 +21,8 @@ from stages.corpus.reading.rows import BrokenRow, Row
 from stages.corpus.tally import encoding_hint
 
 _ROWS = 64
+_ROWS_READ_ON = 50_000
+"""Lines of JSON may have other keys each: so many are read before a column counts as one that none has."""
 _SECONDS = 10.0
 
 
@@ -68,7 +70,7 @@ def _look_at_source(source: dict[str, Any], *, may_be_broken: bool) -> Iterator[
     if broken and not rows and not may_be_broken:
         yield _all_broken(name, broken)
     elif rows:
-        yield from _look_at_columns(source, rows, may_be_broken=may_be_broken)
+        yield from _look_at_columns(source, files, rows, may_be_broken=may_be_broken)
 
 
 def _first_rows(source: dict[str, Any], files: list[SourceFile]) -> list[Row | BrokenRow]:
@@ -78,20 +80,27 @@ def _first_rows(source: dict[str, Any], files: list[SourceFile]) -> list[Row | B
     return list(islice(read_source(source, files), _ROWS))
 
 
-def _look_at_columns(source: dict[str, Any], rows: list[Row], *, may_be_broken: bool) -> Iterator[Problem]:
-    name, first = source["name"], rows[0]
+def _look_at_columns(
+    source: dict[str, Any], files: list[SourceFile], rows: list[Row], *, may_be_broken: bool
+) -> Iterator[Problem]:
+    name, first, seen = source["name"], rows[0], len(rows)
     there = list(dict.fromkeys(column for row in rows for column in row.values))
     absent: dict[str, list[str]] = {}
     for place, rule in _rules(source):
         for column in columns_of(rule) if place.startswith("fields") else [rule]:
             if column not in there:
                 absent.setdefault(column, []).append(place)
+    if absent and source["format"].startswith("jsonl"):
+        later, seen = _later_columns(source, files, set(absent))
+        absent = {column: places for column, places in absent.items() if column not in later}
+        if later:
+            may_be_broken = True  # the first rows lack what others have
     for column, places in absent.items():
         near = get_close_matches(column, there, n=1)
         yield Problem(
             message=f"source {name}: {first.file}:{first.line} has no column {column}, which "
             f"{' and '.join(places)} {'reads' if len(places) == 1 else 'read'}"
-            + (f"; nor has one of the first {len(rows)} rows" if len(rows) > 1 else ""),
+            + (f"; nor has one of the first {seen} rows" if seen > 1 else ""),
             expected=f"one of {', '.join(map(str, there))[:300]}",
             hint=f"did you mean {near[0]}?" if near else None,
         )
@@ -101,6 +110,19 @@ def _look_at_columns(source: dict[str, Any], rows: list[Row], *, may_be_broken: 
     broken = [row for row in documents if isinstance(row, BrokenRow)]
     if len(broken) == len(rows):
         yield _all_broken(name, broken)
+
+
+def _later_columns(source: dict[str, Any], files: list[SourceFile], wanted: set[str]) -> tuple[set[str], int]:
+    """Which of the columns a row further on has, and how many rows were looked at."""
+    found: set[str] = set()
+    seen = 0
+    for row in islice(read_source(source, files), _ROWS_READ_ON):
+        if isinstance(row, Row):
+            seen += 1
+            found |= wanted & row.values.keys()
+            if found == wanted:
+                break
+    return found, seen
 
 
 def _rules(source: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ describe("the first rows of a source", () => {
 
   it("refuse a column that no row has, in plan and in train, which starts nothing", () => {
     const file = corpus("column", { path, fields: { text: "txet" } });
-    const says = `source news: ${path}:1 has no column txet, which fields.text reads; nor has one of the first 64 rows; expected one of n, text, kind; did you mean text?`;
+    const says = `source news: ${path}:1 has no column txet, which fields.text reads; nor has one of the first 100 rows; expected one of n, text, kind; did you mean text?`;
     const planned = runCli(["plan", file, "--json"], environment());
     expect(planned.code).toBe(3);
     expect(planned.json()).toMatchObject({

@@ -70,7 +70,7 @@ def test_the_demo_is_let_through() -> None:
     [
         (
             {"fields": {"id": "n", "text": "txet"}},
-            "{file}:1 has no column txet, which fields.text reads; nor has one of the first 64 rows; "
+            "{file}:1 has no column txet, which fields.text reads; nor has one of the first 100 rows; "
             "one of n, text, kind; did you mean text?",
         ),
         (
@@ -90,7 +90,7 @@ def test_the_demo_is_let_through() -> None:
         ({"split": {"unit": "law"}}, "has no column law, which split.unit reads"),
         (
             {"split": {"heldout": {"where": {"knid": ["a"]}}}},
-            "has no column knid, which split.heldout.where reads; nor has one of the first 64 rows; "
+            "has no column knid, which split.heldout.where reads; nor has one of the first 100 rows; "
             "one of n, text, kind; did you mean kind?",
         ),
         (
@@ -206,3 +206,12 @@ def test_what_the_look_refuses_the_stage_refuses_too(tmp_path: Path) -> None:
         assert look_early({"kind": "corpus", "with": {"corpus": config}})
         job = make_job("corpus", tmp_path / str(number), **{"with": {"corpus": config}})
         assert run_stage(job) != 0, (more, result_of(job))
+
+
+def test_a_column_that_only_later_lines_have_is_no_problem(tmp_path: Path) -> None:
+    rows = [{"n": n, "text": text} for n, text in enumerate(texts(1, 300))]
+    lines = [row | ({"type": "law"} if row["n"] >= 200 else {}) for row in rows]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert look(source("a", tmp_path / "a.jsonl", where={"type": ["law"]})) == []
+    [problem] = look(source("a", tmp_path / "a.jsonl", where={"typ": ["law"]}))
+    assert "has no column typ" in problem and "nor has one of the first 300 rows" in problem
