@@ -5,6 +5,7 @@ import type { ResolvedPipeline } from "../config/types.ts";
 import type { HashedInput } from "../core/cache-key.ts";
 import type { EarlierStage } from "../core/earlier-stage.ts";
 import { workspace } from "../core/paths.ts";
+import { headOf } from "../core/variables.ts";
 import { codeHash } from "./code-hash.ts";
 import { lookEarly } from "./early.ts";
 import { isThere } from "./outside.ts";
@@ -41,7 +42,8 @@ export async function gatherExisting(
     ...inputs.flatMap((input) => (input.stage === null ? [input.uri] : [])),
     ...external,
   ]);
-  const variables = pipeline.stages.flatMap(neededVariables);
+  const heads = outside.flatMap((address) => headOf(address) ?? []);
+  const variables = [...pipeline.stages.flatMap(neededVariables), ...heads];
   const existing: Existing = {
     codeHashes,
     cached: records ? await cachedStages(pipeline, codeHashes, records, starts) : new Map(),

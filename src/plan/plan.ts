@@ -3,6 +3,7 @@ import type { ResolvedPipeline, ResolvedStage } from "../config/types.ts";
 import { cacheKey, type HashedInput } from "../core/cache-key.ts";
 import type { EarlierStage } from "../core/earlier-stage.ts";
 import { checkScope, stagesFrom, stagesUntil } from "../core/scope.ts";
+import { headOf } from "../core/variables.ts";
 import { parameters } from "../recipe/capacity.ts";
 import { type Changed, changedSince, changedText } from "./changed.ts";
 import { estimateCost } from "./cost.ts";
@@ -241,9 +242,15 @@ function isGang({ resources }: ResolvedStage): boolean {
 function lacksOf(stage: ResolvedStage, existing: Existing): string[] {
   const folders = stage.inputs.flatMap((input) => (input.stage === null ? [input.uri] : []));
   const variables = neededVariables(stage);
+  // Below a folder that no variable names yet, everything is missing: that is said once.
+  const lackOf = (address: string) => {
+    const name = headOf(address);
+    const unset = name !== undefined && existing.unsetVariables.has(name);
+    return unset ? `${name} is not set` : `no ${address}`;
+  };
   return [
     ...folders.filter((uri) => existing.missing.has(uri)).map((uri) => `no model at ${fileURLToPath(uri)}`),
-    ...stage.external.filter((address) => existing.missing.has(address)).map((address) => `no ${address}`),
+    ...new Set(stage.external.filter((address) => existing.missing.has(address)).map(lackOf)),
     ...variables.filter((name) => existing.unsetVariables.has(name)).map((name) => `${name} is not set`),
     ...(existing.early[stage.name] ?? []),
   ];

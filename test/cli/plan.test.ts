@@ -35,6 +35,9 @@ describe("plan", () => {
     expect(stdout).toMatch(
       /LEGALONE_TEACHER_URL is not set \(synthetic, lead-prompts, lead-synthesize, lead-refine\)/,
     );
+    // Once, and not for each of the many files below it.
+    expect(stdout).toMatch(/LEGALONE_CORPUS is not set \(corpus, lead-prompts/);
+    expect(stdout).not.toMatch(/no \$\{LEGALONE_CORPUS/);
   });
 
   it.each(sizes)("prices legalone-%s with --assume-inputs", (size) => {
@@ -83,6 +86,7 @@ describe("plan", () => {
     const { json } = runCli(["plan", "pipelines/legalone-8b.yaml", "--json"], environment);
     const { missing } = json() as { missing: { what: string }[] };
     expect(missing.map(({ what }) => what).filter((what) => what.includes("is not set"))).toEqual([
+      "LEGALONE_CORPUS is not set",
       "LEGALONE_ROLLOUT_URL is not set",
     ]);
   });
