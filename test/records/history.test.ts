@@ -9,6 +9,7 @@ import { syncNode } from "../../src/records/nodes.ts";
 import { type Lineage, lineageOf } from "../../src/records/reads/lineage.ts";
 import { type LoggedStep, latestMetrics, loggedSteps } from "../../src/records/reads/metrics.ts";
 import { NewEvents } from "../../src/records/reads/new-events.ts";
+import { phaseTexts } from "../../src/records/reads/phases.ts";
 import type { Event } from "../../src/records/reads/row-types.ts";
 import { readRun } from "../../src/records/reads/runs.ts";
 import { replayEvents } from "../../src/records/replay.ts";
@@ -205,6 +206,25 @@ test("the last metrics of a live attempt cost as many reads as it has metrics, n
     ["lr", 5000],
     ["norm", 5000],
   ]);
+  expect(rows).toBeLessThan(50);
+});
+
+test("what live attempts say they do costs as many reads as they are, however long ago they said it", async () => {
+  const run = await writeWaitingRun(client, { shards: 1, node: "n8" });
+  const [id, stage] = [`${run}-slow-g1-s0-e1`, `${run}-slow-g1`];
+  await db.event.create({
+    data: { runId: run, stageId: stage, attemptId: id, type: "worker.phase", data: { detail: "scoring" } },
+  });
+  await db.$executeRaw`
+    insert into "Event" ("runId", "stageId", "attemptId", type, data)
+    select ${run}, ${stage}, ${id}, 'worker.checkpoint', '{}'::jsonb from generate_series(1, 5000)`;
+  await client.query("vacuum analyze");
+  let told = new Map<string, string>();
+  // One of them has said nothing yet.
+  const { rows } = await readsOf(db, async () => {
+    told = await phaseTexts(db, [id, `${id}0`]);
+  });
+  expect(told).toEqual(new Map([[id, "scoring"]]));
   expect(rows).toBeLessThan(50);
 });
 

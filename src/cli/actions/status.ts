@@ -51,13 +51,10 @@ export async function runStatusCommand(name: string | undefined, options: Status
 
 /** Last metrics of the attempts that are alive, and what they say they do. */
 export async function liveMetrics(db: Database, { stages }: RunDetail): Promise<Live> {
-  const attempts = stages.flatMap((stage) =>
-    stage.shards.flatMap(({ attempt }) =>
-      attempt === null || attempt.endedAt !== null ? [] : [{ id: attempt.id, stageId: stage.id }],
-    ),
+  const ids = stages.flatMap(({ shards }) =>
+    shards.flatMap(({ attempt }) => (attempt === null || attempt.endedAt !== null ? [] : [attempt.id])),
   );
-  if (attempts.length === 0) return nothingLive;
-  const ids = attempts.map(({ id }) => id);
-  const [metrics, doing] = await Promise.all([latestMetrics(db, ids), phaseTexts(db, attempts)]);
+  if (ids.length === 0) return nothingLive;
+  const [metrics, doing] = await Promise.all([latestMetrics(db, ids), phaseTexts(db, ids)]);
   return { metrics, doing };
 }
