@@ -31,7 +31,12 @@ export function quoted(text: string, most = 60): string {
 /** Control characters (but for tab and line end), and marks that change the direction of text. */
 const unseen = /(?![\t\n])\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
-/** A measured number as a sentence has it: four digits, as many as tell two measurements apart. */
-export function measured(value: number | null): string {
-  return value === null ? "not measured" : String(Number(value.toPrecision(4)));
+/** A measured number as a sentence has it: four digits, or as many more as tell it from the one that stands `beside` it. */
+export function measured(value: number | null, beside: number | null = null): string {
+  if (value === null) return "not measured";
+  const to = (number: number, digits: number) => Number(number.toPrecision(digits));
+  let digits = 4;
+  if (beside !== null && beside !== value)
+    while (digits < 17 && to(value, digits) === to(beside, digits)) digits++;
+  return String(to(value, digits));
 }

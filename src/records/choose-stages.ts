@@ -93,10 +93,11 @@ function refuseBehindGate(stages: readonly CurrentStage[]): void {
   for (const stage of stages) {
     const gate = stage.gates.find((candidate) => !candidate.passed);
     if (!gate) continue;
-    const rule = `${gate.comparison} ${gate.against}`;
+    const { metric, comparison, against, value, threshold } = gate;
+    const rule = `${comparison} ${against} (${measured(threshold, value)})`;
     throw new LegaloneError(
       "E_GATE_FAILED",
-      `the gate of ${stage.name} did not hold: ${gate.metric} is ${measured(gate.value)}, to be ${rule} (${measured(gate.threshold)})`,
+      `the gate of ${stage.name} did not hold: ${metric} is ${measured(value, threshold)}, to be ${rule}`,
       {
         hint: "change the pipeline and train it again; stages that stay the same are skipped",
         fields: { stage: stage.name },

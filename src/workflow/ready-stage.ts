@@ -138,7 +138,10 @@ function obstacle(world: World, need: StageRow): { reason: string; message: stri
   const gate = hasOutputs(need) ? failedGate(world, need) : undefined;
   if (!gate) return undefined;
   const rule = `${gate.metric} ${gate.comparison} ${gate.against}`;
-  return { reason: "gate_failed", message: `${need.name}: ${rule} did not hold (${measured(gate.value)})` };
+  return {
+    reason: "gate_failed",
+    message: `${need.name}: ${rule} did not hold (${measured(gate.value, gate.threshold)})`,
+  };
 }
 
 /** Content hashes of all inputs in bound order, or what is missing. */

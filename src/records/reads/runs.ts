@@ -99,14 +99,16 @@ export async function resolveRunId(db: PrismaClient, name: string | undefined): 
   if (matches.length === 1) return matches[0]!.id;
   if (matches.length > 1) {
     const ids = matches.map((run) => run.id);
-    const named = matches.some((run) => run.name === name);
+    const named = matches.filter((run) => run.name === name).length;
+    const how = named === 0 ? "begins with" : named === ids.length ? "is called" : "is called or begins with";
     throw new LegaloneError(
       "E_NOT_FOUND",
-      `more than one run ${named ? "is called" : "begins with"} ${quoted(name)}: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`,
+      `more than one run ${how} ${quoted(name)}: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`,
       {
-        hint: named
-          ? "Give the id, or another name: legalone label ID --name NAME"
-          : "Give more characters of the id.",
+        hint:
+          named > 0
+            ? "Give the id, or another name: legalone label ID --name NAME"
+            : "Give more characters of the id.",
         fields: { near: ids },
       },
     );

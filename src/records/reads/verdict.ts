@@ -90,8 +90,8 @@ function failedGate(stages: StageLike[]): Culprit | null {
     const failed = stage.gates.filter((one) => !one.passed);
     if (failed.length === 0) continue;
     const told = failed.map(({ metric, comparison, against, value, threshold }) => {
-      const limit = threshold === null ? "nothing" : measured(threshold);
-      return `${metric} ${comparison} ${against} did not hold: ${measured(value)} against ${limit}`;
+      const limit = threshold === null ? "nothing" : measured(threshold, value);
+      return `${metric} ${comparison} ${against} did not hold: ${measured(value, threshold)} against ${limit}`;
     });
     const message = told.join("; ");
     return { state: RunState.gateFailed, stage: stage.name, reason: "gate_failed", message };

@@ -85,6 +85,13 @@ test("all gates of a stage that did not hold are told, each to four digits", () 
   );
 });
 
+test("a value that is nearly its threshold is told apart from it", () => {
+  const [gate] = gated(false).gates;
+  const near = { ...gate!, value: 4.00001, threshold: 4 };
+  const { message } = verdictOf(run, [{ ...gated(false), gates: [near] }]);
+  expect(message).toBe("legal_ppl below base.legal_ppl did not hold: 4.00001 against 4");
+});
+
 test("time runs from the submission to the last end", () => {
   const verdict = verdictOf(run, [done, doneStage("b", 60, 300, {})]);
   expect([verdict.startedAt, verdict.endedAt]).toEqual([at(0), at(300)]);
