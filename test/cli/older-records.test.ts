@@ -25,11 +25,12 @@ test("records of an older version are told as such, with the way on, by every co
   timeout: 240_000,
 }, async () => {
   const all = (await readMigrations()).map(({ name }) => name);
-  const [newest, ...older] = all.toReversed();
-  await migrate(servers.database, undefined, { upTo: older[0]! });
+  const newest = all.at(-1)!;
+  // The newest may add no column: of the first version every command misses one.
+  await migrate(servers.database, undefined, { upTo: all[0]! });
   for (const command of words) {
     const { code, stderr } = runCli(command, { LEGALONE_HOME: servers.home });
-    expect([command, code, stderr]).toEqual([command, 9, expect.stringContaining(newest!)]);
+    expect([command, code, stderr]).toEqual([command, 9, expect.stringContaining(newest)]);
     expect(stderr).toContain("legalone up");
   }
   await migrate(servers.database);
