@@ -21,6 +21,10 @@ interface Corpus {
   stage: string;
   /** What its rules are called in messages. */
   rules: string;
+  /** Splits that every group of it must have. */
+  required: Split[];
+  /** Groups of its sources. */
+  own: Set<string>;
   /** Groups that may have documents, by split; those of synthetic stages beside it among them. */
   groups: Record<Split, Set<string>>;
 }
@@ -34,7 +38,7 @@ export function corpusProblems(stages: readonly ResolvedStage[], source: YamlSou
     if (corpus === null) return own;
     return [
       ...own,
-      ...neededProblems(stage, corpus, stages, source, at),
+      ...neededProblems(stage, corpus, source, at),
       ...groupOptions(stage).flatMap(({ path, split, groups }) =>
         groupProblems(groups, split, corpus, source, [...at, ...path]),
       ),
@@ -105,7 +109,13 @@ function corpusOf(stage: ResolvedStage, stages: readonly ResolvedStage[]): Corpu
     ]),
   ) as Corpus["groups"];
   if (stage.inputs.some(({ kind }) => kind === "synthetic")) groups.train.add("synthetic");
-  return { stage: maker.name, rules: rulesOf(made.config), groups };
+  return {
+    stage: maker.name,
+    rules: rulesOf(made.config),
+    required: requiredSplits(made.config),
+    own: new Set(made.sources.map(({ group }) => group)),
+    groups,
+  };
 }
 
 /** Documents without which the worker of a kind refuses a corpus. */
@@ -122,20 +132,12 @@ const needed: Record<string, { split: Split; groups: string[]; what: string }[]>
   synthetic: [{ split: "train", groups: ["legal"], what: "writes from" }],
 };
 
-function neededProblems(
-  stage: ResolvedStage,
-  corpus: Corpus,
-  stages: readonly ResolvedStage[],
-  source: YamlSource,
-  at: Path,
-): Problem[] {
-  const made = sourcesOf(stages.find(({ name }) => name === corpus.stage)!)!;
-  const required = requiredSplits(made.config);
-  const there = new Set(made.sources.map(({ group }) => group));
+function neededProblems(stage: ResolvedStage, corpus: Corpus, source: YamlSource, at: Path): Problem[] {
+  const { required, own } = corpus;
   const lacks = (needed[stage.kind] ?? []).flatMap(({ split, groups, what }) =>
     groups
       // A group that is there, and whose split is required, is told where the corpus is.
-      .filter((group) => !corpus.groups[split].has(group) && !(there.has(group) && required.includes(split)))
+      .filter((group) => !corpus.groups[split].has(group) && !(own.has(group) && required.includes(split)))
       .map((group) =>
         problemAt(
           source,

@@ -6,21 +6,11 @@ import { packageRoot } from "../../src/core/paths.ts";
 import { gatherExisting } from "../../src/plan/existing.ts";
 import { planPipeline, stageKey } from "../../src/plan/plan.ts";
 import type { CachedStage, Existing } from "../../src/plan/types.ts";
+import { nothingBefore } from "../support/existing.ts";
 
 const root = join(packageRoot, "test/config/fixtures");
 const load = (...set: string[]) => loadPipeline(join(root, "good.yaml"), { root, set });
-const nothing: Existing = {
-  codeHashes: { corpus: "c", start: "t", score: "s", tuned: "t", measure: "m" },
-  cached: new Map(),
-  checkpoints: new Map(),
-  earlier: {},
-  starts: {},
-  missing: new Set(),
-  unsetVariables: new Set(),
-  freeBytes: null,
-  early: {},
-  warnings: [],
-};
+const nothing = nothingBefore(load());
 const actions = (existing: Existing, ...set: string[]) =>
   Object.fromEntries(planPipeline(load(...set), existing).stages.map(({ name, action }) => [name, action]));
 

@@ -19,6 +19,7 @@ import { diffRuns } from "../../src/views/run-diff.ts";
 import { runList, runStatus } from "../../src/views/status.ts";
 import { summary } from "../../src/views/summary.ts";
 import { displayWidth, table } from "../../src/views/table.ts";
+import { nothingBefore } from "../support/existing.ts";
 import { curve, demoRun } from "./demo-rows.ts";
 import { at, attemptRow, plainLook, runDetail, runId, shardRow, stageRow } from "./rows.ts";
 
@@ -53,18 +54,7 @@ const placed = { runId, stageId: `${runId}-sft-g1`, stage: "sft", place: 2, of: 
 
 function plan(file: string) {
   const pipeline = loadPipeline(join(packageRoot, "pipelines", file), { set: [] });
-  const planned = planPipeline(pipeline, {
-    codeHashes: Object.fromEntries(pipeline.stages.map(({ name }) => [name, "c"])),
-    cached: new Map(),
-    checkpoints: new Map(),
-    earlier: {},
-    starts: {},
-    missing: new Set(),
-    unsetVariables: new Set(),
-    freeBytes: null,
-    early: {},
-    warnings: [],
-  });
+  const planned = planPipeline(pipeline, nothingBefore(pipeline));
   const step = planned.stages[3]!;
   const why =
     "with other options than in run rk2m9x4t7a: sft.steps 50 -> 200, sft.batch 8 -> 16, and after midtrain";
